@@ -1,0 +1,106 @@
+"""Builds the extension modules, or does without them. Used at build time only: setuptools loads it by its path.
+
+The environment variable SAFEPICKLE_BUILD chooses:
+
+    auto      (default) compile; where that cannot be done, warn and install the sources to run as Python
+    require   a compilation that fails, or a missing Cython, fails the build
+    python    compile nothing; the wheel is then a pure one
+
+Rules:
+- All or nothing. The hot modules use each other's C structures: one that is compiled beside one that is not would
+  fail to import. So setuptools' own `optional` extensions, which fail one by one, are not used; after any failure
+  everything compiled is removed.
+- `safepickle.COMPILED` tells what an installation got.
+- Standard library, setuptools and (where it is installed) Cython only. Nothing of the package is imported.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from setuptools.command.bdist_wheel import bdist_wheel as _bdist_wheel
+from setuptools.command.build_ext import build_ext as _build_ext
+from setuptools.errors import OptionError
+
+try:
+    from Cython.Build import cythonize
+except ImportError:  # a build without isolation, on a machine that has no Cython
+    cythonize = None
+
+VARIABLE = "SAFEPICKLE_BUILD"
+AUTO, REQUIRE, PYTHON = MODES = ("auto", "require", "python")
+
+
+def build_mode() -> str:
+    """Return what the environment asks for."""
+    mode = os.environ.get(VARIABLE) or AUTO
+    if mode not in MODES:
+        raise OptionError(f"{VARIABLE} must be one of {', '.join(MODES)}, not {mode!r}")
+    return mode
+
+
+def without_reason() -> str | None:
+    """Return why no extension will be built, or None when it is to be tried."""
+    mode = build_mode()
+    if mode == PYTHON:
+        return f"{VARIABLE}=python"
+    if cythonize is None:
+        if mode == REQUIRE:
+            raise OptionError(f"{VARIABLE}=require, but Cython is not installed")
+        return "Cython is not installed"
+    return None
+
+
+class build_ext(_build_ext):
+    """The extension build with the three modes above."""
+
+    def finalize_options(self) -> None:
+        super().finalize_options()
+        if self.parallel is None:
+            self.parallel = os.cpu_count()
+
+    def run(self) -> None:
+        reason = without_reason()
+        if reason is not None:
+            self._go_without(reason)
+        inplace = self.inplace
+        try:
+            super().run()
+        except Exception as error:  # whatever a compiler does wrong, plain Python still works
+            if build_mode() == REQUIRE:
+                raise
+            self.inplace = inplace
+            self._go_without(f"the compilation failed: {error}")
+
+    def build_extensions(self) -> None:
+        """Translate all modules first, one after another; then the C compiler runs in parallel."""
+        translated = cythonize(
+            self.extensions,
+            build_dir=self.build_temp,  # keeps generated C out of the source tree
+            force=self.force,
+            quiet=self.verbose == 0,
+        )
+        for extension, new in zip(self.extensions, translated, strict=True):
+            extension.sources = new.sources
+        super().build_extensions()
+
+    def _go_without(self, reason: str) -> None:
+        """Drop all extensions, and what is left of them here from this or an earlier build."""
+        self.warn(f"safepickle is built without its compiled form, it will run as Python ({reason})")
+        for extension in self.extensions:
+            filename = self.get_ext_filename(self.get_ext_fullname(extension.name))
+            Path(self.build_lib, filename).unlink(missing_ok=True)
+            if self.inplace:
+                Path(filename).unlink(missing_ok=True)
+        self.extensions = []
+
+
+class bdist_wheel(_bdist_wheel):
+    """The wheel: a pure one where it is known beforehand that nothing will be compiled."""
+
+    def finalize_options(self) -> None:
+        # An editable wheel keeps its (then empty) extension build, which removes what was built in place before.
+        if without_reason() is not None and "editable_wheel" not in self.distribution.commands:
+            self.distribution.ext_modules = []
+        super().finalize_options()

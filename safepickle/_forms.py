@@ -1,0 +1,109 @@
+"""The two forms of the package: compiled by Cython, and the same files run as Python.
+
+`HOT_MODULES` lists the modules that are compiled (the same list as the ext-modules of pyproject.toml, a test says
+so). `COMPILED` tells which form this package is in. `python_form()` loads the whole package once more from its
+`.py` files, whatever has been compiled, so that one process can run both and compare them.
+
+Rules:
+- All or nothing. The hot modules use each other's C structures, so that a mixture would not import; the build
+  never leaves one behind, and `COMPILED` is true only when every hot module is an extension module.
+- The second package shares the modules in `SHARED` with the first: the same error classes, limits and policies can
+  be handed to either form. Everything else is loaded afresh, under the name `safepickle_python`.
+- That works only because every import inside the package is relative.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from importlib.machinery import EXTENSION_SUFFIXES, ModuleSpec, SourceFileLoader
+from importlib.util import find_spec, spec_from_file_location
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import ModuleType
+
+HOT_MODULES: Final = (
+    "safepickle.wire.reading",
+    "safepickle.wire.writing",
+    "safepickle.decoding.budget",
+    "safepickle.decoding.machine",
+    "safepickle.decoding.gates",
+    "safepickle.decoding.hashing",
+    "safepickle.encoding.encoder",
+)
+
+#: Modules that both forms have in common, a package with all that is in it.
+SHARED: Final = ("errors", "limits", "policy", "wire.opcodes", "wire.python2")
+
+_PACKAGE: Final = __name__.rpartition(".")[0]
+_PYTHON_PACKAGE: Final = "safepickle_python"
+_ROOT: Final = Path(__file__).parent
+
+
+def _is_extension(module: str) -> bool:
+    """Say whether importing `module` gives (or gave) an extension module."""
+    spec = find_spec(module)
+    return spec is not None and (spec.origin or "").endswith(tuple(EXTENSION_SUFFIXES))
+
+
+COMPILED: Final = all(_is_extension(_PACKAGE + name.removeprefix("safepickle")) for name in HOT_MODULES)
+
+
+class _SharedLoader:
+    """Gives the module of the first form under its name in the second."""
+
+    def __init__(self, original: str) -> None:
+        self._original = original
+
+    def create_module(self, spec: ModuleSpec) -> None:
+        """Leave the creation of the place holder to the import system."""
+
+    def exec_module(self, module: ModuleType) -> None:
+        # The import system takes what is in sys.modules after this, and leaves its attributes as they are.
+        sys.modules[module.__name__] = import_module(self._original)
+
+
+class _PythonFormFinder:
+    """Finds the modules of `safepickle_python`: the shared ones in the first form, the others in their sources."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        package, _, inner = fullname.partition(".")
+        if package != _PYTHON_PACKAGE:
+            return None
+        if any(inner == shared or inner.startswith(shared + ".") for shared in SHARED):
+            return ModuleSpec(fullname, _SharedLoader(f"{_PACKAGE}.{inner}"))
+        base = _ROOT.joinpath(*inner.split(".")) if inner else _ROOT
+        if (base / "__init__.py").is_file():
+            source = base / "__init__.py"
+            return spec_from_file_location(
+                fullname,
+                source,
+                loader=SourceFileLoader(fullname, str(source)),
+                submodule_search_locations=[str(base)],
+            )
+        source = base.with_name(base.name + ".py")
+        if source.is_file():
+            return spec_from_file_location(
+                fullname, source, loader=SourceFileLoader(fullname, str(source))
+            )
+        return None
+
+
+_finder: Final = _PythonFormFinder()
+_lock: Final = Lock()
+
+
+def python_form() -> ModuleType:
+    """Return the package with every module run as Python: this one if nothing is compiled, else a second one."""
+    if not COMPILED:
+        return import_module(_PACKAGE)
+    with _lock:
+        if _finder not in sys.meta_path:
+            sys.meta_path.insert(0, _finder)
+    return import_module(_PYTHON_PACKAGE)

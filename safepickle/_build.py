@@ -1,4 +1,6 @@
-"""Builds the extension modules, or does without them. Used at build time only: setuptools loads it by its path.
+"""Builds the extension modules, or does without them.
+
+Used at build time only: setuptools loads this file by its path.
 
 The environment variable SAFEPICKLE_BUILD chooses:
 
@@ -7,9 +9,9 @@ The environment variable SAFEPICKLE_BUILD chooses:
     python    compile nothing; the wheel is then a pure one
 
 Rules:
-- All or nothing. The hot modules use each other's C structures: one that is compiled beside one that is not would
-  fail to import. So setuptools' own `optional` extensions, which fail one by one, are not used; after any failure
-  everything compiled is removed.
+- All or nothing. The hot modules use each other's C structures: one that is compiled beside one that is not
+  would fail to import. So setuptools' own `optional` extensions, which fail one by one, are not used; after
+  any failure everything compiled is removed.
 - `safepickle.COMPILED` tells what an installation got.
 - Standard library, setuptools and (where it is installed) Cython only. Nothing of the package is imported.
 """
@@ -17,16 +19,16 @@ Rules:
 from __future__ import annotations
 
 import os
+from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from setuptools.command.bdist_wheel import bdist_wheel as _bdist_wheel
 from setuptools.command.build_ext import build_ext as _build_ext
 from setuptools.errors import OptionError
 
-try:
-    from Cython.Build import cythonize
-except ImportError:  # a build without isolation, on a machine that has no Cython
-    cythonize = None
+if TYPE_CHECKING:
+    from setuptools import Extension
 
 VARIABLE = "SAFEPICKLE_BUILD"
 AUTO, REQUIRE, PYTHON = MODES = ("auto", "require", "python")
@@ -45,7 +47,7 @@ def without_reason() -> str | None:
     mode = build_mode()
     if mode == PYTHON:
         return f"{VARIABLE}=python"
-    if cythonize is None:
+    if find_spec("Cython") is None:  # a build without isolation, on a machine that has none
         if mode == REQUIRE:
             raise OptionError(f"{VARIABLE}=require, but Cython is not installed")
         return "Cython is not installed"
@@ -54,6 +56,10 @@ def without_reason() -> str | None:
 
 class build_ext(_build_ext):
     """The extension build with the three modes above."""
+
+    extensions: list[Extension]
+    parallel: int | None
+    inplace: bool
 
     def finalize_options(self) -> None:
         super().finalize_options()
@@ -75,6 +81,8 @@ class build_ext(_build_ext):
 
     def build_extensions(self) -> None:
         """Translate all modules first, one after another; then the C compiler runs in parallel."""
+        from Cython.Build import cythonize
+
         translated = cythonize(
             self.extensions,
             build_dir=self.build_temp,  # keeps generated C out of the source tree
@@ -100,7 +108,7 @@ class bdist_wheel(_bdist_wheel):
     """The wheel: a pure one where it is known beforehand that nothing will be compiled."""
 
     def finalize_options(self) -> None:
-        # An editable wheel keeps its (then empty) extension build, which removes what was built in place before.
+        # An editable wheel keeps its (then empty) extension build, which removes what was built in place.
         if without_reason() is not None and "editable_wheel" not in self.distribution.commands:
             self.distribution.ext_modules = []
         super().finalize_options()

@@ -1,8 +1,8 @@
 """What stands in for `cython` when a hot module runs as plain Python.
 
-A hot module asks `cython.compiled` in a few leaf helpers. When Cython compiles the module, it answers itself and
-drops the other branch. When the file runs as it is, the answer comes from here, so that nothing of Cython is
-imported (or needs to be installed) at run time:
+A hot module asks `cython.compiled` in a few leaf helpers. When Cython compiles the module, it answers itself
+and drops the other branch. When the file runs as it is, the answer comes from here, so that nothing of
+Cython is imported (or needs to be installed) at run time:
 
     TYPE_CHECKING = False
     if TYPE_CHECKING:
@@ -10,8 +10,8 @@ imported (or needs to be installed) at run time:
     else:
         from .._form import cython
 
-Rule: nothing but `compiled` is offered. C types live in the `.pxd` beside the module; a decorator or a cast from
-`cython` in a hot module is an AttributeError in the uncompiled form, and a test runs that form.
+Rule: nothing but `compiled` is offered. C types live in the `.pxd` beside the module; a decorator or a cast
+from `cython` in a hot module is an AttributeError in the uncompiled form, and a test runs that form.
 """
 
 from typing import Final

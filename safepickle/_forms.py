@@ -1,14 +1,15 @@
 """The two forms of the package: compiled by Cython, and the same files run as Python.
 
-`HOT_MODULES` lists the modules that are compiled (the same list as the ext-modules of pyproject.toml, a test says
-so). `COMPILED` tells which form this package is in. `python_form()` loads the whole package once more from its
-`.py` files, whatever has been compiled, so that one process can run both and compare them.
+`HOT_MODULES` lists the modules that are compiled (the same list as the ext-modules of pyproject.toml, a test
+says so). `COMPILED` tells which form this package is in. `python_form()` loads the whole package once more
+from its `.py` files, whatever has been compiled, so that one process can run both and compare them.
 
 Rules:
 - All or nothing. The hot modules use each other's C structures, so that a mixture would not import; the build
   never leaves one behind, and `COMPILED` is true only when every hot module is an extension module.
-- The second package shares the modules in `SHARED` with the first: the same error classes, limits and policies can
-  be handed to either form. Everything else is loaded afresh, under the name `safepickle_python`.
+- The second package shares the modules in `SHARED` with the first: the same error classes, limits and
+  policies can be handed to either form. Everything else is loaded afresh, under the name
+  `safepickle_python`.
 - That works only because every import inside the package is relative.
 """
 
@@ -24,7 +25,10 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from importlib.abc import Loader
     from types import ModuleType
+else:
+    Loader = object  # importlib.abc takes longer to import than this package
 
 HOT_MODULES: Final = (
     "safepickle.wire.reading",
@@ -53,7 +57,7 @@ def _is_extension(module: str) -> bool:
 COMPILED: Final = all(_is_extension(_PACKAGE + name.removeprefix("safepickle")) for name in HOT_MODULES)
 
 
-class _SharedLoader:
+class _SharedLoader(Loader):
     """Gives the module of the first form under its name in the second."""
 
     def __init__(self, original: str) -> None:
@@ -67,11 +71,16 @@ class _SharedLoader:
         sys.modules[module.__name__] = import_module(self._original)
 
 
+def _source_spec(fullname: str, source: Path, submodules: list[str] | None = None) -> ModuleSpec | None:
+    loader = SourceFileLoader(fullname, str(source))
+    return spec_from_file_location(fullname, source, loader=loader, submodule_search_locations=submodules)
+
+
 class _PythonFormFinder:
-    """Finds the modules of `safepickle_python`: the shared ones in the first form, the others in their sources."""
+    """Finds the modules of `safepickle_python`: the shared ones in the first form, else sources."""
 
     def find_spec(
-        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+        self, fullname: str, _path: Sequence[str] | None = None, _target: ModuleType | None = None
     ) -> ModuleSpec | None:
         package, _, inner = fullname.partition(".")
         if package != _PYTHON_PACKAGE:
@@ -81,18 +90,9 @@ class _PythonFormFinder:
         base = _ROOT.joinpath(*inner.split(".")) if inner else _ROOT
         if (base / "__init__.py").is_file():
             source = base / "__init__.py"
-            return spec_from_file_location(
-                fullname,
-                source,
-                loader=SourceFileLoader(fullname, str(source)),
-                submodule_search_locations=[str(base)],
-            )
+            return _source_spec(fullname, source, submodules=[str(base)])
         source = base.with_name(base.name + ".py")
-        if source.is_file():
-            return spec_from_file_location(
-                fullname, source, loader=SourceFileLoader(fullname, str(source))
-            )
-        return None
+        return _source_spec(fullname, source) if source.is_file() else None
 
 
 _finder: Final = _PythonFormFinder()
@@ -100,7 +100,7 @@ _lock: Final = Lock()
 
 
 def python_form() -> ModuleType:
-    """Return the package with every module run as Python: this one if nothing is compiled, else a second one."""
+    """Return the package run as Python throughout: this one if it is not compiled, else a second one."""
     if not COMPILED:
         return import_module(_PACKAGE)
     with _lock:

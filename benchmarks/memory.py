@@ -1,0 +1,131 @@
+"""Peak memory of one call, each measured in a process of its own.
+
+Rules:
+- The system's count of resident pages is measured, not Python's allocations: tracemalloc sees what goes
+  through Python's allocators and slows some contestants down, and C buffers are what codecs differ in.
+- The process makes its input (or reads it from a file, so that a reader never had the value), sets the
+  high-water mark back where the system can (Linux), makes one call, keeps the result and reads the mark.
+  Elsewhere the mark is that of `getrusage`, of the whole life of the process.
+- Sizes are larger than for times, or pages and allocator arenas would be all that is seen.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import gc
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from .comparing import LOADS, Task
+from .contestants import C_PICKLE, MARSHAL
+from .shapes import select
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+#: Times the sizes that `--scale` asks for.
+SCALE: Final = 10
+_STATUS: Final = Path("/proc/self/status")
+_CLEAR: Final = Path("/proc/self/clear_refs")
+_PAGE: Final = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Peak:
+    """What one call takes at its peak, for each contestant."""
+
+    task: Task
+    #: Bytes over what the process had before.
+    peaks: Mapping[str, int]
+
+    def ratio(self, name: str, reference: str) -> float:
+        """Return a contestant's peak as a multiple of the reference's."""
+        return self.peaks[name] / self.peaks[reference]
+
+
+def _mark() -> int:
+    """Return the high-water mark in bytes."""
+    with contextlib.suppress(OSError):
+        for line in _STATUS.read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    import resource  # noqa: PLC0415  (not on every system)
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def _reset_mark() -> None:
+    with contextlib.suppress(OSError):  # not Linux, or not allowed: the mark then covers the input too
+        _CLEAR.write_text("5")
+
+
+def measure_call(task: Task, name: str, file: Path) -> int:
+    """Return the bytes that one call takes at its peak, in this process."""
+    one = next(one for one in task.contestants() if one.name == name)
+    function = one.function(task.direction)
+    assert function is not None
+    argument = file.read_bytes() if task.direction == LOADS else task.shape.build(task.scale)
+    gc.collect()
+    _reset_mark()
+    before = _mark()
+    kept = function(argument)
+    after = _mark()
+    del kept
+    return max(after - before, _PAGE)
+
+
+def write_input(task: Task, name: str, file: Path) -> None:
+    """Write what a reader will be given."""
+    one = next(one for one in task.contestants() if one.name == name)
+    assert one.dumps is not None
+    data = one.dumps(task.shape.build(task.scale))
+    assert isinstance(data, bytes)
+    file.write_bytes(data)
+
+
+def _child(action: str, task: Task, name: str, file: Path) -> int:
+    asked = (action, task.form, task.shape.name, task.kind, name, str(task.scale), str(file))
+    command = [sys.executable, "-m", "benchmarks.memory", *asked]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    return int(done.stdout or 0)
+
+
+def peak(task: Task) -> Peak:
+    """Measure all contestants for one row, a process each, on data larger than for times."""
+    larger = replace(task, scale=task.scale * SCALE)
+    peaks = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for one in task.contestants():
+            writer = MARSHAL if one.name == MARSHAL else task.source or C_PICKLE
+            file = Path(folder, writer)
+            if task.direction == LOADS and not file.exists():
+                _child("write", larger, writer, file)
+            peaks[one.name] = _child("measure", larger, one.name, file)
+    return Peak(task, peaks)
+
+
+def main() -> None:
+    """Do one thing in this process: write an input, or measure one call."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.memory", description=main.__doc__)
+    parser.add_argument("action", choices=("write", "measure"))
+    for name in ("form", "shape", "kind", "contestant"):
+        parser.add_argument(name)
+    parser.add_argument("scale", type=float)
+    parser.add_argument("file", type=Path)
+    asked = parser.parse_args()
+    (shape,) = select(asked.shape)
+    task = Task(asked.form, shape, asked.kind, scale=asked.scale)
+    if asked.action == "write":
+        write_input(task, asked.contestant, asked.file)
+    else:
+        print(measure_call(task, asked.contestant, asked.file))
+
+
+if __name__ == "__main__":
+    main()

@@ -60,7 +60,7 @@ class Conditions(NamedTuple):
         collector = "on" if self.plan.collector else "off"
         return [
             f"safepickle, {self.form} form, default limits; {python}; garbage collector {collector} for all.",
-            f"Time as a multiple of {REFERENCE[self.form]}, less is faster: median of the rounds [quartiles].",
+            f"Time as a multiple of {REFERENCE[self.form]} (less is faster): median of rounds [quartiles].",
         ]
 
 

@@ -15,11 +15,11 @@ Rules:
 
 from __future__ import annotations
 
+import os.path
 import sys
 from importlib import import_module
 from importlib.machinery import EXTENSION_SUFFIXES, ModuleSpec, SourceFileLoader
 from importlib.util import find_spec, spec_from_file_location
-from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Final
 
@@ -45,7 +45,7 @@ SHARED: Final = ("errors", "limits", "policy", "wire.opcodes", "wire.python2")
 
 _PACKAGE: Final = __name__.rpartition(".")[0]
 _PYTHON_PACKAGE: Final = "safepickle_python"
-_ROOT: Final = Path(__file__).parent
+_ROOT: Final = os.path.dirname(__file__)
 
 
 def _is_extension(module: str) -> bool:
@@ -71,8 +71,8 @@ class _SharedLoader(Loader):
         sys.modules[module.__name__] = import_module(self._original)
 
 
-def _source_spec(fullname: str, source: Path, submodules: list[str] | None = None) -> ModuleSpec | None:
-    loader = SourceFileLoader(fullname, str(source))
+def _source_spec(fullname: str, source: str, submodules: list[str] | None = None) -> ModuleSpec | None:
+    loader = SourceFileLoader(fullname, source)
     return spec_from_file_location(fullname, source, loader=loader, submodule_search_locations=submodules)
 
 
@@ -87,12 +87,11 @@ class _PythonFormFinder:
             return None
         if any(inner == shared or inner.startswith(shared + ".") for shared in SHARED):
             return ModuleSpec(fullname, _SharedLoader(f"{_PACKAGE}.{inner}"))
-        base = _ROOT.joinpath(*inner.split(".")) if inner else _ROOT
-        if (base / "__init__.py").is_file():
-            source = base / "__init__.py"
-            return _source_spec(fullname, source, submodules=[str(base)])
-        source = base.with_name(base.name + ".py")
-        return _source_spec(fullname, source) if source.is_file() else None
+        base = os.path.join(_ROOT, *inner.split(".")) if inner else _ROOT
+        package_source = os.path.join(base, "__init__.py")
+        if os.path.isfile(package_source):
+            return _source_spec(fullname, package_source, submodules=[base])
+        return _source_spec(fullname, base + ".py") if os.path.isfile(base + ".py") else None
 
 
 _finder: Final = _PythonFormFinder()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import _compat_pickle
 import base64
+import io
 import json
 import pickletools
 import struct
@@ -99,6 +100,17 @@ def renamed(module: str, name: str) -> tuple[str, str]:
     return _compat_pickle.IMPORT_MAPPING.get(module, module), name
 
 
+def _opcodes(data: bytes) -> Iterator[tuple[str, Any]]:
+    """pickletools.genops without its ASCII rule for STRING, which Python 2's binary text breaks."""
+    file = io.BytesIO(data)
+    while code := file.read(1):
+        opcode = pickletools.code2op[code.decode("latin-1")]
+        if opcode.name == "STRING":
+            yield opcode.name, file.readline()
+        else:
+            yield opcode.name, None if opcode.arg is None else opcode.arg.reader(file)
+
+
 def globals_named(data: bytes) -> set[tuple[str, str]]:
     """Every (module, name) that GLOBAL, INST or STACK_GLOBAL names, renamed where the protocol is below 3.
 
@@ -108,8 +120,7 @@ def globals_named(data: bytes) -> set[tuple[str, str]]:
     memo: dict[int, Any] = {}
     pushed: deque[Any] = deque(maxlen=2)
     protocol = 0
-    for opcode, argument, _ in pickletools.genops(data):
-        name = opcode.name
+    for name, argument in _opcodes(data):
         if name == "PROTO":
             protocol = argument
         elif name in ("GLOBAL", "INST"):

@@ -247,7 +247,7 @@ def refusal_difference(sp: Any, vector: Vector, got: Outcome) -> str | None:
         return None  # refused by code or by name
     denied = {(denial.module, denial.name) for denial in got.error.denials}
     stream = globals_named(vector.data)
-    # below protocol 4 an inner class is getattr(Outer, "Inner"): the refusal may name Outer, Outer.Inner or both
+    # below protocol 4 an inner class is getattr(Outer, "Inner"): the refusal may name Outer or Inner
     heads = {(module, name.split(".")[0]) for module, name in denied}
     if missing := stream - SERVED - denied - heads:
         return f"not named in the refusal: {sorted(missing)}"

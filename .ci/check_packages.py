@@ -56,8 +56,8 @@ def must(result: subprocess.CompletedProcess[str]) -> str:
     return result.stdout
 
 
-def expect(condition: bool, message: str) -> None:  # noqa: FBT001 - an assertion that -O does not remove
-    """Raise unless the condition holds."""
+def expect(condition: bool, message: str) -> None:
+    """Raise unless the condition holds; an assertion that -O does not remove."""
     if not condition:
         raise CheckError(message)
 

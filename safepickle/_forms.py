@@ -34,9 +34,11 @@ HOT_MODULES: Final = (
     "safepickle.wire.reading",
     "safepickle.wire.writing",
     "safepickle.decoding.budget",
-    "safepickle.decoding.machine",
-    "safepickle.decoding.gates",
+    "safepickle.decoding.nesting",
+    "safepickle.decoding.handles",
     "safepickle.decoding.hashing",
+    "safepickle.decoding.gates",
+    "safepickle.decoding.machine",
     "safepickle.encoding.encoder",
 )
 

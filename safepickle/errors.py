@@ -20,6 +20,7 @@ __all__ = [
     "EmptyInputError",
     "EncodingError",
     "FormatError",
+    "InternalError",
     "LimitError",
     "PolicyError",
     "PolicyFileError",
@@ -121,6 +122,13 @@ class SafePickleError(pickle.PickleError):
         if self.position is not None:
             parts.append(f" ({self.opcode or 'reading'} at byte {self.position})")
         return "".join(parts)
+
+    def locate(self, position: int, opcode: str) -> None:
+        """Fill in the place, where the leaf that raised did not know it."""
+        if self.position is None and self.path is None:
+            self.position = position
+            self.opcode = opcode
+            self.args = (self._message(),)
 
     def __reduce__(self) -> Any:
         # Exceptions are pickled as cls(*args); the fields live in __dict__ instead, so restore that.
@@ -260,6 +268,10 @@ class PolicyFileError(SafePickleError, ValueError):
         if key:
             place += f": {key}"
         super().__init__(f"{place}: {reason}")
+
+
+class InternalError(SafePickleError, pickle.UnpicklingError):
+    """The machine itself failed on this input: a defect of safepickle, please report it. ``__cause__`` says how."""
 
 
 class SignatureError(SafePickleError, pickle.UnpicklingError):

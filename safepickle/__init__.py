@@ -1,0 +1,53 @@
+"""safepickle: the whole pickle system, decoded by one machine under an allowlist policy and within limits.
+
+The names and arguments are pickle's; ``policy=`` and ``limits=`` are added. Without them only plain data is loaded,
+within default limits.
+"""
+
+from __future__ import annotations
+
+import pickle as _pickle
+from pickle import PickleBuffer as PickleBuffer
+from pickle import PickleError as PickleError
+from pickle import PicklingError as PicklingError
+from pickle import UnpicklingError as UnpicklingError
+
+from ._forms import COMPILED as COMPILED
+from .codec import Codec as Codec
+from .decoding.unpickler import Survey as Survey
+from .decoding.unpickler import Unpickler as Unpickler
+from .decoding.unpickler import load as load
+from .decoding.unpickler import loads as loads
+from .decoding.unpickler import survey as survey
+from .encoding.pickler import Pickler as Pickler
+from .encoding.pickler import dump as dump
+from .encoding.pickler import dumps as dumps
+from .errors import Denial as Denial
+from .errors import EmptyInputError as EmptyInputError
+from .errors import EncodingError as EncodingError
+from .errors import FormatError as FormatError
+from .errors import InternalError as InternalError
+from .errors import LimitError as LimitError
+from .errors import PolicyError as PolicyError
+from .errors import PolicyFileError as PolicyFileError
+from .errors import ReconstructionError as ReconstructionError
+from .errors import SafePickleError as SafePickleError
+from .errors import SignatureError as SignatureError
+from .errors import StateError as StateError
+from .errors import TrailingDataError as TrailingDataError
+from .errors import TruncatedError as TruncatedError
+from .limits import DEFAULT_LIMITS as DEFAULT_LIMITS
+from .limits import UNLIMITED as UNLIMITED
+from .limits import Limits as Limits
+from .policy.rules import PLAIN as PLAIN
+from .policy.rules import UNRESTRICTED as UNRESTRICTED
+from .policy.rules import FindClass as FindClass
+from .policy.rules import Policy as Policy
+from .policy.rules import Right as Right
+from .policy.rules import Rule as Rule
+from .wire.opcodes import HIGHEST_PROTOCOL as HIGHEST_PROTOCOL
+
+__version__ = "0.1.0"
+
+#: The protocol that ``dumps`` writes when none is given: that of the running Python's pickle.
+DEFAULT_PROTOCOL: int = _pickle.DEFAULT_PROTOCOL

@@ -1,0 +1,38 @@
+"""A counted pause of the cyclic garbage collector while data is built or written.
+
+Rules that hold here:
+
+* The collector would walk the growing data over and over, and find nothing. While at least one load or dump runs
+  it is paused; when the last one ends it is as it was before the first one began.
+* If somebody else enables or disables it meanwhile, that is respected: it is only ever enabled again if we
+  disabled it.
+"""
+
+from __future__ import annotations
+
+import gc
+from threading import Lock
+
+_lock = Lock()
+_running = 0
+_paused = False
+
+
+def enter() -> None:
+    """Pause the collector, or note one more that needs it paused."""
+    global _running, _paused
+    with _lock:
+        if _running == 0 and gc.isenabled():
+            gc.disable()
+            _paused = True
+        _running += 1
+
+
+def leave() -> None:
+    """End one pause; the last one lets the collector go on."""
+    global _running, _paused
+    with _lock:
+        _running -= 1
+        if _running == 0 and _paused:
+            gc.enable()
+            _paused = False

@@ -1,0 +1,136 @@
+# cython: annotation_typing=False
+"""The budget: what one load may still use. Everything is paid for before it is done (S5).
+
+Rules that hold here:
+
+* A claim is checked against what is left before anything is allocated; a refusal names the limit, its bound and
+  what was asked.
+* Memory is an estimate of what the load allocates, on CPython with 64-bit pointers. Nothing is given back: a value
+  that the stream drops was allocated all the same.
+* The machine runs in slices of opcodes. A slice is cut so short that values of fixed size cannot overdraw the
+  memory within it; values of variable size are charged one by one.
+"""
+
+from __future__ import annotations
+
+from time import monotonic
+
+from ..errors import LimitError
+from ..limits import Limits
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import cython  # noqa: F401
+
+#: Opcodes in one slice; the clock is looked at once per slice.
+SLICE = 1024
+#: The most that one opcode pays for without a check of its own: a short str of 255 bytes, wide characters included.
+LEAF_BYTES = 56 + 4 * 256
+
+
+class Budget:
+    """Counters for one load, made from :class:`Limits`."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self.max_bytes = limits.bound("max_bytes")
+        self.max_items = limits.bound("max_items")
+        self.max_string = limits.bound("max_string")
+        self.max_int_bits = limits.bound("max_int_bits")
+        self.max_memo = limits.bound("max_memo")
+        self.memory_left = limits.bound("max_memory")
+        self.objects_left = limits.bound("max_objects")
+        self.opcodes_left = limits.bound("max_opcodes")
+        self.calls_left = limits.bound("max_calls")
+        self.hash_work_left = limits.bound("max_hash_work")
+        self.since_clock = 0
+        self.deadline = -1.0
+        if limits.max_seconds is not None:
+            self.deadline = monotonic() + limits.max_seconds
+
+    def refuse(self, limit: str, asked: int) -> None:
+        """Raise for *limit*; *asked* is what it would take in all."""
+        raise LimitError(limit, getattr(self.limits, limit), asked)
+
+    def overdrawn(self, limit: str, left: int, asked: int) -> None:
+        """Raise for a counter with *left* to give and *asked* wanted now."""
+        bound = self.limits.bound(limit)
+        self.refuse(limit, bound - left + asked)
+
+    def next_slice(self, used: int) -> int:
+        """Pay for *used* opcodes and return how many may follow before the next look (at least one)."""
+        self.opcodes_left -= used
+        self.since_clock += used
+        # What is paid for within a slice without a check can have been overdrawn by one opcode at most.
+        if self.objects_left < 0:
+            self.overdrawn("max_objects", 0, -self.objects_left)
+        if self.memory_left < 0:
+            self.overdrawn("max_memory", 0, -self.memory_left)
+        if self.opcodes_left <= 0:
+            self.overdrawn("max_opcodes", 0, 1)
+        if self.since_clock >= SLICE:
+            self.look_at_clock()
+        steps = SLICE
+        if self.opcodes_left < steps:
+            steps = self.opcodes_left
+        if self.objects_left < steps:
+            steps = max(1, self.objects_left)
+        if self.memory_left < SLICE * LEAF_BYTES:
+            steps = min(steps, self.memory_left // LEAF_BYTES + 1)
+        return steps
+
+    def look_at_clock(self) -> None:
+        """Raise if the time is up."""
+        self.since_clock = 0
+        if self.deadline >= 0 and monotonic() > self.deadline:
+            bound = self.limits.max_seconds or 0.0
+            raise LimitError("max_seconds", bound, round(bound + monotonic() - self.deadline, 3))
+
+    def take_memory(self, amount: int) -> None:
+        """Pay for *amount* bytes."""
+        if amount > self.memory_left:
+            self.overdrawn("max_memory", self.memory_left, amount)
+        self.memory_left -= amount
+
+    def take_object(self, amount: int) -> None:
+        """Pay for one object of *amount* bytes."""
+        if self.objects_left <= 0:
+            self.overdrawn("max_objects", 0, 1)
+        self.objects_left -= 1
+        if amount > self.memory_left:
+            self.overdrawn("max_memory", self.memory_left, amount)
+        self.memory_left -= amount
+
+    def take_string(self, length: int, amount: int) -> None:
+        """Pay for text or bytes of *length* bytes in the stream and *amount* in memory."""
+        if length > self.max_string:
+            self.refuse("max_string", length)
+        if amount > self.memory_left:
+            self.overdrawn("max_memory", self.memory_left, amount)
+        self.memory_left -= amount
+
+    def take_int(self, length: int) -> None:
+        """Pay for an int of *length* bytes. A byte may go to the sign, so the exact size is checked afterwards."""
+        if (length - 1) * 8 > self.max_int_bits:
+            self.refuse("max_int_bits", length * 8)
+        self.take_memory(32 + length)
+
+    def take_items(self, present: int, added: int, amount: int) -> None:
+        """Pay for *added* items of *amount* bytes each in a container that has *present*."""
+        if present + added > self.max_items:
+            self.refuse("max_items", present + added)
+        self.take_memory(added * amount)
+
+    def take_call(self) -> None:
+        """Pay for one call."""
+        if self.calls_left <= 0:
+            self.overdrawn("max_calls", 0, 1)
+        self.calls_left -= 1
+        # A call may take as long as many opcodes.
+        self.since_clock += 64
+
+    def take_hash_work(self, amount: int) -> None:
+        """Pay for visiting *amount* elements while hashing or comparing."""
+        if amount > self.hash_work_left:
+            self.overdrawn("max_hash_work", self.hash_work_left, amount)
+        self.hash_work_left -= amount

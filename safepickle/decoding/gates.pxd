@@ -1,0 +1,53 @@
+cimport cython
+from safepickle.decoding.budget cimport Budget
+from safepickle.decoding.handles cimport GlobalHandle, HeldTuple, Inert
+from safepickle.decoding.hashing cimport KeyGuard
+
+cdef class Gate:
+    cdef readonly object policy
+    cdef readonly Budget budget
+    cdef readonly KeyGuard keys
+    cdef object find_class, persistent_load
+    cdef bint fix_imports
+    cdef readonly bint inert, strict, foreign, handles_seen
+    cdef public bint in_hook
+    cdef dict handles, made, types
+    cdef readonly list denied, names
+    cdef public int opcode
+    cdef public long long position
+    cdef readonly long long calls
+
+    cpdef find(self, object module, object name, int protocol)
+    @cython.locals(handle=GlobalHandle)
+    cpdef lookup(self, str module, str name)
+    cpdef GlobalHandle make_handle(self, str module, str name)
+    cpdef extension(self, object code, int protocol)
+    cpdef resolve(self, GlobalHandle handle)
+    cpdef deny(self, GlobalHandle handle, int right, str reason)
+    cpdef bint require(self, GlobalHandle handle, int right) except -1
+    cpdef owner(self, object obj)
+    cpdef bint is_foreign(self, object obj) except -1
+    cpdef disown(self, object obj, int right)
+    cpdef value(self, object obj)
+    @cython.locals(index=Py_ssize_t)
+    cpdef list values(self, list items)
+    @cython.locals(held=bint)
+    cpdef tuple_of(self, tuple items)
+    cpdef call(self, object callee, object args)
+    cpdef instantiate(self, object callee, tuple args)
+    cpdef new(self, object cls, object args, object kwargs)
+    @cython.locals(arguments=tuple)
+    cpdef _run(self, GlobalHandle handle, int right, object args, object kwargs)
+    cpdef _adopt(self, GlobalHandle handle, object result)
+    @cython.locals(handle=GlobalHandle)
+    cpdef build(self, object obj, object state)
+    cpdef append(self, object obj, list items)
+    @cython.locals(index=Py_ssize_t)
+    cpdef set_items(self, object obj, list items)
+    cpdef add_items(self, object obj, list items)
+    cpdef bint _may_change(self, object obj, int right) except -1
+    cpdef persistent(self, object pid)
+    cpdef adopt_foreign(self, object obj)
+
+cdef class OpenGate(Gate):
+    pass

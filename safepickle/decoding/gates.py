@@ -1,0 +1,824 @@
+# cython: annotation_typing=False
+"""The gate: every road from the stream to a global, a call or an object's state goes through here (S4).
+
+Rules that hold here:
+
+* What the machine has on its stack for a global is a :class:`GlobalHandle`, never the object itself. A handle is
+  turned into the object only where it is used, and only if the policy grants the right for that use: so appearing
+  never implies being called, and a helper that the machine emulates is never handed out.
+* Only a handle can be called: nothing that a stream made, fetched or was given by a call is a callee.
+* BUILD, APPEND(S), SETITEM(S) and ADDITEMS reach only objects that this load made by a rule, and go through the
+  methods of their *type*; exact ``list``, ``dict`` and ``set`` that the machine made itself do not come here.
+* After the first denial the gate is *inert*: nothing is imported, called or set any more, and the machine goes on
+  to the end of the stream only to learn everything else that would be refused.
+* :class:`OpenGate` is pickle's own behaviour, for the policy UNRESTRICTED alone.
+"""
+
+from __future__ import annotations
+
+import copyreg
+import sys
+import types
+from typing import Any, Callable
+
+from ..errors import Denial, FormatError, PolicyError, ReconstructionError, SafePickleError, quote, quote_name
+from ..policy.gadgets import gadget_reason
+from ..policy.rules import Policy, Right, suggestion
+from ..wire.opcodes import opcode_name
+from ..wire.python2 import to_python3
+from .budget import Budget
+from .emulated import CONSTANTS, EMULATED
+from .handles import GlobalHandle, HeldTuple, Inert
+from .hashing import KeyGuard
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import cython  # noqa: F401
+
+REFER = Right.REFER.value
+CALL = Right.CALL.value
+NEW = Right.NEW.value
+BUILD = Right.BUILD.value
+APPEND = Right.APPEND.value
+SETITEM = Right.SETITEM.value
+ADD = Right.ADD.value
+ALL_RIGHTS = REFER | CALL | NEW | BUILD | APPEND | SETITEM | ADD
+_LABELS = {right.value: right.label for right in Right}
+
+_MEMBER = types.MemberDescriptorType
+_NAMED = (type, types.FunctionType, types.BuiltinFunctionType)
+#: Classes whose constructors read an iterable to its end, or take a number as a size (D15).
+_SIZED = (bytes, bytearray)
+_READERS = (list, tuple, set, frozenset, dict, bytes, bytearray)
+#: What no opcode changes; lists, dicts and sets come here only when the stream did not make them.
+_DATA = frozenset(
+    {int, str, bytes, bool, float, complex, tuple, frozenset, type(None), range, slice, bytearray, HeldTuple, GlobalHandle}
+)
+#: Depth of attributes in a dotted name; pickle has no bound.
+MAX_DOTS = 20
+
+
+class Gate:
+    """The engine of one load.
+
+    :param policy: what is allowed.
+    :param budget: pays for calls and their results.
+    :param find_class: the user's own resolver, or None.
+    :param persistent_load: the user's callback, or None.
+    :param fix_imports: rename Python 2 globals in protocols 0 to 2.
+    :param inert: start inert: survey the stream, do nothing.
+    """
+
+    def __init__(
+        self,
+        policy: Policy,
+        budget: Budget,
+        find_class: Callable[[str, str], Any] | None,
+        persistent_load: Callable[[Any], Any] | None,
+        fix_imports: bool,
+        inert: bool,
+    ) -> None:
+        self.policy = policy
+        self.budget = budget
+        self.find_class = find_class
+        self.persistent_load = persistent_load
+        self.fix_imports = fix_imports
+        self.inert = inert
+        self.strict = True
+        self.in_hook = False
+        self.keys = KeyGuard(budget, True)
+        self.handles: dict[tuple[str, str], GlobalHandle] = {}
+        self.denied: list[GlobalHandle] = []
+        self.names: list[tuple[str, str]] = []
+        self.handles_seen = False
+        #: Something that is not of this load's making may be on the stack.
+        self.foreign = False
+        self.made: dict[int, tuple[Any, Any]] = {}
+        self.types: dict[type, GlobalHandle] = {}
+        self.opcode = 0
+        self.position = 0
+        self.calls = 0
+
+    # -- globals -----------------------------------------------------------------------------------------------
+
+    def find(self, module: Any, name: Any, protocol: int) -> Any:
+        """Return what stands on the stack for a global."""
+        if type(module) is not str or type(name) is not str:
+            raise FormatError("STACK_GLOBAL requires str")
+        if not module or not name:
+            raise FormatError(f"a global without a name: {quote_name(module, name)}")
+        if self.fix_imports and protocol < 3:
+            module, name = to_python3(module, name)
+        module, name = self.policy.rename(module, name)
+        return self.lookup(module, name)
+
+    def lookup(self, module: str, name: str) -> Any:
+        """Return what stands on the stack for a global under its present name."""
+        handle = self.handles.get((module, name))
+        if handle is not None:
+            return handle
+        self.budget.take_object(400 + 4 * (len(module) + len(name)))
+        constant = CONSTANTS.get((module, name))
+        if constant is not None:
+            return constant
+        handle = self.make_handle(module, name)
+        self.handles[(module, name)] = handle
+        self.names.append((module, name))
+        self.handles_seen = True
+        return handle
+
+    def make_handle(self, module: str, name: str) -> GlobalHandle:
+        """Return the handle of a global, with the rights that the policy or the user's find_class grants."""
+        rule = self.policy.lookup(module, name)
+        handle = GlobalHandle(module, name, 0 if rule is None else rule.rights.value)
+        handle.accept_gadget = rule is not None and rule.accept_known_gadget
+        handle.emulation = EMULATED.get((module, name))
+        if handle.emulation is not None:
+            return handle
+        if self.find_class is not None:
+            self._ask_hook(handle, rule is None)
+        elif rule is None:
+            handle.listed = False
+            self._go_inert(handle)
+        return handle
+
+    def _ask_hook(self, handle: GlobalHandle, grant_all: bool) -> None:
+        """Ask the user's own find_class: what it returns is granted, unless it is a known gadget or a module."""
+        if grant_all:
+            handle.rights = ALL_RIGHTS
+        if self.inert:
+            return
+        self.in_hook = True
+        try:
+            target = self.find_class(handle.module, handle.name)  # type: ignore[misc]
+        except PolicyError:
+            # It went on to ours, which refuses: one more denial of this stream.
+            self.in_hook = False
+            handle.rights = 0
+            handle.listed = False
+            self._go_inert(handle)
+            return
+        self.in_hook = False
+        self._settle(handle, target)
+
+    def grant(self, module: str, name: str) -> Any:
+        """Return the object of a global for a user's find_class that goes on to ours, or raise."""
+        module, name = self.policy.rename(module, name)
+        rule = self.policy.lookup(module, name)
+        if rule is None:
+            reason = gadget_reason(module, name)
+            text = suggestion(module, name, (_LABELS[REFER],))
+            raise PolicyError(
+                (Denial(module, name, _LABELS[REFER], None, None, "no rule names it", reason, text),),
+                policy=self.policy.name,
+            )
+        handle = GlobalHandle(module, name, rule.rights.value)
+        handle.accept_gadget = rule.accept_known_gadget
+        return self.resolve(handle)
+
+    def extension(self, code: int, protocol: int) -> Any:
+        """Return what stands for a copyreg extension code. Its cache is not consulted: it bypasses find_class (R61)."""
+        if code <= 0:
+            raise FormatError(f"EXT code {code} is not positive")
+        pair = copyreg._inverted_registry.get(code)  # type: ignore[attr-defined]
+        if type(pair) is not tuple or len(pair) != 2 or type(pair[0]) is not str or type(pair[1]) is not str:
+            raise FormatError(f"unregistered extension code {code}")
+        module, name = self.policy.rename(pair[0], pair[1])
+        return self.lookup(module, name)
+
+    def resolve(self, handle: GlobalHandle) -> Any:
+        """Return the object of a granted handle, importing its module if need be."""
+        if not handle.resolved:
+            try:
+                target = import_global(handle.module, handle.name)
+            except Exception as error:
+                raise ReconstructionError(
+                    f"{quote_name(handle.module, handle.name)} is allowed but cannot be imported: "
+                    f"{type(error).__name__}"
+                ) from error
+            self._settle(handle, target)
+        return handle.target
+
+    def _settle(self, handle: GlobalHandle, target: Any) -> None:
+        if isinstance(target, types.ModuleType):
+            self.deny(handle, REFER, "it is a module")
+        elif not handle.accept_gadget and isinstance(target, _NAMED):
+            # A re-export under another name is the same gadget.
+            reason = gadget_reason(str(target.__module__), target.__qualname__)
+            if reason is not None:
+                self.deny(handle, REFER, f"it is {quote_name(str(target.__module__), target.__qualname__)}, which {reason}")
+        handle.target = target
+        handle.resolved = True
+        if isinstance(target, type):
+            handle.cost = 32 + type.__getattribute__(target, "__basicsize__") + 2 * 48
+            handle.sized = 2 if issubclass(target, _SIZED) else 1 if issubclass(target, _READERS) else 0
+        else:
+            handle.cost = 64
+
+    # -- denials -----------------------------------------------------------------------------------------------
+
+    def deny(self, handle: GlobalHandle, right: int, reason: str) -> None:
+        """Note that *handle* lacks *right* here, and go inert."""
+        if right not in handle.missing:
+            handle.missing[right] = (opcode_name(self.opcode), self.position, reason)
+        self._go_inert(handle)
+
+    def _go_inert(self, handle: GlobalHandle) -> None:
+        self.inert = True
+        for known in self.denied:
+            if known is handle:
+                return
+        self.budget.take_memory(256)
+        if len(self.denied) < 1000:
+            if not handle.missing:
+                # What it is used for, if anything, comes later in the stream.
+                handle.missing[0] = (opcode_name(self.opcode), self.position, "no rule names it")
+            self.denied.append(handle)
+
+    def denials(self) -> tuple[Denial, ...]:
+        """Everything refused so far, in the order of the stream."""
+        found = []
+        for handle in self.denied:
+            uses = [(bit, use) for bit, use in handle.missing.items() if bit]
+            if not uses:
+                uses = [(REFER, handle.missing[0])]
+            have = handle.rights & ALL_RIGHTS if handle.listed else 0
+            for bit, _ in uses:
+                have |= bit
+            labels = tuple(label for bit, label in _LABELS.items() if have & bit)
+            for bit, (opcode, position, reason) in uses:
+                found.append(
+                    Denial(
+                        handle.module,
+                        handle.name,
+                        _LABELS[bit],
+                        opcode,
+                        position,
+                        reason,
+                        gadget_reason(handle.module, handle.name),
+                        "" if handle.contract is not None and handle.rights & bit else suggestion(
+                            handle.module, handle.name, labels
+                        ),
+                    )
+                )
+        return tuple(found)
+
+    def require(self, handle: GlobalHandle, right: int) -> bool:
+        """Return whether *handle* has *right* and may be acted on; note a denial if it has not."""
+        if handle.rights & right:
+            return not self.inert
+        self.deny(handle, right, "the rule does not give that right" if handle.rights else "no rule names it")
+        return False
+
+    def owner(self, obj: Any) -> Any:
+        """Return the handle by which this load made *obj*, or None."""
+        if self.made:
+            entry = self.made.get(id(obj))
+            if entry is not None:
+                return entry[0]
+        return self.types.get(type(obj))
+
+    def is_foreign(self, obj: Any) -> bool:
+        """Return whether *obj*, of exact type list, dict or set, was not made by the machine."""
+        return id(obj) in self.made
+
+    def disown(self, obj: Any, right: int) -> None:
+        """Deny an operation on an object that this load did not make."""
+        kind = type(obj)
+        if kind in _DATA:
+            raise FormatError(f"{opcode_name(self.opcode)} on {quote(obj)}")
+        module, name = str(kind.__module__), kind.__qualname__
+        handle = GlobalHandle(module, name, 0)
+        handle.listed = False
+        self.deny(handle, right, "not an object that this stream made under a rule")
+
+    # -- values ------------------------------------------------------------------------------------------------
+
+    def value(self, obj: Any) -> Any:
+        """Return *obj* as a value that may be kept: handles need the right to appear."""
+        if type(obj) is GlobalHandle:
+            if self.require(obj, REFER):
+                target = self.resolve(obj)
+                return target if not self.inert else Inert(obj)
+            return Inert(obj)
+        if type(obj) is HeldTuple:
+            if obj.value is None:
+                obj.value = tuple([self.value(item) for item in obj.items])
+            return obj.value
+        return obj
+
+    def values(self, items: list[Any]) -> list[Any]:
+        """Return *items* as values."""
+        for index in range(len(items)):
+            item = items[index]
+            if type(item) is GlobalHandle or type(item) is HeldTuple:
+                items[index] = self.value(item)
+        return items
+
+    def tuple_of(self, items: tuple[Any, ...]) -> Any:
+        """Return a tuple of *items*, held back if there are handles in it."""
+        held = False
+        for item in items:
+            if type(item) is GlobalHandle:
+                held = True
+            elif type(item) is HeldTuple:
+                # One level is all that any helper takes: deeper ones become values, so that this never recurses.
+                return self.tuple_of(tuple([self.value(i) if type(i) is HeldTuple else i for i in items]))
+        return HeldTuple(items) if held else items
+
+    # -- calls -------------------------------------------------------------------------------------------------
+
+    def call(self, callee: Any, args: Any) -> Any:
+        """REDUCE: call a global."""
+        if type(callee) is not GlobalHandle:
+            if type(callee) is Inert:
+                return Inert(None)
+            self._not_a_global(callee, CALL)
+            return Inert(None)
+        if type(args) is not tuple and type(args) is not HeldTuple:
+            raise FormatError(f"arguments are {quote(args)}, not a tuple")
+        if callee.emulation is not None:
+            self.calls += 1
+            self.budget.take_call()
+            result = callee.emulation(self, args.items if type(args) is HeldTuple else args)
+            if result is not NotImplemented:
+                return result
+            if not callee.rights & CALL:
+                self.deny(callee, CALL, "not in a form that picklers write")
+                return Inert(callee)
+        args = self.value(args)
+        if not self.require(callee, CALL):
+            return Inert(callee)
+        return self._run(callee, CALL, args, None)
+
+    def instantiate(self, callee: Any, args: tuple[Any, ...]) -> Any:
+        """INST and OBJ: call a class; without arguments only make an instance, as pickle does."""
+        if not args and type(callee) is GlobalHandle and callee.emulation is None and not self.inert:
+            if callee.rights & NEW:
+                return self.new(callee, args, None)
+            # The right to be called covers the lesser thing that INST and OBJ do here.
+            if callee.rights & CALL and isinstance(self.resolve(callee), type):
+                if not hasattr(callee.target, "__getinitargs__"):
+                    return self._run(callee, NEW, args, None)
+        return self.call(callee, self.tuple_of(args))
+
+    def new(self, cls: Any, args: Any, kwargs: Any) -> Any:
+        """NEWOBJ and NEWOBJ_EX: ``cls.__new__(cls, *args, **kwargs)``."""
+        if type(args) is not tuple and type(args) is not HeldTuple:
+            raise FormatError(f"arguments are {quote(args)}, not a tuple")
+        if kwargs is not None:
+            if type(kwargs) is not dict:
+                raise FormatError(f"keyword arguments are {quote(kwargs)}, not a dict")
+            for key in kwargs:
+                if type(key) is not str:
+                    raise FormatError(f"a keyword is {quote(key)}, not a str")
+        if type(cls) is not GlobalHandle:
+            if type(cls) is Inert:
+                return Inert(None)
+            self._not_a_global(cls, NEW)
+            return Inert(None)
+        args = self.value(args)
+        if not args and not kwargs and cls.module == "builtins" and cls.name == "object":
+            self.budget.take_object(16)
+            return object()
+        if not self.require(cls, NEW):
+            return Inert(cls)
+        if not isinstance(self.resolve(cls), type):
+            raise FormatError(f"{quote_name(cls.module, cls.name)} is not a class")
+        return self._run(cls, NEW, args, kwargs)
+
+    def _not_a_global(self, callee: Any, right: int) -> None:
+        if isinstance(callee, _NAMED):
+            handle = GlobalHandle(str(callee.__module__), callee.__qualname__, 0)
+        else:
+            handle = GlobalHandle(str(type(callee).__module__), type(callee).__qualname__, 0)
+        handle.listed = False
+        self.deny(handle, right, "only a global that the stream names can be called")
+
+    def _run(self, handle: GlobalHandle, right: int, args: tuple[Any, ...], kwargs: Any) -> Any:
+        """Carry out an allowed call, with its contract checked before and its result paid for."""
+        target = handle.target if handle.resolved else self.resolve(handle)
+        if self.inert:
+            return Inert(handle)
+        if handle.contract is not None:
+            refusal = handle.contract.check(args, kwargs if kwargs is not None else {})
+            if refusal is not None:
+                self.deny(handle, right, f"its arguments are refused: {refusal}")
+                return Inert(handle)
+        if handle.sized and not self._sizes_are_bounded(handle, right, args):
+            return Inert(handle)
+        self.calls += 1
+        self.budget.take_call()
+        self.budget.take_object(handle.cost)
+        try:
+            if right == NEW:
+                if kwargs is None:
+                    result = target.__new__(target, *args)
+                else:
+                    result = target.__new__(target, *args, **kwargs)
+            else:
+                result = target(*args)
+        except SafePickleError:
+            raise
+        except Exception as error:
+            raise ReconstructionError(
+                f"{quote_name(handle.module, handle.name)} failed: {type(error).__name__}"
+            ) from error
+        self._adopt(handle, result)
+        return result
+
+    def _sizes_are_bounded(self, handle: GlobalHandle, right: int, args: tuple[Any, ...]) -> bool:
+        for arg in args:
+            if type(arg) is range:
+                self.budget.take_items(0, len(arg) if arg.stop - arg.start < 2**62 else 2**62, 36)
+            elif type(arg) is int and handle.sized == 2:
+                self.deny(handle, right, "its arguments are refused: a number as a size")
+                return False
+        return True
+
+    def _adopt(self, handle: GlobalHandle, result: Any) -> None:
+        """Note what a call made, so that later opcodes find the rule it was made under, and pay for its size."""
+        kind = type(result)
+        if kind is not handle.target:
+            self.made[id(result)] = (handle, result)
+            self.budget.take_memory(100)
+            self.foreign = True
+            self.budget.take_memory(size_of(result))
+        elif kind is not handle.registered:
+            handle.registered = kind
+            self.types[kind] = handle
+            if kind.__itemsize__ or kind.__sizeof__ is not object.__sizeof__:
+                # Not of one size: each instance is paid for.
+                handle.registered = None
+                self.budget.take_memory(size_of(result))
+
+    def emulate_new(self, handle: GlobalHandle, base: type, state: Any) -> Any:
+        """``copyreg._reconstructor(cls, base, state)``, which protocols 0 and 1 write; *base* is ours to choose."""
+        if not self.require(handle, NEW):
+            return Inert(handle)
+        target = self.resolve(handle)
+        if self.inert:
+            return Inert(handle)
+        if not isinstance(target, type) or not issubclass(target, base):
+            raise FormatError(f"{quote_name(handle.module, handle.name)} is not a class derived from {base.__name__}")
+        if handle.contract is not None:
+            refusal = handle.contract.check((state,), {}) if base is not object else None
+            if refusal is not None:
+                self.deny(handle, NEW, f"its arguments are refused: {refusal}")
+                return Inert(handle)
+        self.budget.take_object(handle.cost)
+        try:
+            if base is object:
+                result = object.__new__(target)
+            else:
+                result = base.__new__(target, state)  # type: ignore[call-overload]
+                if base.__init__ is not object.__init__:  # type: ignore[misc]
+                    base.__init__(result, state)  # type: ignore[misc]
+        except Exception as error:
+            raise ReconstructionError(
+                f"{quote_name(handle.module, handle.name)} failed: {type(error).__name__}"
+            ) from error
+        self._adopt(handle, result)
+        return result
+
+    # -- objects -----------------------------------------------------------------------------------------------
+
+    def build(self, obj: Any, state: Any) -> None:
+        """BUILD: give an object that this load made its state."""
+        state = self.value(state)
+        if type(obj) is Inert:
+            if obj.handle is not None:
+                self.require(obj.handle, BUILD)
+            return
+        handle = self.owner(obj)
+        if handle is None:
+            self.disown(obj, BUILD)
+            return
+        if not self.require(handle, BUILD):
+            return
+        kind = type(obj)
+        setter = getattr(kind, "__setstate__", None)
+        try:
+            if setter is not None:
+                # Looked up on the type: an instance attribute would be a call without REDUCE (R43).
+                self.budget.take_call()
+                setter(obj, state)
+            else:
+                set_state(self, obj, state)
+        except SafePickleError:
+            raise
+        except Exception as error:
+            raise ReconstructionError(
+                f"the state of {quote_name(handle.module, handle.name)} cannot be set: {type(error).__name__}"
+            ) from error
+
+    def append(self, obj: Any, items: list[Any]) -> None:
+        """APPEND and APPENDS on anything but the machine's own lists."""
+        items = self.values(items)
+        if not self._may_change(obj, APPEND):
+            return
+        kind = type(obj)
+        self.budget.take_items(0, len(items), 16)
+        try:
+            extend = getattr(kind, "extend", None)
+            if extend is not None:
+                extend(obj, items)
+            else:
+                append = kind.append  # type: ignore[attr-defined]
+                for item in items:
+                    append(obj, item)
+        except SafePickleError:
+            raise
+        except Exception as error:
+            raise ReconstructionError(f"a {quote(kind.__name__)} does not take items: {type(error).__name__}") from error
+
+    def set_items(self, obj: Any, items: list[Any]) -> None:
+        """SETITEM and SETITEMS on anything but the machine's own dicts."""
+        items = self.values(items)
+        if not self._may_change(obj, SETITEM):
+            return
+        kind = type(obj)
+        self.budget.take_items(0, len(items) // 2, 100)
+        setitem = getattr(kind, "__setitem__", None)
+        if setitem is None:
+            raise FormatError(f"a {quote(kind.__name__)} has no items to set")
+        for index in range(0, len(items), 2):
+            self.keys.check(obj, items[index])
+            try:
+                setitem(obj, items[index], items[index + 1])
+            except SafePickleError:
+                raise
+            except Exception as error:
+                raise ReconstructionError(
+                    f"a {quote(kind.__name__)} does not take an item: {type(error).__name__}"
+                ) from error
+
+    def add_items(self, obj: Any, items: list[Any]) -> None:
+        """ADDITEMS on anything but the machine's own sets."""
+        items = self.values(items)
+        if not self._may_change(obj, ADD):
+            return
+        kind = type(obj)
+        self.budget.take_items(0, len(items), 72)
+        add = getattr(kind, "add", None)
+        if add is None:
+            raise FormatError(f"a {quote(kind.__name__)} takes no items")
+        for item in items:
+            self.keys.check(obj, item)
+            try:
+                add(obj, item)
+            except SafePickleError:
+                raise
+            except Exception as error:
+                raise ReconstructionError(
+                    f"a {quote(kind.__name__)} does not take an item: {type(error).__name__}"
+                ) from error
+
+    def _may_change(self, obj: Any, right: int) -> bool:
+        if type(obj) is Inert:
+            if obj.handle is not None:
+                self.require(obj.handle, right)
+            return False
+        handle = self.owner(obj)
+        if handle is None:
+            self.disown(obj, right)
+            return False
+        return self.require(handle, right)
+
+    # -- the user's hooks --------------------------------------------------------------------------------------
+
+    def persistent(self, pid: Any) -> Any:
+        """PERSID and BINPERSID: ask the user's persistent_load, with plain ids only (R64)."""
+        pid = self.value(pid)
+        if self.persistent_load is None:
+            raise FormatError("a persistent id, but no persistent_load was given")
+        if self.inert:
+            return Inert(None)
+        if not is_plain_id(pid):
+            raise FormatError(f"a persistent id of {quote(type(pid).__name__)}: only text, numbers and tuples of them")
+        self.budget.take_call()
+        self.in_hook = True
+        result = self.persistent_load(pid)
+        self.in_hook = False
+        self.foreign = True
+        self.made[id(result)] = (None, result)
+        self.budget.take_memory(100)
+        return result
+
+    def adopt_foreign(self, obj: Any) -> None:
+        """Note an object that came from outside: no opcode may change it."""
+        self.foreign = True
+        self.made[id(obj)] = (None, obj)
+
+
+class OpenGate(Gate):
+    """Pickle's own behaviour: any global, any callee, any state. For UNRESTRICTED."""
+
+    def __init__(
+        self,
+        policy: Policy,
+        budget: Budget,
+        find_class: Callable[[str, str], Any] | None,
+        persistent_load: Callable[[Any], Any] | None,
+        fix_imports: bool,
+        inert: bool,
+    ) -> None:
+        super().__init__(policy, budget, find_class, persistent_load, fix_imports, inert)
+        self.strict = False
+        self.keys = KeyGuard(budget, False)
+
+    def find(self, module: Any, name: Any, protocol: int) -> Any:
+        if type(module) is not str or type(name) is not str:
+            raise FormatError("STACK_GLOBAL requires str")
+        if self.find_class is not None:
+            return self.find_class(module, name)
+        return find_any(module, name, protocol, self.fix_imports)
+
+    def extension(self, code: int, protocol: int) -> Any:
+        pair = copyreg._inverted_registry.get(code)  # type: ignore[attr-defined]
+        if pair is None:
+            if code <= 0:
+                raise FormatError("EXT specifies code <= 0")
+            raise ValueError(f"unregistered extension code {code}")
+        return self.find(pair[0], pair[1], protocol)
+
+    def call(self, callee: Any, args: Any) -> Any:
+        if type(args) is not tuple:
+            raise TypeError(f"argument list must be a tuple, not {type(args).__name__}")
+        self.budget.take_call()
+        return callee(*args)
+
+    def instantiate(self, callee: Any, args: tuple[Any, ...]) -> Any:
+        self.budget.take_call()
+        if args or not isinstance(callee, type) or hasattr(callee, "__getinitargs__"):
+            try:
+                return callee(*args)
+            except TypeError as error:
+                raise TypeError(f"in constructor for {getattr(callee, '__name__', callee)}: {error}") from error
+        return callee.__new__(callee)
+
+    def new(self, cls: Any, args: Any, kwargs: Any) -> Any:
+        if type(args) is not tuple:
+            raise FormatError("NEWOBJ expected an arg tuple")
+        if not isinstance(cls, type):
+            raise FormatError(f"NEWOBJ class argument must be a type, not {type(cls).__name__}")
+        self.budget.take_call()
+        return cls.__new__(cls, *args) if kwargs is None else cls.__new__(cls, *args, **kwargs)
+
+    def value(self, obj: Any) -> Any:
+        return obj
+
+    def tuple_of(self, items: tuple[Any, ...]) -> Any:
+        return items
+
+    def build(self, obj: Any, state: Any) -> None:
+        setter = getattr(obj, "__setstate__", _MISSING)
+        if setter is not _MISSING:
+            setter(state)
+            return
+        slots = None
+        if isinstance(state, tuple) and len(state) == 2:
+            state, slots = state
+        if state is not None and (state or not isinstance(state, dict)):
+            if not isinstance(state, dict):
+                raise FormatError("state is not a dictionary")
+            attributes = obj.__dict__
+            for key, item in state.items():
+                attributes[sys.intern(key) if type(key) is str else key] = item
+        if slots is not None and (slots or not isinstance(slots, dict)):
+            if not isinstance(slots, dict):
+                raise FormatError("slot state is not a dictionary")
+            for key, item in slots.items():
+                setattr(obj, key, item)
+
+    def append(self, obj: Any, items: list[Any]) -> None:
+        extend = getattr(obj, "extend", None)
+        if extend is not None:
+            extend(items)
+            return
+        append = obj.append
+        for item in items:
+            append(item)
+
+    def set_items(self, obj: Any, items: list[Any]) -> None:
+        for index in range(0, len(items), 2):
+            obj[items[index]] = items[index + 1]
+
+    def add_items(self, obj: Any, items: list[Any]) -> None:
+        add = obj.add
+        for item in items:
+            add(item)
+
+    def persistent(self, pid: Any) -> Any:
+        if self.persistent_load is None:
+            raise FormatError(
+                "A load persistent id instruction was encountered, but no persistent_load function was specified."
+            )
+        return self.persistent_load(pid)
+
+    def adopt_foreign(self, obj: Any) -> None:
+        return None
+
+
+_MISSING = object()
+
+
+def import_global(module: str, name: str) -> Any:
+    """Import *module* and return what *name* is in it; a dotted name is walked through classes only (S2)."""
+    loaded = sys.modules.get(module)
+    if loaded is None:
+        __import__(module, level=0)
+        loaded = sys.modules[module]
+    parts = name.split(".")
+    if len(parts) > MAX_DOTS:
+        raise AttributeError("too many dots")
+    target = getattr(loaded, parts[0])
+    for part in parts[1:]:
+        if not isinstance(target, type):
+            raise AttributeError("only attributes of classes are reached")
+        target = getattr(target, part)
+    return target
+
+
+def find_any(module: str, name: str, protocol: int, fix_imports: bool) -> Any:
+    """``pickle.Unpickler.find_class``: any global at all."""
+    sys.audit("pickle.find_class", module, name)
+    if protocol < 3 and fix_imports:
+        module, name = to_python3(module, name)
+    __import__(module, level=0)
+    target = sys.modules[module]
+    if protocol < 4:
+        return getattr(target, name)
+    for part in name.split("."):
+        if part == "<locals>":
+            raise AttributeError(f"Can't get local attribute {name!r} on {sys.modules[module]!r}")
+        try:
+            target = getattr(target, part)
+        except AttributeError:
+            # pickle names the whole path and the module.
+            raise AttributeError(f"Can't get attribute {name!r} on {sys.modules[module]!r}") from None
+    return target
+
+
+def set_state(gate: Gate, obj: Any, state: Any) -> None:
+    """Set the state of an object whose class has no ``__setstate__``: attributes and slots, nothing else."""
+    slots = None
+    if type(state) is tuple and len(state) == 2:
+        state, slots = state
+    if state is not None:
+        if type(state) is not dict:
+            raise FormatError(f"state is {quote(state)}, not a dict")
+        if state:
+            attributes = object.__getattribute__(obj, "__dict__")
+            for key in state:
+                check_state_key(key)
+            gate.budget.take_items(len(attributes), len(state), 48)
+            # Keys are not interned: they would stay for ever on some versions (R50).
+            attributes.update(state)
+    if slots is not None:
+        if type(slots) is not dict:
+            raise FormatError(f"slot state is {quote(slots)}, not a dict")
+        for key, item in slots.items():
+            check_state_key(key)
+            member_of(type(obj), key).__set__(obj, item)
+
+
+def check_state_key(key: Any) -> None:
+    """Refuse a state key that is no attribute of data: hooks are dunder names (R43-R45)."""
+    if type(key) is not str:
+        raise FormatError(f"a state key is {quote(key)}, not a str")
+    if key.startswith("__") and key.endswith("__"):
+        raise FormatError(f"a state key is a dunder name: {quote(key)}")
+
+
+def member_of(kind: type, name: str) -> Any:
+    """Return the slot *name* that a class declares: setattr would run properties and ``__class__`` swaps (R46)."""
+    for base in type.mro(kind):
+        member = base.__dict__.get(name)
+        if member is not None:
+            if type(member) is _MEMBER:
+                return member
+            break
+    raise FormatError(f"{quote(kind.__name__)} declares no slot {quote(name)}")
+
+
+def size_of(obj: Any) -> int:
+    """Return an estimate of an object's own size, in bytes, running no code of its class."""
+    for base in type(obj).__mro__:
+        sizer = base.__dict__.get("__sizeof__")
+        if sizer is not None:
+            if type(sizer) is types.MethodDescriptorType:
+                size = sizer(obj)
+                return size if type(size) is int and size >= 0 else 64
+            return int(object.__sizeof__(obj))
+    return 64
+
+
+def is_plain_id(pid: Any) -> bool:
+    """Return whether a persistent id is plain: text, numbers, classes, or a flat tuple of them."""
+    if type(pid) is tuple:
+        return all(type(part) in _PLAIN_IDS or isinstance(part, type) for part in pid)
+    return type(pid) in _PLAIN_IDS
+
+
+_PLAIN_IDS = frozenset({str, int, bytes, bool, float, type(None)})

@@ -1,0 +1,59 @@
+# cython: annotation_typing=False
+"""What stands on the machine's stack for a global, for a tuple with globals in it, and for what was not made.
+
+Rules that hold here:
+
+* These are inert records. They never leave the machine: the gate turns a handle into its object, or refuses, at
+  the moment it is used as a value.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..policy.contracts import CONTRACTS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import cython  # noqa: F401
+
+
+class GlobalHandle:
+    """A global on the machine's stack: named, not yet handed out.
+
+    :ivar rights: granted rights, as the bits of :class:`Right`.
+    :ivar target: the object, once resolved.
+    """
+
+    def __init__(self, module: str, name: str, rights: int) -> None:
+        self.module = module
+        self.name = name
+        self.rights = rights
+        self.target: Any = None
+        self.resolved = False
+        self.listed = True
+        self.accept_gadget = False
+        self.emulation: Any = None
+        self.contract: Any = CONTRACTS.get((module, name))
+        self.registered: Any = None
+        self.cost = 0
+        self.sized = 0
+        #: Rights that were used without being granted: bits, and (opcode, position, reason) by bit.
+        self.missing: dict[int, tuple[str, int, str]] = {}
+
+
+class HeldTuple:
+    """A tuple with handles in it, as helpers such as ``getattr(cls, name)`` take them; not yet a value."""
+
+    def __init__(self, items: tuple[Any, ...]) -> None:
+        self.items = items
+        self.value: Any = None
+
+
+class Inert:
+    """Stands for what a refused or inert call would have made."""
+
+    __slots__ = ("handle",)
+
+    def __init__(self, handle: GlobalHandle | None) -> None:
+        self.handle = handle

@@ -1,0 +1,186 @@
+# cython: annotation_typing=False
+"""Keys: what hashing and comparing a key may cost, checked before it is done.
+
+Rules that hold here:
+
+* A key of exact type str, bytes, bool, None, float or small int costs nothing worth counting: str and bytes are
+  hashed with a secret (SipHash) once, small ints have distinct hashes.
+* Tuples, frozensets and instances are hashed by visiting what is in them, again and again where it is shared: a
+  66-byte stream can ask for 2**30 visits (D06, D07), and CPython's tuple hash recurses on the C stack without a
+  guard (D08, gh-154318). So the size of that visit is worked out first, without recursion and remembered, and
+  charged to ``max_hash_work``; nesting beyond :data:`MAX_KEY_DEPTH` is refused.
+* Keys whose hashes an attacker can make equal (large ints, tuples, complex, numbers of other classes) are counted
+  per container and hash: beyond :data:`MAX_EQUAL_HASHES` of one hash the container is refused (D04, D05).
+"""
+
+from __future__ import annotations
+
+import gc
+from typing import Any
+
+from ..errors import FormatError, LimitError, ReconstructionError, quote
+from .budget import Budget
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import cython  # noqa: F401
+
+#: Nesting of tuples, frozensets and instances in a key that CPython's recursive hash is trusted with.
+MAX_KEY_DEPTH = 200
+#: Keys with one hash in one container.
+MAX_EQUAL_HASHES = 64
+#: Sizes beyond this stay there.
+SATURATED = 2**60
+#: ints below this have distinct hashes (-1 and -2 apart): hash(n) is n modulo 2**61 - 1.
+_SMALL = 2**60
+
+_FREE = frozenset({str, bytes, bool, type(None), float})
+_UNHASHABLE = frozenset({list, dict, set, bytearray})
+_SCALARS = frozenset({int, str, bytes, bool, type(None), float, complex, range, type, type(Ellipsis)})
+
+
+class KeyGuard:
+    """Checks keys for one load.
+
+    :param budget: pays for the work.
+    :param strict: refuse what cannot be hashed with a :class:`FormatError`; else leave that to the container.
+    """
+
+    def __init__(self, budget: Budget, strict: bool) -> None:
+        self.budget = budget
+        self.strict = strict
+        #: Visits and depth by id; the object is kept so that its id stays its own.
+        self.sizes: dict[int, tuple[int, int, object]] = {}
+        #: Count by hash, by id of the container; the container is kept likewise.
+        self.counts: dict[int, tuple[dict[int, int], object]] = {}
+
+    def check(self, container: object, key: object) -> None:
+        """Refuse *key* if hashing it, or one more of its hash in *container*, costs too much."""
+        kind = type(key)
+        if kind in _FREE:
+            return
+        if kind is int:
+            if -_SMALL < key < _SMALL:  # type: ignore[operator]
+                return
+        elif kind in _UNHASHABLE:
+            if self.strict:
+                raise FormatError(f"a {kind.__name__} cannot be a key or set item")
+            return
+        elif kind not in _SCALARS:
+            size, depth = self._measure(key)
+            if depth > MAX_KEY_DEPTH:
+                raise LimitError("max_hash_work", MAX_KEY_DEPTH, depth)
+            # Once for the hash, once for a comparison with an equal key.
+            self.budget.take_hash_work(2 * size)
+        self._count(container, self._hash(key))
+
+    def _hash(self, key: object) -> int:
+        try:
+            return hash(key)
+        except Exception as error:
+            if not self.strict:
+                return 0
+            raise ReconstructionError(f"a key of type {quote(type(key).__name__)} cannot be hashed") from error
+
+    def _count(self, container: object, value: int) -> None:
+        entry = self.counts.get(id(container))
+        if entry is None:
+            entry = ({}, container)
+            self.counts[id(container)] = entry
+        counts = entry[0]
+        number = counts.get(value, 0) + 1
+        counts[value] = number
+        self.budget.take_memory(96)
+        if number > MAX_EQUAL_HASHES:
+            raise LimitError("max_hash_work", MAX_EQUAL_HASHES, number)
+
+    def _measure(self, key: object) -> tuple[int, int]:
+        """Return how many elements hashing *key* visits, and how deep it goes."""
+        known = self.sizes.get(id(key))
+        if known is not None:
+            return known[0], known[1]
+        # Children before parents, without recursion. An object that is still open when it is met again is a cycle,
+        # which hashing could only follow into a RecursionError: it counts as a leaf.
+        open_ids = {id(key)}
+        work: list[tuple[object, list[Any], int]] = [(key, self._parts(key), 0)]
+        totals = [[1, 1]]
+        visited = 0
+        while work:
+            obj, parts, index = work.pop()
+            total = totals[-1]
+            descended = False
+            while index < len(parts):
+                part = parts[index]
+                index += 1
+                visited += 1
+                if type(part) in _SCALARS or id(part) in open_ids:
+                    total[0] += 1
+                    continue
+                known = self.sizes.get(id(part))
+                if known is not None:
+                    total[0] = min(SATURATED, total[0] + known[0])
+                    total[1] = max(total[1], known[1] + 1)
+                    continue
+                work.append((obj, parts, index))
+                work.append((part, self._parts(part), 0))
+                totals.append([1, 1])
+                open_ids.add(id(part))
+                descended = True
+                break
+            if descended:
+                continue
+            totals.pop()
+            open_ids.discard(id(obj))
+            self.sizes[id(obj)] = (total[0], total[1], obj)
+            if totals:
+                totals[-1][0] = min(SATURATED, totals[-1][0] + total[0])
+                totals[-1][1] = max(totals[-1][1], total[1] + 1)
+        self.budget.take_hash_work(visited)
+        size, depth, _ = self.sizes[id(key)]
+        return size, depth
+
+    def _parts(self, obj: object) -> list[Any]:
+        """Return what hashing *obj* may visit."""
+        kind = type(obj)
+        if kind is tuple or kind is frozenset:
+            return list(obj)  # type: ignore[call-overload,no-any-return]
+        if kind.__hash__ is object.__hash__ or kind in _UNHASHABLE:
+            return []
+        # A class of its own: its __hash__ may visit any of its fields, which are in its slots or its __dict__.
+        parts: list[Any] = []
+        for part in gc.get_referents(obj):
+            if type(part) is dict:
+                parts.extend(part.values())
+            elif not isinstance(part, type):
+                parts.append(part)
+        return parts
+
+
+def add_items(guard: KeyGuard, target: set[Any], items: Any) -> None:
+    """Add *items* to *target*, an exact set, each one checked."""
+    budget = guard.budget
+    countdown = 1024
+    for item in items:
+        if type(item) is not str:
+            guard.check(target, item)
+            countdown -= 1
+            if countdown == 0:
+                countdown = 1024
+                budget.look_at_clock()
+        target.add(item)
+
+
+def set_items(guard: KeyGuard, target: dict[Any, Any], items: list[Any]) -> None:
+    """Set *items*, keys and values in turn, in *target*, an exact dict, each key checked."""
+    budget = guard.budget
+    countdown = 1024
+    for index in range(0, len(items), 2):
+        key = items[index]
+        if type(key) is not str:
+            guard.check(target, key)
+            countdown -= 1
+            if countdown == 0:
+                # Small ints can be chosen so that they probe the same slots; nothing but time shows it.
+                countdown = 1024
+                budget.look_at_clock()
+        target[key] = items[index + 1]

@@ -1,0 +1,301 @@
+"""Unpickler, load and loads: pickle's own calls, in front of the machine.
+
+Rules that hold here:
+
+* These are thin: they take pickle's arguments, put a machine together, run it once, and give back its value.
+* An Unpickler may be subclassed and its ``find_class`` and ``persistent_load`` overridden, as with ``pickle``; what
+  they return still goes through the gate.
+* Each ``load`` starts with an empty memo (S6a, R67). Only under UNRESTRICTED a reused Unpickler goes on with the
+  memo of the last one, as pickle's does.
+* The cyclic garbage collector is paused while the machine runs, because it would walk the growing data over and
+  over; see ``_gc_pause``.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Iterable, NamedTuple
+
+from .. import _gc_pause
+from ..errors import (
+    Denial,
+    FormatError,
+    LimitError,
+    PolicyError,
+    SafePickleError,
+    StateError,
+    TrailingDataError,
+)
+from ..limits import DEFAULT_LIMITS, Limits
+from ..policy.rules import PLAIN, FindClass, Policy
+from ..wire.source import as_bytes, open_source
+from .budget import Budget
+from .gates import Gate, OpenGate, find_any
+from .machine import Machine
+
+__all__ = ["Survey", "Unpickler", "load", "loads", "survey"]
+
+
+def _machine(
+    data: bytes,
+    source: Any,
+    *,
+    policy: Policy | FindClass,
+    limits: Limits,
+    find_class: Callable[[str, str], Any] | None = None,
+    persistent_load: Callable[[Any], Any] | None = None,
+    fix_imports: bool = True,
+    encoding: str = "ASCII",
+    errors: str = "strict",
+    buffers: Iterable[Any] | None = None,
+    inert: bool = False,
+) -> Machine:
+    """Put a machine together."""
+    if type(encoding) is not str or type(errors) is not str:
+        raise TypeError("encoding and errors must be str")
+    if type(limits) is not Limits:
+        raise TypeError(f"limits must be Limits, not {type(limits).__name__}")
+    budget = Budget(limits)
+    if isinstance(policy, Policy):
+        kind = OpenGate if policy.unrestricted and not inert else Gate
+    elif isinstance(policy, FindClass):
+        # The user's own policy object: what its find_class returns is granted, all else is denied.
+        kind, find_class, policy = Gate, find_class or policy.find_class, PLAIN
+    else:
+        raise TypeError(f"policy must be a Policy or have find_class, not {type(policy).__name__}")
+    gate = kind(policy, budget, find_class, persistent_load, bool(fix_imports), inert)
+    iterator = None if buffers is None else iter(buffers)
+    return Machine(data, source, gate, budget, encoding, errors, iterator)
+
+
+def _run(machine: Machine) -> Any:
+    _gc_pause.enter()
+    try:
+        return machine.run()
+    finally:
+        _gc_pause.leave()
+
+
+def loads(
+    data: Any,
+    /,
+    *,
+    fix_imports: bool = True,
+    encoding: str = "ASCII",
+    errors: str = "strict",
+    buffers: Iterable[Any] | None = None,
+    policy: Policy | FindClass = PLAIN,
+    limits: Limits = DEFAULT_LIMITS,
+) -> Any:
+    """Return the value that a pickle stands for; ``pickle.loads`` under a policy and within limits.
+
+    :param data: one pickle, as any bytes-like object; it is copied unless it is ``bytes``.
+    :param fix_imports: rename Python 2 globals in pickles of protocols 0 to 2.
+    :param encoding: codec for Python 2 str, or ``"bytes"`` to leave them bytes.
+    :param errors: that codec's error handler.
+    :param buffers: out-of-band buffers, in the order in which they were taken (PEP 574).
+    :param policy: what is allowed; by default plain data only.
+    :param limits: how much is allowed.
+    :raises PolicyError: if the policy refuses anything; nothing refused was imported or called.
+    :raises LimitError: if a limit would be exceeded.
+    :raises FormatError: if *data* is not exactly one well-formed pickle.
+    :raises ReconstructionError: if something the policy allows fails.
+    """
+    content = as_bytes(data)
+    most = limits.max_bytes
+    if most is not None and len(content) > most:
+        raise LimitError("max_bytes", most, len(content))
+    machine = _machine(
+        content, None, policy=policy, limits=limits, fix_imports=fix_imports, encoding=encoding, errors=errors,
+        buffers=buffers,
+    )  # fmt: skip
+    value = _run(machine)
+    if machine.strict and machine.position != len(content):
+        # What follows is never looked at by pickle, and hides a second pickle or another file format (R69).
+        raise TrailingDataError(
+            f"{len(content) - machine.position} bytes follow the pickle", position=machine.position, opcode="STOP"
+        )
+    return value
+
+
+def load(
+    file: Any,
+    *,
+    fix_imports: bool = True,
+    encoding: str = "ASCII",
+    errors: str = "strict",
+    buffers: Iterable[Any] | None = None,
+    policy: Policy | FindClass = PLAIN,
+    limits: Limits = DEFAULT_LIMITS,
+) -> Any:
+    """Read one pickle from a file and return its value; the file is left right behind it, as ``pickle.load`` does.
+
+    :param file: an object with ``read`` and ``readline``, in binary mode. Other parameters and errors: :func:`loads`.
+    :raises EmptyInputError: (an ``EOFError``) if the file is at its end.
+    """
+    machine = _machine(
+        b"", open_source(file), policy=policy, limits=limits, fix_imports=fix_imports, encoding=encoding,
+        errors=errors, buffers=buffers,
+    )  # fmt: skip
+    return _run(machine)
+
+
+class Unpickler:
+    """Reads pickles from a file; ``pickle.Unpickler`` under a policy and within limits.
+
+    :param file: an object with ``read`` and ``readline``, in binary mode. Other parameters: :func:`loads`.
+    """
+
+    _policy: Policy | FindClass = PLAIN
+    _limits: Limits = DEFAULT_LIMITS
+
+    def __init__(
+        self,
+        file: Any,
+        *,
+        fix_imports: bool = True,
+        encoding: str = "ASCII",
+        errors: str = "strict",
+        buffers: Iterable[Any] | None = None,
+        policy: Policy | FindClass | None = None,
+        limits: Limits | None = None,
+    ) -> None:
+        self._source = open_source(file)
+        self._file = file
+        self._fix_imports = fix_imports
+        self._encoding = encoding
+        self._errors = errors
+        self._buffers = None if buffers is None else iter(buffers)
+        if policy is not None:
+            self._policy = policy
+        if limits is not None:
+            self._limits = limits
+        self._running: Machine | None = None
+        self._memo: dict[int, Any] = {}
+
+    def load(self) -> Any:
+        """Read the next pickle and return its value.
+
+        :raises StateError: if this Unpickler is loading already (gh-143638).
+        """
+        if not hasattr(self, "_file"):
+            raise FormatError(f"Unpickler.__init__() was not called by {type(self).__name__}.__init__()")
+        if self._running is not None:
+            raise StateError("this Unpickler is loading already")
+        machine = _machine(
+            b"",
+            # The file may have been moved by its owner since.
+            open_source(self._file),
+            policy=self._policy,
+            limits=self._limits,
+            find_class=self._overridden("find_class"),
+            persistent_load=self._overridden("persistent_load"),
+            fix_imports=self._fix_imports,
+            encoding=self._encoding,
+            errors=self._errors,
+            buffers=self._buffers,
+        )
+        if not machine.strict:
+            machine.set_memo(self._memo)
+        self._running = machine
+        try:
+            return _run(machine)
+        finally:
+            self._running = None
+            if not machine.strict:
+                self._memo = machine.get_memo()
+
+    def _overridden(self, name: str) -> Any:
+        """Return the user's own method or attribute *name*, or None."""
+        if name in self.__dict__ or getattr(type(self), name) is not getattr(Unpickler, name):
+            return getattr(self, name)
+        return None
+
+    def find_class(self, module: str, name: str, /) -> Any:
+        """Return the object that a global stands for, if the policy has a rule for it. May be overridden.
+
+        :raises PolicyError: if it has not.
+        """
+        machine = self._running
+        if isinstance(self._policy, Policy) and self._policy.unrestricted:
+            return find_any(module, name, 4 if machine is None else machine.protocol, self._fix_imports)
+        if not isinstance(self._policy, Policy):
+            return self._policy.find_class(module, name)
+        gate = Gate(self._policy, Budget(self._limits), None, None, False, False) if machine is None else machine.gate
+        return gate.grant(module, name)
+
+    def persistent_load(self, pid: Any, /) -> Any:
+        """Return the object that a persistent id stands for. To be overridden; without, such pickles are refused."""
+        raise FormatError("A load persistent id instruction was encountered, but no persistent_load function was specified.")
+
+    @property
+    def memo(self) -> dict[int, Any]:
+        """The memo by index; kept between loads only under UNRESTRICTED."""
+        return dict(self._memo)
+
+    @memo.setter
+    def memo(self, value: Any) -> None:
+        if not isinstance(value, dict):
+            raise TypeError(f"'memo' attribute must be a dict, not {type(value).__name__}")
+        for index in value:
+            if type(index) is not int:
+                raise TypeError("memo keys must be integers")
+            if index < 0:
+                raise ValueError("memo key must be positive integers.")
+        self._memo = dict(value)
+
+
+class Survey(NamedTuple):
+    """What a pickle would need, found by running the machine inert: nothing was imported, called or set."""
+
+    #: Everything that the policy refuses.
+    denials: tuple[Denial, ...]
+    #: What is wrong with the stream, or which limit it exceeds; None if nothing.
+    error: SafePickleError | None
+    #: Opcodes that were carried out.
+    opcodes: int
+    #: Calls that the stream asks for.
+    calls: int
+    #: Globals that the stream names, after renames, in the order of the stream.
+    globals: tuple[tuple[str, str], ...]
+    #: Bytes of the pickle.
+    bytes: int
+
+
+def survey(
+    data: Any,
+    *,
+    fix_imports: bool = True,
+    encoding: str = "ASCII",
+    errors: str = "strict",
+    buffers: Iterable[Any] | None = None,
+    policy: Policy = PLAIN,
+    limits: Limits = DEFAULT_LIMITS,
+) -> Survey:
+    """Carry out a pickle inert and say what the policy would refuse. Nothing is imported, called or set.
+
+    :param data: one pickle, as bytes-like object or as a file.
+    """
+    is_file = hasattr(data, "read")
+    content = b"" if is_file else as_bytes(data)
+    if limits.max_bytes is not None and len(content) > limits.max_bytes:
+        return Survey((), LimitError("max_bytes", limits.max_bytes, len(content)), 0, 0, (), 0)
+    machine = _machine(
+        content, open_source(data) if is_file else None, policy=policy, limits=limits, fix_imports=fix_imports,
+        encoding=encoding, errors=errors, buffers=buffers, inert=True,
+    )  # fmt: skip
+    error: SafePickleError | None = None
+    try:
+        _run(machine)
+        rest = len(content) - machine.position
+        if not is_file and rest:
+            error = TrailingDataError(f"{rest} bytes follow the pickle", position=machine.position, opcode="STOP")
+    except PolicyError as refusal:
+        # The denials hide what else was wrong; it is the cause.
+        cause = refusal.__cause__
+        error = cause if isinstance(cause, SafePickleError) else None
+    except SafePickleError as failure:
+        error = failure
+    gate = machine.gate
+    return Survey(
+        gate.denials(), error, machine.opcodes, gate.calls, tuple(gate.names), machine.offset + machine.position
+    )

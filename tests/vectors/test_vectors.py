@@ -34,7 +34,12 @@ LIBRARIES = ("numpy", "pandas", "scipy", "sklearn", "joblib", "pyarrow")
 GROUPS = ("plain", "stdlib", "classes", "python2", "by_hand", "library", "real")
 
 #: stdlib values the pack refuses on purpose: name -> reason
-STDLIB_REFUSES: dict[str, str] = {}
+STDLIB_REFUSES: dict[str, str] = {
+    "class_datetime": "the pack lets datetime be called; the class as a value is nobody's cached data",
+    "error_stop": "StopIteration raised again would end somebody's loop",
+    "error_stop_async": "as StopIteration",
+    "error_with_attributes": "an exception keeps its arguments; arbitrary attributes would be state",
+}
 
 #: Globals the machine may serve itself (S4a): a policy need not name them, so a refusal need not either.
 SERVED = {

@@ -10,7 +10,7 @@ cdef class Budget:
     cpdef refuse(self, str limit, long long asked)
     cpdef overdrawn(self, str limit, long long left, long long asked)
     @cython.locals(steps=cython.longlong)
-    cpdef long long next_slice(self, long long used) except -1
+    cpdef Py_ssize_t next_slice(self, long long used) except -1
     cpdef look_at_clock(self)
     cpdef take_memory(self, long long amount)
     cpdef take_object(self, long long amount)

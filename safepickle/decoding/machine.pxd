@@ -29,7 +29,7 @@ cdef class Machine:
     cpdef open_frame(self, object length)
     cpdef bytes line(self)
     @cython.locals(length=cython.longlong)
-    cpdef long long length(self, int width) except -1
+    cpdef Py_ssize_t length(self, int width) except -1
     @cython.locals(
         data=bytes, position=Py_ssize_t, end=Py_ssize_t, stack=list, metastack=list, memo=list, budget=Budget,
         nesting=Nesting, gate=Gate, max_memo=cython.longlong, short=cython.longlong, base=cython.longlong,

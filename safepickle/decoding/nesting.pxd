@@ -10,7 +10,7 @@ cdef class Nesting:
     cpdef refuse(self, long long asked)
     cpdef opened(self, long long height, long long depth)
     @cython.locals(deepest=cython.longlong, depth=cython.longlong)
-    cpdef long long absorb(self, long long height) except -1
+    cpdef Py_ssize_t absorb(self, long long height) except -1
     @cython.locals(cell=cython.longlong, deepest=cython.longlong)
     cpdef join(self, long long height)
     cpdef remember(self, long long index)

@@ -640,6 +640,8 @@ class OpenGate(Gate):
             if code <= 0:
                 raise FormatError("EXT specifies code <= 0")
             raise ValueError(f"unregistered extension code {code}")
+        if type(pair) is not tuple or len(pair) != 2 or type(pair[0]) is not str or type(pair[1]) is not str:
+            raise ValueError(f"corrupt registry entry for extension code {code}")
         return self.find(pair[0], pair[1], protocol)
 
     def call(self, callee: Any, args: Any) -> Any:

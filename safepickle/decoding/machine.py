@@ -23,6 +23,7 @@ from ..errors import (
     EmptyInputError,
     FormatError,
     InternalError,
+    LimitError,
     PolicyError,
     SafePickleError,
     StateError,
@@ -129,8 +130,14 @@ class Machine:
                 self.source.finish(len(self.data) - self.position)
             return value
         except SafePickleError as error:
+            if not self.strict and (native := _native(error)) is not None:
+                raise native from None
             if not gate.in_hook:
+                text = error.args
                 error.locate(self.offset + self.start, opcode_name(self.opcode) if self.opcode else "reading")
+                if not self.strict and not isinstance(error, LimitError):
+                    # The fields say where; the text stays pickle's own.
+                    error.args = text
             if gate.denied and not isinstance(error, PolicyError):
                 raise PolicyError(gate.denials(), policy=gate.policy.name) from error
             raise
@@ -178,6 +185,9 @@ class Machine:
         if self.position + wanted > self.end:
             if self.offset + self.end == 0:
                 raise EmptyInputError("there is no pickle: the input is empty")
+            if not self.strict and self.opcode == 0 and start == argument:
+                # pickle tells input that ends between two opcodes from an argument cut off, not from no input.
+                raise EmptyInputError("the input ends before STOP")
             raise TruncatedError(f"the pickle is cut off: {count} bytes wanted, {self.end - self.position} there")
 
     def _read(self, count: int) -> None:
@@ -568,6 +578,7 @@ class Machine:
                         self.fetch(start, position, missing)
                     else:
                         opcode = 0
+                        self.opcode = 0
                         self.fetch(start, start, 1)
                 else:
                     budget.memory_left -= used
@@ -788,6 +799,8 @@ class Machine:
         if width == 0:
             index = parse_index_line(self.line(), self.strict)
             if index < 0:
+                if not self.strict and self.opcode == 0x70:  # PUT
+                    raise ValueError("negative PUT argument")
                 raise FormatError("a negative memo index")
             return index
         self.need(width)
@@ -918,10 +931,13 @@ class Machine:
     def _find_lines(self) -> Any:
         module = self.line()
         name = self.line()
+        if not module or not name:
+            raise FormatError(f"a global without a name: {quote(module)}, {quote(name)}")
         try:
-            return self._find(module.decode("utf-8"), name.decode("utf-8"))
+            texts = module.decode("utf-8"), name.decode("utf-8")
         except UnicodeDecodeError:
             raise FormatError(f"a global's name is not UTF-8: {quote(module)}, {quote(name)}") from None
+        return self._find(*texts)
 
     def _finish_call(self, result: Any) -> None:
         """Push what a call gave, in place of the callee and its arguments, which are off the stack."""
@@ -967,11 +983,9 @@ class Machine:
 
     def _persid(self) -> None:
         line = self.line()
-        try:
-            pid = line.decode("ascii")
-        except UnicodeDecodeError:
-            raise FormatError("persistent IDs in protocol 0 must be ASCII strings") from None
-        self._persistent(pid)
+        if not line.isascii():
+            raise FormatError("persistent IDs in protocol 0 must be ASCII strings")
+        self._persistent(line.decode("ascii"))
 
     def _persistent(self, pid: Any) -> None:
         self._call_out()
@@ -1011,6 +1025,12 @@ class Machine:
         if readonly is not buffer:
             self.gate.adopt_foreign(readonly)
         self.stack.append(readonly)
+
+
+def _native(error: SafePickleError) -> Exception | None:
+    """Return the ValueError of Python's own that a leaf replaced (``from None``): pickle lets it out."""
+    inner = error.__context__
+    return inner if error.__suppress_context__ and isinstance(inner, ValueError) else None
 
 
 #: Width of the index by opcode; 0 for text.

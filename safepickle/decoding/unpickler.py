@@ -170,6 +170,8 @@ class Unpickler:
         if limits is not None:
             self._limits = limits
         self._running: Machine | None = None
+        #: Of the last pickle: find_class depends on it.
+        self._protocol = 0
         self._memo: dict[int, Any] = {}
 
     def load(self) -> Any:
@@ -201,6 +203,7 @@ class Unpickler:
             return _run(machine)
         finally:
             self._running = None
+            self._protocol = machine.protocol
             if not machine.strict:
                 self._memo = machine.get_memo()
 
@@ -217,7 +220,8 @@ class Unpickler:
         """
         machine = self._running
         if isinstance(self._policy, Policy) and self._policy.unrestricted:
-            return find_any(module, name, 4 if machine is None else machine.protocol, self._fix_imports)
+            protocol = self._protocol if machine is None else machine.protocol
+            return find_any(module, name, protocol, self._fix_imports)
         if not isinstance(self._policy, Policy):
             return self._policy.find_class(module, name)
         gate = Gate(self._policy, Budget(self._limits), None, None, False, False) if machine is None else machine.gate

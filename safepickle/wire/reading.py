@@ -149,8 +149,6 @@ def parse_index_line(line: bytes, strict: bool) -> int:
 
 def parse_string_line(line: bytes, strict: bool) -> bytes:
     """The argument of STRING: the bytes that a Python 2 str literal in quotes stands for."""
-    if not strict:
-        line = line.rstrip()
     if len(line) < 2 or line[0] != line[-1] or line[0] not in b"'\"":
         raise FormatError(f"the STRING opcode argument must be quoted: {quote(line)}")
     body = line[1:-1]

@@ -110,14 +110,22 @@ class PeekSource(ReadSource):
                 raise FormatError("the file took back bytes that it had shown")
             count -= len(piece)
 
+    def _look(self, count: int) -> bytes:
+        try:
+            return bytes(self._peek(count))
+        except NotImplementedError:
+            # A file may have peek() only by inheritance. pickle goes on without it.
+            self._peek = None
+            return b""
+
     def more(self, unused: bytes, need: int) -> bytes:
         # What was peeked and is unused stays peeked: the new peek shows it again.
         still = min(len(unused), self._peeked)
         self._consume(self._peeked - still)
         self._peeked = still
         head = unused[: len(unused) - still]
-        if need - len(head) <= PIECE:
-            shown = bytes(self._peek(need - len(head)))
+        if need - len(head) <= PIECE and self._peek is not None:
+            shown = self._look(need - len(head))
             if len(head) + len(shown) >= need and len(shown) >= still:
                 self._peeked = len(shown)
                 return head + shown
@@ -156,7 +164,9 @@ def open_source(file: Any) -> Source:
     """
     if type(file) is io.BytesIO:
         return MemorySource(file)
-    if not hasattr(file, "read") or not hasattr(file, "readline"):
+    # Both are looked up before either is missed, as pickle does: a property of the file may raise.
+    methods = getattr(file, "read", None), getattr(file, "readline", None)
+    if None in methods:
         raise TypeError("file must have 'read' and 'readline' attributes")
     return PeekSource(file) if callable(getattr(file, "peek", None)) else ReadSource(file)
 

@@ -1,0 +1,258 @@
+"""The gate on the writing side: ``dumps`` refuses what ``loads`` under the same policy would refuse (S11).
+
+Rules that hold here:
+
+* A class that no rule names is not asked how to reduce itself: none of its code runs.
+* A global is granted for the use it is written for: called, made, given state, appended to, given items, or merely
+  a value. The rule asked for state and items is that of what makes the object, as when loading.
+* Helpers that the machine emulates need no rule in the shapes that it knows; the class in them does.
+"""
+
+from __future__ import annotations
+
+import codecs
+import copyreg
+from types import BuiltinFunctionType, FunctionType
+from typing import TYPE_CHECKING, Any
+
+from ..errors import Denial, EncodingError, PolicyError, quote
+from ..policy.contracts import CONTRACTS, STATES
+from ..policy.gadgets import gadget_reason
+from ..policy.rules import Policy, Right, suggestion
+from . import reducing
+
+if TYPE_CHECKING:
+    from .encoder import Encoder
+    from .reducing import Found, Script
+
+__all__ = ["WriteGate", "gate_for"]
+
+_RIGHTS = {right.label: right.value for right in Right}
+_ALL = sum(_RIGHTS.values())
+_BASES = (object, list, dict, tuple, int, str, float, set, frozenset, bytes, complex, bytearray)
+_RECONSTRUCTOR = copyreg._reconstructor  # type: ignore[attr-defined]
+_NEWOBJ = copyreg.__newobj__  # type: ignore[attr-defined]
+_NEWOBJ_EX = copyreg.__newobj_ex__  # type: ignore[attr-defined]
+
+
+def gate_for(policy: Any) -> WriteGate | None:
+    """Return the gate of a policy: None for UNRESTRICTED.
+
+    :raises TypeError: if it is neither a Policy nor an object with ``find_class``.
+    """
+    if isinstance(policy, Policy):
+        return None if policy.unrestricted else WriteGate(policy, None)
+    find_class = getattr(policy, "find_class", None)
+    if not callable(find_class):
+        raise TypeError(f"policy must be a Policy or have find_class(module, name), not {type(policy).__name__}")
+    return WriteGate(Policy(name=type(policy).__name__), find_class)
+
+
+class WriteGate:
+    """The engine of one dump.
+
+    :param find_class: the user's own policy, asked instead of rules: it must return the very object.
+    """
+
+    def __init__(self, policy: Policy, find_class: Any) -> None:
+        self.policy = policy
+        self.find_class = find_class
+        #: By identity: the object (kept alive), its pair after renames, and its rights.
+        self.known: dict[int, tuple[Any, Found, int]] = {}
+
+    # -- asking ------------------------------------------------------------------------------------------------
+
+    def require_class(self, kind: type, encoder: Encoder) -> None:
+        """Refuse to run the code of a class that nothing names."""
+        pair, rights = self._rights(kind, None, encoder)
+        if not rights:
+            plain = reducing.is_plain_class(kind, 2)
+            self.deny(pair, "new" if plain else "call", "no rule names the class, so its code is not run", encoder)
+
+    def refer(self, obj: Any, found: Found, encoder: Encoder) -> None:
+        """Ask for a global to appear as a value."""
+        if obj is Ellipsis or obj is NotImplemented:
+            return
+        self._require(obj, found, "refer", encoder)
+        self._check_owners(found, encoder)
+
+    def use(self, obj: Any, right: str, encoder: Encoder) -> None:
+        """Ask for another use of a global."""
+        if not isinstance(obj, (type, FunctionType, BuiltinFunctionType)):
+            self.deny(self._pair(type(obj)), right, "only a global can be used so", encoder)
+        self._require(obj, None, right, encoder)
+
+    def _require(self, obj: Any, found: Found | None, right: str, encoder: Encoder) -> None:
+        pair, rights = self._rights(obj, found, encoder)
+        if not rights & _RIGHTS[right]:
+            self.deny(pair, right, "the rule does not give that right" if rights else "no rule names it", encoder)
+
+    def _rights(self, obj: Any, found: Found | None, encoder: Encoder) -> tuple[Found, int]:
+        known = self.known.get(id(obj))
+        if known is not None and (found is None or found == known[1]):
+            return known[1], known[2]
+        pair = self._pair(obj) if found is None else found
+        pair = self.policy.rename(*pair)
+        if self.find_class is not None:
+            rights = self._ask(obj, pair, encoder)
+        else:
+            rule = self.policy.lookup(*pair)
+            rights = 0 if rule is None else rule.rights.value
+        self.known[id(obj)] = (obj, pair, rights)
+        return pair, rights
+
+    def _ask(self, obj: Any, pair: Found, encoder: Encoder) -> int:
+        encoder.in_hook = True
+        granted = self.find_class(*pair)
+        encoder.in_hook = False
+        if granted is not obj:
+            self.deny(pair, "refer", "find_class gives another object for it", encoder)
+        return _ALL
+
+    @staticmethod
+    def _pair(obj: Any) -> Found:
+        """Return what an object says it is called, without looking whether that is so."""
+        name = getattr(obj, "__qualname__", None)
+        module = getattr(obj, "__module__", None)
+        return (
+            module if type(module) is str else "builtins" if isinstance(obj, BuiltinFunctionType) else "",
+            name if type(name) is str else "",
+        )
+
+    def _check_owners(self, found: Found, encoder: Encoder) -> None:
+        """Below protocol 4 a nested class is fetched from its owner, which the reader must know too."""
+        module, name = found
+        while encoder.protocol < 4 and "." in name:
+            name = name.rpartition(".")[0]
+            pair = self.policy.rename(module, name)
+            if self.find_class is None and self.policy.lookup(*pair) is None:
+                self.deny(pair, "refer", "no rule names the owner", encoder)
+
+    def deny(self, pair: Found, right: str, reason: str, encoder: Encoder) -> None:
+        """Raise a denial."""
+        gadget = gadget_reason(*pair)
+        line = suggestion(*pair, right) if self.find_class is None else ""
+        denial = Denial(*pair, right, None, None, reason, gadget, line, encoder.place())
+        raise PolicyError((denial,), policy=self.policy.name)
+
+    # -- calls and state ---------------------------------------------------------------------------------------
+
+    def call_script(self, encoder: Encoder, obj: Any, func: Any, args: tuple[Any, ...]) -> tuple[Script | None, Any]:
+        """Grant the call that makes *obj*. Return its steps, if they are not the usual ones, and whose rule rules it."""
+        if func is _RECONSTRUCTOR and encoder.protocol < 2:
+            return self._reconstructor(encoder, args), args[0]
+        if func is _NEWOBJ or func is _NEWOBJ_EX:
+            return self._new(encoder, obj, func, args)
+        if func is getattr:
+            return self._getattr(encoder, args), None
+        if not _is_emulated(func, args):
+            self.use(func, "call", encoder)
+            self._check_arguments(func, "call", args, {}, encoder)
+        return None, func
+
+    def _reconstructor(self, encoder: Encoder, args: tuple[Any, ...]) -> Script:
+        if len(args) != 3 or not any(args[1] is base for base in _BASES):
+            self.deny(("copyreg", "_reconstructor"), "call", "not in a form that picklers write", encoder)
+        cls, base, state = args
+        self.use(cls, "new", encoder)
+        if base is not object:
+            self._check_arguments(cls, "new", (state,), {}, encoder)
+        return reducing.helper_script(
+            encoder, _RECONSTRUCTOR, reducing.USE, cls, reducing.USE, base, reducing.ARGS, state
+        )
+
+    def _new(self, encoder: Encoder, obj: Any, func: Any, args: tuple[Any, ...]) -> tuple[Script | None, Any]:
+        if not args or not isinstance(args[0], type) or args[0] is not type(obj):
+            raise EncodingError(f"args[0] from {func.__name__} args has the wrong class")
+        cls = args[0]
+        if cls is object and args[1:] in ((), ((), {})):
+            return None, object
+        self.use(cls, "new", encoder)
+        if func is _NEWOBJ_EX:
+            if len(args) != 3 or type(args[1]) is not tuple or type(args[2]) is not dict:
+                raise EncodingError("__newobj_ex__ takes a class, a tuple and a dict")
+            self._check_arguments(cls, "new", args[1], args[2], encoder)
+        else:
+            self._check_arguments(cls, "new", args[1:], {}, encoder)
+        if encoder.protocol >= 2:
+            return None, cls
+        steps: Script = [reducing.USE, func, reducing.CODE, reducing._MARK, reducing.USE, cls]  # noqa: SLF001
+        for arg in args[1:]:
+            steps += (reducing.ARGS, arg)
+        return [*steps, reducing.CODE, reducing._TUPLE, reducing.CODE, reducing._REDUCE], cls  # noqa: SLF001
+
+    def _getattr(self, encoder: Encoder, args: tuple[Any, ...]) -> Script:
+        """``getattr(Class, 'name')``: one more global, which needs a rule of its own."""
+        if len(args) != 2 or not isinstance(args[0], type) or type(args[1]) is not str or "." in args[1]:
+            self.deny(("builtins", "getattr"), "call", "only attributes of classes are reached", encoder)
+        owner, name = args
+        module, qualname = self._rights(owner, None, encoder)[0]
+        self._require(getattr(owner, name, None), (module, f"{qualname}.{name}"), "refer", encoder)
+        if not self._rights(owner, None, encoder)[1]:
+            self.deny((module, qualname), "refer", "no rule names the owner", encoder)
+        return reducing.helper_script(encoder, getattr, reducing.USE, owner, reducing.ARGS, name)
+
+    def _check_arguments(
+        self, func: Any, right: str, args: tuple[Any, ...], kwargs: dict[str, Any], encoder: Encoder
+    ) -> None:
+        pair = self._rights(func, None, encoder)[0]
+        contract = CONTRACTS.get(pair)
+        if contract is not None:
+            refusal = contract.check(args, kwargs)
+            if refusal is not None:
+                self.deny(pair, right, f"its arguments are refused: {refusal}", encoder)
+
+    def check_state(self, owner: Any, obj: Any, state: Any, encoder: Encoder) -> None:
+        """Refuse state that the reader would not set."""
+        kind = type(obj)
+        pair = self._rights(owner, None, encoder)[0]
+        contract = STATES.get(pair)
+        if contract is not None:
+            refusal = contract.check(state)
+            if refusal is not None:
+                self.deny(pair, "build", f"its state is refused: {refusal}", encoder)
+        if reducing.lookup(kind, "__setstate__") is not None:
+            return
+        parts = state if type(state) is tuple and len(state) == 2 else (state,)
+        for part in parts:
+            if part is None:
+                continue
+            if type(part) is not dict:
+                raise EncodingError(f"the state of a {quote(kind.__name__)} is {quote(part)}, not a dict")
+            check_keys(part)
+
+    def check_plain(self, kind: type, state: dict[Any, Any], encoder: Encoder) -> None:
+        """Grant one more instance of a class whose instances are their ``__dict__``."""
+        self._require(kind, None, "new", encoder)
+        if state:
+            self._require(kind, None, "build", encoder)
+            check_keys(state)
+
+
+def check_keys(state: dict[Any, Any]) -> None:
+    """Refuse names of attributes that are no plain names, or that Python gives a meaning of its own."""
+    for key in state:
+        if type(key) is not str or (key.startswith("__") and key.endswith("__")):
+            raise EncodingError(f"an attribute that no reader sets: {quote(key)}")
+
+
+def _is_emulated(func: Any, args: tuple[Any, ...]) -> bool:
+    """Return whether the machine makes this call itself."""
+    count = len(args)
+    if func is complex:
+        return count == 2 and type(args[0]) is float and type(args[1]) is float
+    if func is range:
+        return 1 <= count <= 3 and all(type(arg) is int for arg in args)
+    if func is slice:
+        return count == 3
+    if func is type:
+        return count == 1 and (args[0] is None or args[0] is ... or args[0] is NotImplemented)
+    if func is set or func is frozenset:
+        return count == 0 or (count == 1 and type(args[0]) is list)
+    if func is bytes:
+        return count == 0
+    if func is bytearray:
+        return count == 0 or (count == 1 and type(args[0]) is bytes)
+    if func is codecs.encode:
+        return count == 2 and type(args[0]) is str and args[1] == "latin1" and type(args[1]) is str
+    return False

@@ -1,0 +1,103 @@
+"""Paths: where in the object graph an error happened, such as ``root['model'].steps[1]``.
+
+Rules that hold here:
+
+* A path is made only when an error is raised, from the frames as they stand; the encoder keeps nothing for it but
+  the current key or index.
+* Keys are quoted as everything else that comes from data is; a long path keeps its two ends.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..errors import quote
+from . import reducing
+
+__all__ = ["ROOT", "join", "key_step", "path_of"]
+
+ROOT = "root"
+#: Steps shown of a path: this many at each end.
+_SHOWN = 12
+
+_RUN, _WHOLE, _TABLE, _PAIRS, _SCRIPT = 1, 2, 3, 4, 5
+
+
+def join(steps: list[str]) -> str:
+    """Return the path with these steps."""
+    if len(steps) > 2 * _SHOWN:
+        left_out = len(steps) - 2 * _SHOWN
+        steps = [*steps[:_SHOWN], f"...({left_out} steps)...", *steps[-_SHOWN:]]
+    return ROOT + "".join(steps)
+
+
+def key_step(key: Any) -> str:
+    """Return the step to the value under a key."""
+    return f"[{quote(key)}]"
+
+
+def path_of(frames: list[Any], depth: int, offender: Any, current: Any) -> str:
+    """Return the path of what is being written.
+
+    :param offender: a value without parts that was refused, or None.
+    :param current: a tuple that was tried without a frame, or None.
+    """
+    steps: list[str] = []
+    in_state = False
+    for level in range(1, depth + 1):
+        frame = frames[level]
+        last = level == depth
+        kind = frame.kind
+        if kind == _SCRIPT:
+            in_state = _script_step(frame, steps)
+            continue
+        if kind in (_RUN, _WHOLE):
+            _item_step(frame, offender if last else None, steps)
+        else:
+            _entry_step(frame, in_state or frame.again != 0, steps)
+        in_state = False
+    if offender is not None and type(current) is tuple and (depth == 0 or frames[depth].obj is not current):
+        index = _index_of(current, offender, 0)
+        if index >= 0:
+            steps.append(f"[{index}]")
+    return join(steps)
+
+
+def _index_of(items: Any, offender: Any, start: int) -> int:
+    for index in range(start, len(items)):
+        if items[index] is offender:
+            return index
+    return -1
+
+
+def _item_step(frame: Any, offender: Any, steps: list[str]) -> None:
+    index = frame.index - 1
+    if offender is not None:
+        found = _index_of(frame.items, offender, frame.index)
+        index = found if found >= 0 else index
+    if type(frame.obj) in (set, frozenset):
+        steps.append(".<item>")
+    elif index >= 0:
+        steps.append(f"[{frame.stage + index}]")
+
+
+def _entry_step(frame: Any, is_state: bool, steps: list[str]) -> None:
+    key = frame.key
+    if frame.index == 0:
+        return
+    if (frame.stage == 1 and frame.kind == _TABLE) or (frame.kind == _PAIRS and frame.value is not None):
+        steps.append(f".<key {quote(key)}>")
+    elif is_state and type(key) is str and key.isidentifier() and key.isascii() and len(key) <= 80:
+        steps.append(f".{key}")
+    else:
+        steps.append(key_step(key))
+
+
+def _script_step(frame: Any, steps: list[str]) -> bool:
+    """Add what a script is at; return whether that is the state."""
+    if frame.index < 2:
+        return False
+    step = frame.items[frame.index - 2]
+    if step == reducing.ARGS:
+        steps.append(".<args>")
+    return bool(step == reducing.STATE and type(frame.items[frame.index - 1]) is dict)

@@ -1,0 +1,239 @@
+"""``dump``, ``dumps`` and ``Pickler``: pickle's names and arguments, with a policy and limits.
+
+Rules that hold here:
+
+* Each dump has an encoder of its own. A Pickler keeps what pickle's keeps between dumps: file, hooks and memo.
+* Under a policy the memo starts empty for each dump, because no reader with a policy takes a pickle that points into
+  an earlier one (S6a); a memo that is set with ``pickler.memo = ...`` is used as it is.
+* A dump inside a dump of the same Pickler is refused, except under UNRESTRICTED.
+"""
+
+from __future__ import annotations
+
+import pickle
+from typing import Any, Callable
+
+from ..errors import EncodingError, StateError
+from ..limits import DEFAULT_LIMITS, Limits
+from ..policy.rules import PLAIN
+from ..wire.opcodes import HIGHEST_PROTOCOL
+from ..wire.writing import Bounds, Memo
+from .canonical import canonical_bytes
+from .encoder import Encoder
+from .granting import gate_for
+
+__all__ = ["DEFAULT_PROTOCOL", "HIGHEST_PROTOCOL", "Pickler", "PicklerMemo", "dump", "dumps"]
+
+#: What the running interpreter's pickle writes when no protocol is given.
+DEFAULT_PROTOCOL: int = pickle.DEFAULT_PROTOCOL
+
+BufferCallback = Callable[[Any], Any]
+
+_DEFAULT_BOUNDS = Bounds(DEFAULT_LIMITS)
+#: The limits that were used last, and what the encoder counts by: most programs have one set.
+_recent: tuple[Limits, Bounds] = (DEFAULT_LIMITS, _DEFAULT_BOUNDS)
+
+
+def _bounds(limits: Limits) -> Bounds:
+    global _recent  # noqa: PLW0603 (a cache of one immutable pair, replaced whole)
+    known = _recent
+    if known[0] is limits:
+        return known[1]
+    if limits is DEFAULT_LIMITS:
+        return _DEFAULT_BOUNDS
+    if not isinstance(limits, Limits):
+        raise TypeError(f"limits must be Limits, not {type(limits).__name__}")
+    bounds = Bounds(limits)
+    _recent = (limits, bounds)
+    return bounds
+
+
+def _protocol(protocol: int | None, buffer_callback: BufferCallback | None) -> int:
+    if protocol is None:
+        protocol = DEFAULT_PROTOCOL
+    elif protocol < 0:
+        protocol = HIGHEST_PROTOCOL
+    elif protocol > HIGHEST_PROTOCOL:
+        raise ValueError(f"pickle protocol must be <= {HIGHEST_PROTOCOL}")
+    if buffer_callback is not None and protocol < 5:
+        raise ValueError("buffer_callback needs protocol >= 5")
+    return int(protocol)
+
+
+def _write_of(file: Any) -> Callable[[Any], Any]:
+    try:
+        write = file.write
+    except AttributeError:
+        raise TypeError("file must have a 'write' attribute") from None
+    return write  # type: ignore[no-any-return]
+
+
+def dumps(
+    obj: Any,
+    protocol: int | None = None,
+    *,
+    fix_imports: bool = True,
+    buffer_callback: BufferCallback | None = None,
+    policy: Any = PLAIN,
+    limits: Limits = DEFAULT_LIMITS,
+    canonical: bool = False,
+) -> bytes:
+    """Return *obj* as a pickle.
+
+    :param protocol: 0 to 5; None is :data:`DEFAULT_PROTOCOL`, negative the highest.
+    :param fix_imports: write Python 2's names in protocols below 3.
+    :param buffer_callback: takes the :class:`PickleBuffer` objects that are to stay out of band (protocol 5).
+    :param policy: what may be written: the same that it allows to be loaded.
+    :param limits: bounds on the pickle.
+    :param canonical: equal plain values give equal bytes; see :mod:`safepickle.encoding.canonical`.
+    :raises PolicyError: for an object that the policy does not allow.
+    :raises LimitError: for a pickle beyond the limits.
+    :raises EncodingError: for an object that cannot be written.
+    """
+    bounds = _bounds(limits)
+    if canonical:
+        return canonical_bytes(obj, protocol, bounds)
+    encoder = Encoder(
+        _protocol(protocol, buffer_callback), bounds, gate_for(policy), Memo(), None, fix_imports, buffer_callback, True
+    )
+    return encoder.dump(obj)  # type: ignore[return-value]
+
+
+def dump(
+    obj: Any,
+    file: Any,
+    protocol: int | None = None,
+    *,
+    fix_imports: bool = True,
+    buffer_callback: BufferCallback | None = None,
+    policy: Any = PLAIN,
+    limits: Limits = DEFAULT_LIMITS,
+    canonical: bool = False,
+) -> None:
+    """Write *obj* as a pickle to *file*, an object with ``write``. See :func:`dumps`."""
+    bounds = _bounds(limits)
+    protocol_used = _protocol(protocol, buffer_callback)
+    write = _write_of(file)
+    if canonical:
+        write(canonical_bytes(obj, protocol, bounds))
+        return
+    Encoder(protocol_used, bounds, gate_for(policy), Memo(), write, fix_imports, buffer_callback, True).dump(obj)
+
+
+class PicklerMemo:
+    """A Pickler's memo, as ``pickle.Pickler.memo`` shows it: to be copied, cleared, and given to another Pickler."""
+
+    __slots__ = ("_memo",)
+
+    def __init__(self, memo: Memo) -> None:
+        self._memo = memo
+
+    def copy(self) -> dict[int, tuple[int, Any]]:
+        """Return ``{id: (index, object)}``."""
+        return self._memo.as_dict()
+
+    def clear(self) -> None:
+        """Forget what has been written."""
+        self._memo.clear()
+
+    def __reduce__(self) -> Any:
+        return dict, (self.copy(),)
+
+
+class Pickler:
+    """Writes pickles to a file; to be subclassed as :class:`pickle.Pickler` is.
+
+    A subclass may define ``persistent_id(obj)``, ``reducer_override(obj)`` and ``dispatch_table``.
+
+    :param file: an object with ``write``.
+    :param protocol: and so on: see :func:`dumps`.
+    """
+
+    #: What a subclass that is bound to a policy and limits (``Codec.Pickler``) puts here.
+    _policy: Any = PLAIN
+    _limits: Limits = DEFAULT_LIMITS
+
+    #: Write without a memo: shorter, but cyclic data cannot be written. Deprecated by pickle.
+    fast: bool = False
+
+    def __init__(
+        self,
+        file: Any,
+        protocol: int | None = None,
+        fix_imports: bool = True,  # noqa: FBT001, FBT002 (pickle's signature)
+        buffer_callback: BufferCallback | None = None,
+        *,
+        policy: Any = None,
+        limits: Limits | None = None,
+    ) -> None:
+        self._protocol = _protocol(protocol, buffer_callback)
+        self._write = _write_of(file)
+        self._fix_imports = fix_imports
+        self._buffer_callback = buffer_callback
+        self._used_policy = self._policy if policy is None else policy
+        self._bounds = _bounds(self._limits if limits is None else limits)
+        self._memo = Memo()
+        self._memo_is_set = False
+        self._running = False
+        #: True for the binary opcodes, which every protocol but 0 has.
+        self.bin: bool = self._protocol >= 1
+        gate_for(self._used_policy)
+
+    def persistent_id(self, obj: Any) -> Any:  # noqa: ARG002 (to be overridden)
+        """Return the persistent id of *obj*, or None to write the object itself."""
+        return None
+
+    def dump(self, obj: Any) -> None:
+        """Write *obj* as one pickle."""
+        try:
+            write = self._write
+        except AttributeError:
+            raise EncodingError(f"Pickler.__init__() was not called by {type(self).__name__}.__init__()") from None
+        gate = gate_for(self._used_policy)
+        if gate is not None:
+            if self._running:
+                raise StateError("this Pickler is writing already")
+            if not self._memo_is_set:
+                self._memo.clear()
+        encoder = Encoder(
+            self._protocol, self._bounds, gate, None if self.fast else self._memo, write,
+            self._fix_imports, self._buffer_callback, False,
+        )  # fmt: skip
+        encoder.set_hooks(
+            self._overridden("persistent_id"),
+            getattr(self, "reducer_override", None),
+            getattr(self, "dispatch_table", None),
+            bool(self.bin),
+        )
+        self._running = True
+        try:
+            encoder.dump(obj)
+        finally:
+            self._running = False
+
+    def _overridden(self, name: str) -> Any:
+        """Return a method where a subclass or this object has its own, else None: asking costs time per object."""
+        if getattr(type(self), name) is getattr(Pickler, name) and name not in self.__dict__:
+            return None
+        return getattr(self, name)
+
+    def clear_memo(self) -> None:
+        """Forget what has been written, so that the next pickle stands alone."""
+        self._memo.clear()
+        self._memo_is_set = False
+
+    @property
+    def memo(self) -> PicklerMemo:
+        """What has been written, by identity."""
+        return PicklerMemo(self._memo)
+
+    @memo.setter
+    def memo(self, value: Any) -> None:
+        entries = value.copy() if isinstance(value, PicklerMemo) else value
+        if not isinstance(entries, dict):
+            raise TypeError(f"'memo' attribute must be a PicklerMemoProxy object or dict, not {type(value).__name__}")
+        for entry in entries.values():
+            if type(entry) is not tuple or len(entry) != 2 or type(entry[0]) is not int:
+                raise TypeError("'memo' values must be 2-item tuples")
+        self._memo.fill(entries)
+        self._memo_is_set = True

@@ -1,0 +1,406 @@
+"""The reduce protocol: what an object that is no built-in container is written as.
+
+Rules that hold here:
+
+* What ``__reduce_ex__`` and its kin return becomes a *script*: a flat list of steps, each followed by what it is
+  about. The encoder carries it out part by part, so that arguments and state of any depth take no C stack.
+* The order of steps and the choice of opcodes are those of ``_pickle.c`` and, where that differs between Python
+  versions, of the newest.
+* A class is looked at, its code not run, to learn whether writing its instances runs any code of its own.
+"""
+
+from __future__ import annotations
+
+import codecs
+import copyreg
+import functools
+import sys
+from types import BuiltinFunctionType, ModuleType
+from typing import TYPE_CHECKING, Any
+
+from ..errors import EncodingError, quote
+from ..wire.opcodes import BY_NAME
+from ..wire.python2 import to_python2
+
+if TYPE_CHECKING:
+    from .encoder import Encoder
+
+Found = tuple[str, str]
+Script = list[Any]
+
+# Steps. The first four write their subject; the names tell the path of an error where it is.
+SAVE = 0
+ARGS = 1
+STATE = 2
+#: Write a global for a use that has been granted already.
+USE = 3
+#: Write an object that is in the memo by now, if there is a memo.
+AGAIN = 4
+#: Write an opcode.
+CODE = 5
+BYTES = 6
+#: Put the object into the memo.
+NOTE = 7
+#: Append the items of an iterator.
+ITEMS = 8
+#: Set the pairs of an iterator.
+ENTRIES = 9
+
+_MARK = BY_NAME["MARK"].code
+_TUPLE = BY_NAME["TUPLE"].code
+_TUPLE1 = BY_NAME["TUPLE1"].code
+_TUPLE2 = BY_NAME["TUPLE2"].code
+_REDUCE = BY_NAME["REDUCE"].code
+_NEWOBJ = BY_NAME["NEWOBJ"].code
+_NEWOBJ_EX = BY_NAME["NEWOBJ_EX"].code
+_BUILD = BY_NAME["BUILD"].code
+_POP = BY_NAME["POP"].code
+_GLOBAL = bytes([BY_NAME["GLOBAL"].code])
+_STACK_GLOBAL = BY_NAME["STACK_GLOBAL"].code
+_EXT1, _EXT2, _EXT4 = (bytes([BY_NAME[name].code]) for name in ("EXT1", "EXT2", "EXT4"))
+
+_MISSING = object()
+
+#: Exact types that older protocols have no opcode for.
+OLD_FORMS = frozenset({bytes, bytearray, set, frozenset})
+#: Types without a name of their own, and what ``type`` gives them for.
+SINGLETON_TYPES: dict[type, tuple[Any]] = {
+    type(None): (None,),
+    type(NotImplemented): (NotImplemented,),
+    type(...): (...,),
+}
+#: Reducers of copyreg's table that run no code of the data.
+_OWN_REDUCERS = (copyreg.pickle_complex, getattr(copyreg, "pickle_union", None))
+#: Types that need no rule: the machine makes their values itself, or they are written as a global.
+EXEMPT = frozenset({range, slice, object, type(...), type(NotImplemented), BuiltinFunctionType})
+
+_HEAP_TYPE = 1 << 9
+_IMMUTABLE_TYPE = 1 << 8
+
+
+# -- reducing --------------------------------------------------------------------------------------------------
+
+
+def reduce_object(obj: Any, kind: type, protocol: int, strict: bool) -> tuple[Any, Any]:
+    """Ask an object what it is written as; return that and the method asked.
+
+    :param strict: look the method up on the type: an instance attribute is data, not code (R70).
+    """
+    if strict:
+        method = lookup(kind, "__reduce_ex__")
+        if hasattr(type(method), "__get__"):
+            method = method.__get__(obj, kind)
+        return method(protocol), method
+    method = getattr(obj, "__reduce_ex__", _MISSING)
+    if method is not _MISSING:
+        return method(protocol), method
+    method = getattr(obj, "__reduce__", _MISSING)
+    if method is _MISSING:
+        raise EncodingError(f"can't pickle {kind.__name__!r} object: {obj!r}")
+    return method(), method
+
+
+def lookup(kind: type, name: str) -> Any:
+    """Return a class's attribute as its bases have it, past the metaclass and unbound; None where there is none."""
+    for base in type.__dict__["__mro__"].__get__(kind):
+        found = type.__dict__["__dict__"].__get__(base).get(name, _MISSING)
+        if found is not _MISSING:
+            return found
+    return None
+
+
+def runs_own_code(reducer: Any) -> bool:
+    """Return whether a reducer of the dispatch table may be code of the data."""
+    return reducer not in _OWN_REDUCERS
+
+
+def is_trusted(kind: type) -> bool:
+    """Return whether reducing instances runs C code alone: the class is one of C that nobody can change."""
+    flags = kind.__flags__
+    return not flags & _HEAP_TYPE or bool(flags & _IMMUTABLE_TYPE)
+
+
+def is_plain_class(kind: type, protocol: int) -> bool:
+    """Return whether a class leaves reducing to ``object``, so that an instance is its class and its ``__dict__``."""
+    if protocol < 2 or issubclass(kind, (list, dict)) or kind.__itemsize__:
+        return False
+    for name in ("__reduce_ex__", "__reduce__", "__getstate__", "__getattribute__"):
+        if lookup(kind, name) is not object.__dict__.get(name):
+            return False
+    if lookup(kind, "__getnewargs_ex__") is not None or lookup(kind, "__getnewargs__") is not None:
+        return False
+    if not hasattr(type(lookup(kind, "__dict__")), "__set__") or isinstance(lookup(kind, "__dict__"), property):
+        return False
+    return not copyreg._slotnames(kind)  # type: ignore[attr-defined]
+
+
+def confirms_plain_class(obj: Any, kind: type, reduced: Any) -> bool:
+    """Return whether the first instance was reduced as :func:`is_plain_class` says (C code may refuse or differ)."""
+    return (
+        type(reduced) is tuple
+        and len(reduced) >= 3
+        and reduced[0] is copyreg.__newobj__  # type: ignore[attr-defined]
+        and type(obj).__call__ is not None
+        and reduced[1] == (kind,)
+        and (reduced[2] is None or reduced[2] is object.__getattribute__(obj, "__dict__"))
+        and not any(part is not None for part in reduced[3:])
+    )
+
+
+# -- scripts ---------------------------------------------------------------------------------------------------
+
+
+def script(encoder: Encoder, obj: Any, reduced: Any, reducer: Any) -> Script:
+    """Return the steps that write *obj* as *reduced*, what *reducer* returned for it."""
+    func, args, state, items, entries, setter = _parts(reduced, reducer)
+    gate = encoder.gate
+    steps: Script | None = None
+    owner = func
+    if gate is not None:
+        steps, owner = gate.call_script(encoder, obj, func, args)
+    if steps is None:
+        steps = _call_script(encoder, obj, func, args)
+    steps += (NOTE, obj)
+    if items is not None:
+        if gate is not None:
+            gate.use(owner, "append", encoder)
+        steps += (ITEMS, items)
+    if entries is not None:
+        if gate is not None:
+            gate.use(owner, "setitem", encoder)
+        steps += (ENTRIES, entries)
+    if state is not None and setter is None:
+        if gate is not None:
+            gate.use(owner, "build", encoder)
+            gate.check_state(owner, obj, state, encoder)
+        steps += (STATE, state, CODE, _BUILD)
+    elif state is not None:
+        if gate is not None:
+            gate.use(setter, "call", encoder)
+        steps += (USE, setter, *_tuple(encoder, AGAIN, obj, STATE, state), CODE, _REDUCE, CODE, _POP)
+    return steps
+
+
+def _parts(reduced: Any, reducer: Any) -> tuple[Any, Any, Any, Any, Any, Any]:
+    """Check what a reducer returned, with pickle's words."""
+    if not isinstance(reduced, tuple):
+        raise EncodingError(f"{_name(reducer)} must return a string or tuple")
+    if not 2 <= len(reduced) <= 6:
+        raise EncodingError(f"tuple returned by {_name(reducer)} must contain 2 through 6 elements")
+    func, args, state, items, entries, setter = (*reduced, None, None, None, None)[:6]
+    if not callable(func):
+        raise EncodingError(f"first item of the tuple returned by {_name(reducer)} must be callable")
+    if not isinstance(args, tuple):
+        raise EncodingError(f"second item of the tuple returned by {_name(reducer)} must be a tuple")
+    for part, number in ((items, "fourth"), (entries, "fifth")):
+        if part is not None and not hasattr(type(part), "__next__"):
+            raise EncodingError(
+                f"{number} element of the tuple returned by {_name(reducer)} must be an iterator, "
+                f"not {type(part).__name__}"
+            )
+    if setter is not None and not callable(setter):
+        raise EncodingError(
+            f"sixth element of the tuple returned by {_name(reducer)} must be a function, not {type(setter).__name__}"
+        )
+    return func, args, state, items, entries, setter
+
+
+def _name(reducer: Any) -> str:
+    return str(getattr(reducer, "__name__", "__reduce__")) if not isinstance(reducer, str) else reducer
+
+
+def _call_script(encoder: Encoder, obj: Any, func: Any, args: tuple[Any, ...]) -> Script:
+    """Return the steps that make the object: REDUCE, NEWOBJ or NEWOBJ_EX."""
+    name = getattr(func, "__name__", None) if encoder.protocol >= 2 else None
+    if name == "__newobj_ex__":
+        return _newobj_ex_script(encoder, obj, args)
+    if name == "__newobj__":
+        cls = _newobj_class(obj, args)
+        return [USE, cls, ARGS, args[1:], CODE, _NEWOBJ]
+    return [USE, func, ARGS, args, CODE, _REDUCE]
+
+
+def _newobj_class(obj: Any, args: tuple[Any, ...]) -> Any:
+    if not args:
+        raise EncodingError("__newobj__ arglist is empty")
+    cls = args[0]
+    if not hasattr(cls, "__new__"):
+        raise EncodingError("args[0] from __newobj__ args has no __new__")
+    if cls is not obj.__class__:
+        raise EncodingError("args[0] from __newobj__ args has the wrong class")
+    return cls
+
+
+def _newobj_ex_script(encoder: Encoder, obj: Any, arguments: tuple[Any, ...]) -> Script:
+    if len(arguments) != 3:
+        raise EncodingError(f"length of the NEWOBJ_EX argument tuple must be exactly 3, not {len(arguments)}")
+    cls, args, kwargs = arguments
+    if not isinstance(cls, type):
+        raise EncodingError(f"first item from NEWOBJ_EX argument tuple must be a class, not {type(cls).__name__}")
+    if not isinstance(args, tuple):
+        raise EncodingError(f"second item from NEWOBJ_EX argument tuple must be a tuple, not {type(args).__name__}")
+    if not isinstance(kwargs, dict):
+        raise EncodingError(f"third item from NEWOBJ_EX argument tuple must be a dict, not {type(kwargs).__name__}")
+    if cls is not obj.__class__:
+        raise EncodingError("args[0] from __newobj_ex__ args has the wrong class")
+    if encoder.protocol >= 4:
+        return [USE, cls, ARGS, args, ARGS, kwargs, CODE, _NEWOBJ_EX]
+    if encoder.gate is not None:
+        # functools.partial, which pickle writes here, is refused by every reader with a policy; this helper is not.
+        helper = copyreg.__newobj_ex__  # type: ignore[attr-defined]
+        return [USE, helper, *_tuple(encoder, USE, cls, ARGS, args, ARGS, kwargs), CODE, _REDUCE]
+    return [SAVE, functools.partial(cls.__new__, cls, *args, **kwargs), SAVE, (), CODE, _REDUCE]
+
+
+def _tuple(encoder: Encoder, *steps: Any) -> Script:
+    """Return steps that make a tuple of two or three written things."""
+    if encoder.protocol < 2:
+        return [CODE, _MARK, *steps, CODE, _TUPLE]
+    return [*steps, CODE, _TUPLE1 + len(steps) // 2 - 1]
+
+
+def helper_script(encoder: Encoder, func: Any, *steps: Any) -> Script:
+    """Return the steps of a call of a helper that the machine emulates, its arguments written one by one."""
+    return [USE, func, *_tuple(encoder, *steps), CODE, _REDUCE]
+
+
+def old_form(encoder: Encoder, obj: Any, kind: type) -> Script:
+    """Return the steps for an exact built-in type that the protocol has no opcode for."""
+    func: Any = kind
+    args: tuple[Any, ...]
+    if kind is bytes:
+        if obj:
+            func, args = codecs.encode, (str(obj, "latin-1"), "latin1")
+        else:
+            args = ()
+    elif kind is bytearray:
+        args = (bytes(obj),) if obj else ()
+    else:
+        args = (list(obj),)
+    return [USE, func, ARGS, args, CODE, _REDUCE, NOTE, obj]
+
+
+# -- globals ---------------------------------------------------------------------------------------------------
+
+
+def find_global(obj: Any, name: str | None, strict: bool) -> Found:
+    """Return the module and qualified name that *obj* is found under.
+
+    :param strict: exact ``str`` alone, and attributes only of classes (S2).
+    :raises EncodingError: if it is not there, or something else is.
+    """
+    if name is None:
+        name = getattr(obj, "__qualname__", None)
+        if name is None:
+            name = obj.__name__
+    module = _module_of(obj, name)
+    if strict and (type(name) is not str or type(module) is not str):
+        raise EncodingError(f"a global without a plain name: {quote(obj)}")
+    try:
+        if module not in sys.modules:
+            __import__(module, level=0)
+        found = _attribute(sys.modules[module], name, strict)
+    except (ImportError, KeyError, AttributeError, TypeError, ValueError):
+        raise EncodingError(f"Can't pickle {_show(obj, strict)}: it's not found as {module}.{name}") from None
+    if found is not obj:
+        raise EncodingError(f"Can't pickle {_show(obj, strict)}: it's not the same object as {module}.{name}")
+    return module, name
+
+
+def _show(obj: Any, strict: bool) -> str:
+    return quote(obj) if strict else repr(obj)
+
+
+def _attribute(target: Any, name: str, strict: bool) -> Any:
+    parts = name.split(".")
+    if "<locals>" in parts:
+        raise AttributeError("a local object")
+    target = getattr(target, parts[0])
+    for part in parts[1:]:
+        if strict and not isinstance(target, type):
+            raise AttributeError("only attributes of classes are reached")
+        target = getattr(target, part)
+    return target
+
+
+def _module_of(obj: Any, name: str) -> str:
+    """Return the module that an object says it is from, or the first loaded one that has it under that name."""
+    module = getattr(obj, "__module__", None)
+    if module is not None:
+        return module  # type: ignore[no-any-return]
+    # A copy: another thread may import meanwhile.
+    for candidate, loaded in sys.modules.copy().items():
+        if candidate in ("__main__", "__mp_main__") or loaded is None or not isinstance(loaded, ModuleType):
+            continue
+        try:
+            if _attribute(loaded, name, strict=False) is obj:
+                return candidate
+        except AttributeError:
+            continue
+    return "__main__"
+
+
+def extension_code(found: Found) -> bytes | None:
+    """Return the EXT opcode of a global that is registered with ``copyreg.add_extension``, or None."""
+    code = copyreg._extension_registry.get(found, _MISSING)  # type: ignore[attr-defined]
+    if code is _MISSING:
+        return None
+    if not isinstance(code, int):
+        raise TypeError(f"extension code must be an int, not {type(code).__name__}")
+    if not -0x80000000 <= code <= 0x7FFFFFFF:
+        raise OverflowError(f"extension code {code} is out of range")
+    if code <= 0:
+        raise RuntimeError(f"extension code {code} is out of range")
+    if code <= 0xFF:
+        return _EXT1 + code.to_bytes(1, "little")
+    if code <= 0xFFFF:
+        return _EXT2 + code.to_bytes(2, "little")
+    return _EXT4 + code.to_bytes(4, "little")
+
+
+def global_script(encoder: Encoder, obj: Any, found: Found) -> Script:
+    """Return the steps that write a global by its name, in protocols below 4 or where persistent ids are asked for."""
+    module, name = found
+    if encoder.protocol >= 4:
+        return [SAVE, module, SAVE, name, CODE, _STACK_GLOBAL, NOTE, obj]
+    first, *rest = name.split(".")
+    steps: Script = []
+    for _ in rest:
+        # Protocols below 4 know no dotted names: getattr(getattr(first, second), third).
+        steps += (USE, getattr)
+        if encoder.protocol < 2:
+            steps += (CODE, _MARK)
+    steps += (BYTES, _global_line(encoder, module, first))
+    for part in rest:
+        steps += (SAVE, part, CODE, _TUPLE if encoder.protocol < 2 else _TUPLE2, CODE, _REDUCE)
+    return [*steps, NOTE, obj]
+
+
+def _global_line(encoder: Encoder, module: str, name: str) -> bytes:
+    """Return a GLOBAL opcode."""
+    if encoder.protocol >= 3:
+        lines = f"{module}\n{name}\n".encode()
+    else:
+        if encoder.fix_imports:
+            module, name = to_python2(module, name)
+        try:
+            lines = f"{module}\n{name}\n".encode("ascii")
+        except UnicodeEncodeError:
+            raise EncodingError(
+                f"can't pickle global identifier '{ascii(module)[1:-1]}.{ascii(name)[1:-1]}' "
+                f"using pickle protocol {encoder.protocol}"
+            ) from None
+    if lines.count(b"\n") != 2:
+        raise EncodingError(f"a name with a line break: {quote(name)}")
+    return _GLOBAL + lines
+
+
+def persistent_line(pid: Any, strict: bool) -> bytes:
+    """Return a PERSID opcode (protocol 0)."""
+    try:
+        line = str(pid).encode("ascii")
+    except UnicodeEncodeError:
+        raise EncodingError("persistent IDs in protocol 0 must be ASCII strings") from None
+    if strict and b"\n" in line:
+        raise EncodingError("a persistent id with a line break")
+    return b"P" + line + b"\n"

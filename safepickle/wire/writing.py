@@ -1,0 +1,623 @@
+# cython: annotation_typing=False
+"""Writing: values without parts to bytes, frames around them, and the memo as the reader will fill it.
+
+Rules that hold here:
+
+* The bytes are those that ``_pickle.c`` writes: the same opcode for the same value at every protocol, the same
+  frames (64 KiB, none shorter than 4 bytes, long text and bytes outside of them and given to a file uncopied).
+* It knows no policy and no object with parts; it never calls anything that belongs to the data.
+* A value that nobody else refers to needs no memo entry, because nothing can point to it twice. ``owners`` says how
+  many references the caller itself accounts for; the compiled form compares, the Python form memoizes always.
+* What is written is bounded: text, bytes and ints before they are written, the whole whenever a frame ends.
+
+In the compiled form the output is a ``bytes`` object that grows and is handed out without a copy, and the memo is
+a table of pointers; ``writing.pxd`` has both, in C. The names that only exist there are used under
+``cython.compiled`` alone.
+"""
+# ruff: noqa: F821
+# mypy: disable-error-code="name-defined"
+# pyright: reportUndefinedVariable=false
+
+from __future__ import annotations
+
+import struct
+from typing import Any, Callable
+
+from ..errors import LimitError
+from .opcodes import BY_NAME
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import cython
+else:
+    from .._form import cython
+
+#: A frame is ended at the first opcode past this size.
+FRAME_TARGET = 64 * 1024
+#: Shorter frames are written without the FRAME opcode.
+FRAME_LEAST = 4
+FRAME_HEADER = 9
+
+_NONE = BY_NAME["NONE"].code
+_NEWTRUE = BY_NAME["NEWTRUE"].code
+_NEWFALSE = BY_NAME["NEWFALSE"].code
+_BININT = BY_NAME["BININT"].code
+_BININT1 = BY_NAME["BININT1"].code
+_BININT2 = BY_NAME["BININT2"].code
+_LONG1 = BY_NAME["LONG1"].code
+_LONG4 = BY_NAME["LONG4"].code
+_BINFLOAT = BY_NAME["BINFLOAT"].code
+_SHORT_BINUNICODE = BY_NAME["SHORT_BINUNICODE"].code
+_BINUNICODE = BY_NAME["BINUNICODE"].code
+_BINUNICODE8 = BY_NAME["BINUNICODE8"].code
+_SHORT_BINBYTES = BY_NAME["SHORT_BINBYTES"].code
+_BINBYTES = BY_NAME["BINBYTES"].code
+_BINBYTES8 = BY_NAME["BINBYTES8"].code
+_BYTEARRAY8 = BY_NAME["BYTEARRAY8"].code
+_BINGET = BY_NAME["BINGET"].code
+_LONG_BINGET = BY_NAME["LONG_BINGET"].code
+_BINPUT = BY_NAME["BINPUT"].code
+_LONG_BINPUT = BY_NAME["LONG_BINPUT"].code
+_MEMOIZE = BY_NAME["MEMOIZE"].code
+_POP = BY_NAME["POP"].code
+_FRAME = BY_NAME["FRAME"].code
+_PROTO = BY_NAME["PROTO"].code
+
+_pack_u2 = struct.Struct("<BH").pack
+_pack_u4 = struct.Struct("<BI").pack
+_pack_i4 = struct.Struct("<Bi").pack
+_pack_u8 = struct.Struct("<BQ").pack
+_pack_f8 = struct.Struct(">Bd").pack
+
+
+class Bounds:
+    """Limits as the encoder counts them; made once for a :class:`Limits`."""
+
+    __slots__ = (
+        "max_bytes", "max_calls", "max_depth", "max_int_bits", "max_items", "max_memo", "max_objects",
+        "max_opcodes", "max_seconds", "max_string",
+    )  # fmt: skip
+
+    def __init__(self, limits: Any) -> None:
+        self.max_bytes = limits.bound("max_bytes")
+        self.max_calls = limits.bound("max_calls")
+        self.max_depth = limits.bound("max_depth")
+        self.max_int_bits = limits.bound("max_int_bits")
+        self.max_items = limits.bound("max_items")
+        self.max_memo = limits.bound("max_memo")
+        self.max_objects = limits.bound("max_objects")
+        self.max_opcodes = limits.bound("max_opcodes")
+        self.max_string = limits.bound("max_string")
+        self.max_seconds = limits.max_seconds if limits.max_seconds is not None else 1e18
+
+
+class Memo:
+    """What has been written, by identity: object to memo index. It keeps the objects alive."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        if not cython.compiled:
+            self.entries: dict[int, tuple[int, Any]] = {}
+
+    def find(self, item: Any) -> int:
+        """Return the index of an object, or -1."""
+        if cython.compiled:
+            return table_find(self.table, item)
+        entry = self.entries.get(id(item))
+        return -1 if entry is None else entry[0]
+
+    def add(self, item: Any) -> int:
+        """Note an object that is not there yet; return its index."""
+        index = self.count
+        if cython.compiled:
+            table_add(self.table, item, index)
+        else:
+            self.entries[id(item)] = (index, item)
+        self.count = index + 1
+        return index
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self.count = 0
+        if cython.compiled:
+            table_free(self.table)
+        else:
+            self.entries = {}
+
+    def as_dict(self) -> dict[int, tuple[int, Any]]:
+        """Return ``{id: (index, object)}``, as ``Pickler.memo`` shows it."""
+        if cython.compiled:
+            return table_dict(self.table)
+        return dict(self.entries)
+
+    def fill(self, entries: dict[int, tuple[int, Any]]) -> None:
+        """Take over what :meth:`as_dict` gave."""
+        self.clear()
+        for index, item in entries.values():
+            if cython.compiled:
+                table_add(self.table, item, index)
+            else:
+                self.entries[id(item)] = (index, item)
+        self.count = len(entries)
+
+    def __dealloc__(self) -> None:
+        if cython.compiled:
+            table_free(self.table)
+
+
+class Writer:
+    """The output of one pickle.
+
+    :param protocol: 0 to 5.
+    :param binary: False writes the text forms of protocol 0.
+    :param bounds: the limits.
+    :param memo: what has been written before, or None for no memo at all (``fast``).
+    :param file_write: takes the output, piece by piece; None keeps it for :meth:`finish`.
+    :param sparing: leave out memo entries that cannot be used (compiled form only).
+    """
+
+    def __init__(
+        self,
+        protocol: int,
+        binary: bool,
+        bounds: Bounds,
+        memo: Memo | None,
+        file_write: Callable[[Any], Any] | None,
+        sparing: bool,
+    ) -> None:
+        self.protocol = protocol
+        self.binary = binary
+        self.bounds = bounds
+        self.memo = memo
+        self.file_write = file_write
+        self.sparing = sparing
+        self.flushed = 0
+        self.frames = 0
+        self.framing = False
+        self.offender: Any = None
+        self.in_file = False
+        if cython.compiled:
+            output_start(self.out, 256)
+        else:
+            self.buffer = bytearray()
+        if protocol >= 2:
+            self.put2(_PROTO, protocol)
+        self.frame_start = self.size()
+        self.next_stop = FRAME_TARGET
+
+    def __dealloc__(self) -> None:
+        if cython.compiled:
+            output_free(self.out)
+
+    # -- bytes -------------------------------------------------------------------------------------------------
+
+    def size(self) -> int:
+        """Return how many bytes wait in the buffer."""
+        if cython.compiled:
+            return self.out.size
+        return len(self.buffer)
+
+    def put(self, code: int) -> None:
+        """Write one byte."""
+        if cython.compiled:
+            output_room(self.out, 1)
+            self.out.data[self.out.size] = code
+            self.out.size += 1
+        else:
+            self.buffer.append(code)
+
+    def put2(self, code: int, value: int) -> None:
+        """Write an opcode and an argument of one byte."""
+        if cython.compiled:
+            output_room(self.out, 2)
+            self.out.data[self.out.size] = code
+            self.out.data[self.out.size + 1] = value
+            self.out.size += 2
+        else:
+            self.buffer.append(code)
+            self.buffer.append(value)
+
+    def put_u2(self, code: int, value: int) -> None:
+        """Write an opcode and two bytes."""
+        if cython.compiled:
+            output_little(self.out, code, value, 2)
+        else:
+            self.buffer += _pack_u2(code, value)
+
+    def put_u4(self, code: int, value: int) -> None:
+        """Write an opcode and four bytes."""
+        if cython.compiled:
+            output_little(self.out, code, value, 4)
+        else:
+            self.buffer += _pack_u4(code, value)
+
+    def put_i4(self, code: int, value: int) -> None:
+        """Write an opcode and four bytes, signed."""
+        if cython.compiled:
+            output_little(self.out, code, value, 4)
+        else:
+            self.buffer += _pack_i4(code, value)
+
+    def put_u8(self, code: int, value: int) -> None:
+        """Write an opcode and eight bytes."""
+        if cython.compiled:
+            output_little(self.out, code, value, 8)
+        else:
+            self.buffer += _pack_u8(code, value)
+
+    def put_bytes(self, data: bytes) -> None:
+        """Write bytes as they are."""
+        if cython.compiled:
+            output_bytes(self.out, data)
+        else:
+            self.buffer += data
+
+    # -- frames and the file -----------------------------------------------------------------------------------
+
+    def start_framing(self) -> None:
+        """Begin the first frame (protocol 4 and later)."""
+        self.framing = True
+        self._open_frame()
+
+    def _open_frame(self) -> None:
+        if self.framing:
+            self.put_u8(_FRAME, 0)
+        self.frame_start = self.size()
+        self.next_stop = self.frame_start + FRAME_TARGET
+
+    def _close_frame(self) -> None:
+        """Write the frame's length into its header, or take the header out of a frame too short to have one."""
+        if self.framing:
+            length = self.size() - self.frame_start
+            start = self.frame_start - FRAME_HEADER
+            if length < FRAME_LEAST:
+                self.put_back(start, self.cut(self.frame_start))
+            elif cython.compiled:
+                output_patch(self.out, start + 1, length)
+                self.frames += 1
+            else:
+                self.buffer[start : self.frame_start] = _pack_u8(_FRAME, length)
+                self.frames += 1
+
+    def boundary(self) -> None:
+        """End a frame that is full. Called between opcodes; also where output goes to the file and is counted."""
+        self.check_size(0)
+        self._close_frame()
+        self._flush()
+        self._open_frame()
+
+    def check_size(self, more: int) -> None:
+        """Refuse output that has grown, or with *more* bytes would grow, beyond its bound."""
+        total = self.flushed + self.size() + more
+        if total > self.bounds.max_bytes:
+            raise LimitError("max_bytes", self.bounds.max_bytes, total)
+
+    def _flush(self) -> None:
+        if self.file_write is not None and self.size() > 0:
+            data = self._take()
+            self.flushed += len(data)
+            self._hand_out(data)
+
+    def _hand_out(self, data: Any) -> None:
+        self.in_file = True
+        self.file_write(data)  # type: ignore[misc]
+        self.in_file = False
+
+    def _take(self) -> bytes:
+        """Return all that waits, and begin anew."""
+        if cython.compiled:
+            return output_take(self.out)
+        data = bytes(self.buffer)
+        self.buffer = bytearray()
+        return data
+
+    def cut(self, start: int) -> bytes:
+        """Take back and return everything written since the buffer had *start* bytes."""
+        if cython.compiled:
+            return output_cut(self.out, start)
+        tail = bytes(self.buffer[start:])
+        del self.buffer[start:]
+        return tail
+
+    def put_back(self, start: int, tail: bytes) -> None:
+        """Go back to *start* bytes and go on with *tail*."""
+        self.cut(start)
+        self.put_bytes(tail)
+
+    def finish(self) -> bytes | None:
+        """End the pickle: return it, or None where it went to a file."""
+        self._close_frame()
+        self.check_size(0)
+        if self.file_write is None:
+            return self._take()
+        self._flush()
+        return None
+
+    def large(self, code: int, width: int, data: Any) -> None:
+        """Write an opcode, a length and at least a frame's worth of bytes, outside of any frame."""
+        length = len(data)
+        self.check_size(length)
+        self._close_frame()
+        if width == 8:
+            self.put_u8(code, length)
+        else:
+            self.put_u4(code, length)
+        if self.file_write is None:
+            self.put_bytes(data)
+        else:
+            self._flush()
+            self.flushed += length
+            self._hand_out(data)
+        self._open_frame()
+
+    # -- values without parts ----------------------------------------------------------------------------------
+
+    def atom(self, item: Any, owners: int) -> bool:
+        """Write *item* if it is a value without parts; return False, with nothing written, if it is not."""
+        if self.size() >= self.next_stop:
+            self.boundary()
+        kind = type(item)
+        if kind is str:
+            self.text(item, owners)
+        elif kind is int:
+            self.integer(item)
+        elif kind is float:
+            self.floating(item)
+        elif item is None:
+            self.put(_NONE)
+        elif kind is bool:
+            self.boolean(item)
+        elif kind is bytes and self.protocol >= 3:
+            self.binary_string(item, owners)
+        else:
+            return False
+        return True
+
+    def atoms(self, items: Any, start: int, stop: int, owners: int) -> int:
+        """Write items of a list or tuple from *start* up to the first one that has parts; return its index."""
+        index = start
+        while index < stop:
+            item = items[index]
+            kind = type(item)
+            if kind is str:
+                self.text(item, owners)
+            elif kind is int:
+                self.integer(item)
+            elif kind is float:
+                self.floating(item)
+            elif item is None:
+                self.put(_NONE)
+            elif kind is bool:
+                self.boolean(item)
+            elif kind is bytes and self.protocol >= 3:
+                self.binary_string(item, owners)
+            else:
+                return index
+            index += 1
+            if self.size() >= self.next_stop:
+                self.boundary()
+        return index
+
+    def refuse(self, limit: str, bound: int, asked: int, item: Any) -> None:
+        """Raise for *item*; the encoder finds its place by it."""
+        self.offender = item
+        raise LimitError(limit, bound, asked)
+
+    def boolean(self, item: Any) -> None:
+        """Write a bool."""
+        if self.protocol >= 2:
+            self.put(_NEWTRUE if item else _NEWFALSE)
+        else:
+            self.put_bytes(b"I01\n" if item else b"I00\n")
+
+    def integer(self, item: Any) -> None:
+        """Write an int."""
+        if cython.compiled:
+            # The bound is looked at for ints of more than 31 bits here, and for smaller ones if it is that small.
+            if self.binary and self.bounds.max_int_bits >= 32 and output_small_int(self.out, item):
+                return
+        elif self.binary and -0x80000000 <= item <= 0x7FFFFFFF and self.bounds.max_int_bits >= 32:
+            if 0 <= item <= 0xFF:
+                self.buffer.append(_BININT1)
+                self.buffer.append(item)
+            elif 0 <= item <= 0xFFFF:
+                self.buffer += _pack_u2(_BININT2, item)
+            else:
+                self.buffer += _pack_i4(_BININT, item)
+            return
+        self.large_integer(item)
+
+    def large_integer(self, item: Any) -> None:
+        """Write an int that is not short, or one in a text protocol."""
+        bits = item.bit_length()
+        if bits > self.bounds.max_int_bits:
+            self.refuse("max_int_bits", self.bounds.max_int_bits, bits, item)
+        if self.binary and -0x80000000 <= item <= 0x7FFFFFFF:
+            if 0 <= item <= 0xFF:
+                self.put2(_BININT1, item)
+            elif 0 <= item <= 0xFFFF:
+                self.put_u2(_BININT2, item)
+            else:
+                self.put_i4(_BININT, item)
+        elif self.protocol >= 2:
+            data = two_complement(item, bits)
+            if len(data) < 256:
+                self.put2(_LONG1, len(data))
+            else:
+                if len(data) > 0x7FFFFFFF:
+                    raise OverflowError("int too large to pickle")
+                self.put_i4(_LONG4, len(data))
+            self.put_bytes(data)
+        elif -0x80000000 <= item <= 0x7FFFFFFF:
+            self.put_bytes(b"I%d\n" % item)
+        else:
+            self.put_bytes(b"L" + decimal_digits(item) + b"L\n")
+
+    def floating(self, item: Any) -> None:
+        """Write a float."""
+        if not self.binary:
+            self.put_bytes(b"F" + float.__repr__(item).encode("ascii") + b"\n")
+        elif cython.compiled:
+            output_float(self.out, _BINFLOAT, item)
+        else:
+            self.buffer += _pack_f8(_BINFLOAT, item)
+
+    def text(self, item: Any, owners: int) -> None:
+        """Write a str, or a reference to it."""
+        if self.shared(item, owners):
+            index = self.memo.find(item)  # type: ignore[union-attr]
+            if index >= 0:
+                self.get(index)
+            else:
+                self.plain_text(item)
+                self.memoize(item)
+        else:
+            self.plain_text(item)
+
+    def plain_text(self, item: Any) -> None:
+        """Write a str."""
+        if cython.compiled and self.binary and self.protocol >= 4 and self.bounds.max_string > 255:
+            if output_short_text(self.out, _SHORT_BINUNICODE, item):
+                return
+        if not self.binary:
+            self._text_line(item)
+            return
+        data = item.encode("utf-8", "surrogatepass")
+        length = len(data)
+        if length > self.bounds.max_string:
+            self.refuse("max_string", self.bounds.max_string, length, item)
+        if length <= 0xFF and self.protocol >= 4:
+            self.put2(_SHORT_BINUNICODE, length)
+            self.put_bytes(data)
+        elif length > 0xFFFFFFFF:
+            if self.protocol < 4:
+                raise OverflowError("cannot serialize a string larger than 4GiB")
+            self.large(_BINUNICODE8, 8, data)
+        elif length >= FRAME_TARGET:
+            self.large(_BINUNICODE, 4, data)
+        else:
+            self.put_u4(_BINUNICODE, length)
+            self.put_bytes(data)
+
+    def _text_line(self, item: str) -> None:
+        # What ends a line, or a file on DOS, is escaped beyond what the codec does.
+        text = item.replace("\\", "\\u005c").replace("\0", "\\u0000").replace("\n", "\\u000a")
+        text = text.replace("\r", "\\u000d").replace("\x1a", "\\u001a")
+        data = text.encode("raw-unicode-escape")
+        if len(data) > self.bounds.max_string:
+            self.refuse("max_string", self.bounds.max_string, len(data), item)
+        self.put_bytes(b"V" + data + b"\n")
+
+    def binary_string(self, item: Any, owners: int) -> None:
+        """Write bytes, or a reference to them (protocol 3 and later)."""
+        if self.shared(item, owners):
+            index = self.memo.find(item)  # type: ignore[union-attr]
+            if index >= 0:
+                self.get(index)
+            else:
+                self.plain_bytes(item, item)
+                self.memoize(item)
+        else:
+            self.plain_bytes(item, item)
+
+    def plain_bytes(self, data: Any, item: Any) -> None:
+        """Write *data*, bytes-like, as bytes (protocol 3 and later); *item* is what it was taken from."""
+        length = len(data)
+        if length > self.bounds.max_string:
+            self.refuse("max_string", self.bounds.max_string, length, item)
+        if length <= 0xFF:
+            self.put2(_SHORT_BINBYTES, length)
+            self.put_bytes(data)
+        elif length > 0xFFFFFFFF:
+            if self.protocol < 4:
+                raise OverflowError("serializing a bytes object larger than 4 GiB requires pickle protocol 4 or higher")
+            self.large(_BINBYTES8, 8, data)
+        elif length >= FRAME_TARGET:
+            self.large(_BINBYTES, 4, data)
+        else:
+            self.put_u4(_BINBYTES, length)
+            self.put_bytes(data)
+
+    def plain_bytearray(self, data: Any, item: Any) -> None:
+        """Write *data*, bytes-like, as a bytearray (protocol 5)."""
+        length = len(data)
+        if length > self.bounds.max_string:
+            self.refuse("max_string", self.bounds.max_string, length, item)
+        if length >= FRAME_TARGET:
+            self.large(_BYTEARRAY8, 8, data)
+        else:
+            self.put_u8(_BYTEARRAY8, length)
+            self.put_bytes(data)
+
+    # -- the memo ----------------------------------------------------------------------------------------------
+
+    def shared(self, item: Any, owners: int) -> bool:
+        """Return whether *item* belongs into the memo: whether anybody but its *owners* refers to it."""
+        if self.memo is None:
+            return False
+        if cython.compiled:
+            return not self.sparing or reference_count(item) > owners
+        return True
+
+    def recall(self, item: Any) -> bool:
+        """Write a reference to *item* if it has been written before."""
+        if self.memo is None:
+            return False
+        index = self.memo.find(item)
+        if index < 0:
+            return False
+        self.get(index)
+        return True
+
+    def recall_over(self, item: Any) -> bool:
+        """Replace what is on top of the reader's stack by *item*, if that has been written before."""
+        if self.memo is None:
+            return False
+        index = self.memo.find(item)
+        if index < 0:
+            return False
+        self.put(_POP)
+        self.get(index)
+        return True
+
+    def memoize(self, item: Any) -> None:
+        """Note that the reader has *item* on top of its stack, and tell it to note that too."""
+        memo = self.memo
+        if memo is None:
+            return
+        if memo.count >= self.bounds.max_memo:
+            self.refuse("max_memo", self.bounds.max_memo, memo.count + 1, item)
+        index = memo.add(item)
+        if self.protocol >= 4:
+            self.put(_MEMOIZE)
+        elif not self.binary:
+            self.put_bytes(b"p%d\n" % index)
+        elif index < 256:
+            self.put2(_BINPUT, index)
+        else:
+            self.put_u4(_LONG_BINPUT, index)
+
+    def get(self, index: int) -> None:
+        """Write a reference to a memo entry."""
+        if not self.binary:
+            self.put_bytes(b"g%d\n" % index)
+        elif index < 256:
+            self.put2(_BINGET, index)
+        else:
+            self.put_u4(_LONG_BINGET, index)
+
+
+def two_complement(item: int, bits: int) -> bytes:
+    """Return an int's bytes as LONG1 and LONG4 take them: little-endian, none for 0, none too many."""
+    if item == 0:
+        return b""
+    length = (bits >> 3) + 1
+    data = item.to_bytes(length, "little", signed=True)
+    if item < 0 and length > 1 and data[-1] == 0xFF and data[-2] & 0x80:
+        data = data[:-1]
+    return data
+
+
+def decimal_digits(item: int) -> bytes:
+    """Return an int's decimal digits."""
+    return b"%d" % item

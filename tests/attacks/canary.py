@@ -1,0 +1,204 @@
+"""Harmless targets that tell whether a stream acted: whatever runs here leaves a line in `RECORD`.
+
+Streams name them as `attacks.canary:...`. None of them does anything else, so that a test that fails harms
+nobody. The tests hold that `RECORD` stays empty, unless a policy written for the test allows what is
+recorded.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+#: What acted, oldest first. Emptied by the tripwire.
+RECORD: list[str] = []
+
+#: Live objects of an application, which no stream may change.
+REGISTRY: dict[Any, Any] = {}
+QUEUE: list[Any] = []
+MEMBERS: set[Any] = set()
+
+
+def act(*arguments: object, **options: object) -> str:
+    """Stand for any dangerous function."""
+    RECORD.append("act")
+    return "acted"
+
+
+def interrupt() -> None:
+    """Stand for what raises past `Exception`."""
+    raise KeyboardInterrupt
+
+
+def fail() -> None:
+    """Stand for an allowed function that raises."""
+    raise ZeroDivisionError("canary")
+
+
+class Plain:
+    """An ordinary class of an application."""
+
+    limit = 1
+
+    class Inner:
+        """A class inside a class."""
+
+    def method(self) -> str:
+        """Act."""
+        RECORD.append("Plain.method")
+        return "acted"
+
+
+class Slotted:
+    """A class with declared slots, a property and no `__dict__`."""
+
+    __slots__ = ("_hidden", "declared")
+
+    @property
+    def guarded(self) -> None:
+        """Nothing; the setter is what counts."""
+
+    @guarded.setter
+    def guarded(self, value: object) -> None:
+        RECORD.append("Slotted.guarded")
+
+
+class Loud:
+    """Everything that a stream could make run on an instance runs loudly."""
+
+    def __init__(self, *arguments: object) -> None:
+        RECORD.append("Loud.__init__")
+
+    def __setstate__(self, state: object) -> None:
+        RECORD.append("Loud.__setstate__")
+
+    def __setattr__(self, key: str, value: object) -> None:
+        RECORD.append("Loud.__setattr__")
+
+    def __setitem__(self, key: object, value: object) -> None:
+        RECORD.append("Loud.__setitem__")
+
+    def __call__(self, *arguments: object) -> str:
+        RECORD.append("Loud.__call__")
+        return "acted"
+
+    def __del__(self) -> None:
+        RECORD.append("Loud.__del__")
+
+    def __reduce__(self) -> Any:
+        RECORD.append("Loud.__reduce__")
+        return act, ()
+
+    def append(self, item: object) -> None:
+        """Act."""
+        RECORD.append("Loud.append")
+
+    def extend(self, items: object) -> None:
+        """Act."""
+        RECORD.append("Loud.extend")
+
+    def add(self, item: object) -> None:
+        """Act."""
+        RECORD.append("Loud.add")
+
+    def update(self, items: object) -> None:
+        """Act."""
+        RECORD.append("Loud.update")
+
+
+class Probing:
+    """Asks for attributes that it does not have run loudly."""
+
+    def __getattr__(self, key: str) -> Any:
+        RECORD.append(f"Probing.__getattr__ {key}")
+        raise AttributeError(key)
+
+
+class Setting:
+    """Attributes set on instances run loudly."""
+
+    def __setattr__(self, key: str, value: object) -> None:
+        RECORD.append(f"Setting.__setattr__ {key}")
+
+
+class WithProperty:
+    """A class with a `__dict__` and a property whose setter acts."""
+
+    @property
+    def guarded(self) -> None:
+        """Nothing; the setter is what counts."""
+
+    @guarded.setter
+    def guarded(self, value: object) -> None:
+        RECORD.append("WithProperty.guarded")
+
+
+class Equal:
+    """Equal to everything, and callable: membership tests that compare with `==` let it through (R24)."""
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __eq__(self, other: object) -> bool:
+        return True
+
+    def __call__(self, *arguments: object) -> str:
+        RECORD.append("Equal.__call__")
+        return "acted"
+
+
+class Meta(type):
+    """A metaclass that acts when its class is called or given attributes."""
+
+    def __call__(cls, *arguments: object) -> Any:
+        RECORD.append("Meta.__call__")
+        return super().__call__(*arguments)
+
+    def __setattr__(cls, key: str, value: object) -> None:
+        RECORD.append("Meta.__setattr__")
+
+
+class WithMeta(metaclass=Meta):
+    """A class of that metaclass."""
+
+
+class Bag(list[Any]):
+    """A list subclass that tells which method put items into it."""
+
+    def append(self, item: Any) -> None:
+        RECORD.append("Bag.append")
+        super().append(item)
+
+    def extend(self, items: Any) -> None:
+        RECORD.append("Bag.extend")
+        super().extend(items)
+
+
+class QuietList(list[Any]):
+    """A list subclass that adds nothing."""
+
+
+class QuietDict(dict[Any, Any]):
+    """A dict subclass that adds nothing."""
+
+
+class QuietSet(set[Any]):
+    """A set subclass that adds nothing."""
+
+
+class MadeByCall:
+    """A class that takes one argument."""
+
+    def __init__(self, value: object = None) -> None:
+        self.value = value
+
+
+def shaped_like_a_class() -> None:
+    """Stand for what has a `__new__` and is no class (X26)."""
+    RECORD.append("shaped_like_a_class")
+
+
+def _new(*arguments: object) -> str:
+    RECORD.append("shaped_like_a_class.__new__")
+    return "acted"
+
+
+shaped_like_a_class.__new__ = _new  # type: ignore[assignment,method-assign]

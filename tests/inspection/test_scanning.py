@@ -1,4 +1,4 @@
-"""genops: pickletools' opcodes, arguments and places for what picklers write; only our errors for the rest."""
+"""genops: what pickletools gives for real pickles, and only our errors for anything else."""
 
 from __future__ import annotations
 

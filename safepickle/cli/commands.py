@@ -1,0 +1,379 @@
+"""The commands: each takes the parsed command line and returns an exit code.
+
+Rules that hold here:
+
+* ``load`` and ``check`` go through the machine and nothing else (S1); ``dis`` and ``optimize`` never load.
+* In text, values and reports go to standard output and errors to standard error. In JSON there is one
+  document on standard output whatever happened, with the error in it.
+* What needs the machine or policy files is imported when a command does, so that ``--help`` is quick.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
+
+from ..errors import EmptyInputError, PolicyError, PolicyFileError, SafePickleError, quote
+from .drawing import (
+    Printer,
+    as_json,
+    as_text,
+    ascii_text,
+    denial_lines,
+    denials_json,
+    error_json,
+    error_line,
+)
+from .inputs import (
+    UsageError,
+    open_input,
+    parse_limits,
+    read_all,
+    resolve_limits,
+    resolve_policy,
+    write_whole,
+)
+from .outcomes import DENIED, OK, UNREADABLE, exit_code, outcome, worst
+from .viewing import Bounds, Part, view
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable, Iterator
+
+    from ..decoding.unpickler import Survey
+    from ..limits import Limits
+    from ..policy.rules import Policy
+
+__all__ = ["check", "dis", "load", "optimize", "packs"]
+
+#: What ends one input without ending the command. SystemExit: an allowed callable must not choose our exit
+#: code.
+_EXPECTED = (SafePickleError, UsageError, OSError, MemoryError, SystemExit)
+#: Globals that ``check`` names on the line of a file.
+_MOST_GLOBALS = 20
+
+
+# -- load ----------------------------------------------------------------------------------------------------
+
+
+def load(arguments: argparse.Namespace) -> int:
+    """Load a file under a policy and show what was loaded."""
+    policy: Policy | None = None
+    values: list[Part] = []
+    error: BaseException | None = None
+    try:
+        policy = resolve_policy(arguments.policy)
+        limits = resolve_limits(arguments.limits, policy)
+        bounds = _bounds(arguments)
+        with open_input(arguments.file) as file:
+            for value in _values(file, arguments, policy, limits):
+                values.append(view(value, bounds))
+                if arguments.format == "text":
+                    _print_value(values.pop(), many=arguments.all)
+    except BrokenPipeError:
+        raise  # nobody reads our output any more: main() ends it
+    except _EXPECTED as caught:
+        error = caught
+    code = exit_code(error)
+    if arguments.format == "json":
+        _print_json(
+            command="load",
+            file=arguments.file,
+            policy=_policy_json(policy),
+            pickles=[{"value": as_json(part)} for part in values],
+            error=None if error is None else error_json(error),
+            outcome=outcome(code),
+            exit_code=code,
+        )
+    elif error is not None:
+        _report_error(Printer(sys.stderr), arguments.file, error)
+    return code
+
+
+def _values(file: BinaryIO, arguments: argparse.Namespace, policy: Policy, limits: Limits) -> Iterator[Any]:
+    from ..codec import Codec
+
+    codec = Codec(policy=policy, limits=limits)
+    if not arguments.all:
+        yield codec.loads(read_all(file, limits), encoding=arguments.encoding)
+        return
+    count = 0
+    while True:
+        try:
+            value = codec.load(file, encoding=arguments.encoding)
+        except EmptyInputError:
+            if not count:
+                raise
+            return
+        count += 1
+        yield value
+
+
+def _bounds(arguments: argparse.Namespace) -> Bounds:
+    return Bounds(
+        parts=arguments.show,
+        items=max(1, arguments.show // 10),
+        characters=max(1, arguments.show // 10),
+    )
+
+
+def _print_value(part: Part, *, many: bool) -> None:
+    print(as_text(part))
+    if many:
+        print()
+
+
+# -- check ---------------------------------------------------------------------------------------------------
+
+
+class _Verdict(NamedTuple):
+    file: str
+    surveys: tuple[Survey, ...]
+    error: BaseException | None
+
+    @property
+    def code(self) -> int:
+        if any(survey.denials for survey in self.surveys):
+            return DENIED
+        errors = [survey.error for survey in self.surveys if survey.error is not None]
+        if self.error is None and not errors and not self.surveys:
+            return UNREADABLE
+        return worst([exit_code(self.error), *map(exit_code, errors)])
+
+
+def check(arguments: argparse.Namespace) -> int:
+    """Say of each file whether it would load, importing and calling nothing."""
+    policy: Policy | None = None
+    verdicts: list[_Verdict] = []
+    error: BaseException | None = None
+    printer = Printer(sys.stdout)
+    try:
+        policy = resolve_policy(arguments.policy)
+        limits = resolve_limits(arguments.limits, policy)
+    except _EXPECTED as caught:
+        error = caught
+    else:
+        for name in arguments.files:
+            verdict = _examine(name, arguments, policy, limits)
+            verdicts.append(verdict)
+            if arguments.format == "text":
+                _print_verdict(printer, verdict)
+    code = exit_code(error) if error is not None else worst(verdict.code for verdict in verdicts)
+    if arguments.format == "json":
+        _print_json(
+            command="check",
+            policy=_policy_json(policy),
+            files=[_verdict_json(verdict) for verdict in verdicts],
+            error=None if error is None else error_json(error),
+            outcome=outcome(code),
+            exit_code=code,
+        )
+    elif error is not None:
+        _report_error(Printer(sys.stderr), None, error)
+    elif len(verdicts) > 1:
+        printer.line(_summary(verdicts))
+    return code
+
+
+def _examine(name: str, arguments: argparse.Namespace, policy: Policy, limits: Limits) -> _Verdict:
+    from ..decoding.unpickler import survey
+
+    surveys: list[Survey] = []
+    try:
+        with open_input(name) as file:
+            if not arguments.all:
+                data = read_all(file, limits)
+                surveys.append(survey(data, policy=policy, limits=limits, encoding=arguments.encoding))
+            if arguments.all:
+                surveys += _survey_all(file, arguments, policy, limits)
+    except _EXPECTED as error:
+        return _Verdict(name, tuple(surveys), error)
+    return _Verdict(name, tuple(surveys), None)
+
+
+def _survey_all(
+    file: BinaryIO, arguments: argparse.Namespace, policy: Policy, limits: Limits
+) -> Iterator[Survey]:
+    """Survey the pickles of a file in turn, behind a refused one too, up to the first that cannot be read."""
+    from ..decoding.unpickler import survey
+
+    source: Any = file if file.seekable() else io.BytesIO(read_all(file, limits))
+    place = start = source.tell()
+    while True:
+        source.seek(place)
+        one = survey(source, policy=policy, limits=limits, encoding=arguments.encoding)
+        if place > start and isinstance(one.error, EmptyInputError):
+            return
+        yield one
+        place += one.bytes
+        if one.error is not None or one.bytes == 0:
+            return
+
+
+def _print_verdict(printer: Printer, verdict: _Verdict) -> None:
+    code = verdict.code
+    file = ascii_text(verdict.file)
+    if code == OK:
+        printer.line(f"{file}: ok: {_counts(verdict)}", "green")
+        return
+    printer.line(f"{file}: {outcome(code)}", "bold red")
+    for number, survey in enumerate(verdict.surveys, 1):
+        if survey.denials and len(verdict.surveys) > 1:
+            printer.line(f"  pickle {number}:")
+        for line, style in denial_lines(survey.denials):
+            printer.line(line, style)
+        if survey.error is not None and not isinstance(survey.error, PolicyError):
+            printer.line(f"  {type(survey.error).__name__}: {error_line(survey.error)}", "red")
+    if verdict.error is not None:
+        printer.line(f"  {type(verdict.error).__name__}: {error_line(verdict.error)}", "red")
+
+
+def _counts(verdict: _Verdict) -> str:
+    opcodes = sum(survey.opcodes for survey in verdict.surveys)
+    calls = sum(survey.calls for survey in verdict.surveys)
+    names = sorted({f"{module}:{name}" for survey in verdict.surveys for module, name in survey.globals})
+    text = f"{opcodes} opcodes, {calls} calls"
+    if names:
+        text += f", globals: {ascii_text(', '.join(names[:_MOST_GLOBALS]))}"
+    if len(names) > _MOST_GLOBALS:
+        text += f" and {len(names) - _MOST_GLOBALS} more"
+    return text
+
+
+def _verdict_json(verdict: _Verdict) -> dict[str, Any]:
+    return {
+        "file": verdict.file,
+        "outcome": outcome(verdict.code),
+        "exit_code": verdict.code,
+        "pickles": [
+            {
+                "opcodes": survey.opcodes,
+                "calls": survey.calls,
+                "globals": [{"module": module, "name": name} for module, name in survey.globals],
+                "denials": denials_json(survey.denials),
+                "error": None if survey.error is None else error_json(survey.error),
+            }
+            for survey in verdict.surveys
+        ],
+        "error": None if verdict.error is None else error_json(verdict.error),
+    }
+
+
+def _summary(verdicts: list[_Verdict]) -> str:
+    counts: dict[str, int] = {}
+    for verdict in verdicts:
+        word = outcome(verdict.code)
+        counts[word] = counts.get(word, 0) + 1
+    return f"{len(verdicts)} files: " + ", ".join(f"{count} {word}" for word, count in counts.items())
+
+
+# -- dis, optimize, packs ------------------------------------------------------------------------------------
+
+
+def dis(arguments: argparse.Namespace) -> int:
+    """Print the opcodes of a pickle."""
+    from ..inspection import dis as disassemble
+
+    def run() -> None:
+        limits = parse_limits(arguments.limits)
+        with open_input(arguments.file) as file:
+            source: Any = file if file.seekable() else io.BytesIO(read_all(file, limits))
+            memo: dict[int, Any] | None = {} if arguments.memo else None
+            while True:
+                disassemble(
+                    source,
+                    memo=memo,
+                    annotate=30 if arguments.annotate else 0,
+                    full=arguments.full,
+                    limits=limits,
+                )
+                place = source.tell()
+                if not source.read(1):
+                    return
+                if not arguments.all:
+                    note = "more bytes follow the pickle; --all goes on"
+                    print(f"safepickle: {ascii_text(arguments.file)}: {note}", file=sys.stderr)
+                    return
+                source.seek(place)
+
+    return _run(arguments.file, run)
+
+
+def optimize(arguments: argparse.Namespace) -> int:
+    """Write a shorter pickle of the same value."""
+    from ..inspection import optimize as shorten
+
+    def run() -> None:
+        limits = parse_limits(arguments.limits)
+        with open_input(arguments.file) as file:
+            before = read_all(file, limits)
+        after = shorten(before, limits=limits)
+        if arguments.output == "-":
+            sys.stdout.buffer.write(after)
+            sys.stdout.buffer.flush()
+        else:
+            write_whole(arguments.output, after)
+        print(f"safepickle: {len(before)} bytes in, {len(after)} bytes out", file=sys.stderr)
+
+    return _run(arguments.file, run)
+
+
+def packs(arguments: argparse.Namespace) -> int:
+    """List the policy packs, or what one of them allows."""
+    from ..policy.packs import load_pack, pack_names
+
+    def run() -> None:
+        if arguments.name is None:
+            for name in pack_names():
+                print(f"{name:<12} {len(load_pack(name).rules)} globals")
+            return
+        policy = load_pack(arguments.name)
+        print(f"# {policy.name}: {len(policy.rules)} globals, fingerprint {policy.fingerprint}")
+        for (module, name), rule in sorted(policy.rules.items()):
+            print(f"{module}:{name}  {' '.join(rule.rights.labels())}")
+
+    return _run(None, run)
+
+
+# -- shared --------------------------------------------------------------------------------------------------
+
+
+def _run(file: str | None, action: Callable[[], None]) -> int:
+    try:
+        action()
+    except BrokenPipeError:
+        raise
+    except _EXPECTED as error:
+        sys.stdout.flush()
+        _report_error(Printer(sys.stderr), file, error)
+        return exit_code(error)
+    return OK
+
+
+def _report_error(printer: Printer, file: str | None, error: BaseException) -> None:
+    # A system's error names its file itself.
+    shown = (
+        ""
+        if file is None or isinstance(error, (UsageError, OSError, PolicyFileError))
+        else f"{ascii_text(file)}: "
+    )
+    if isinstance(error, PolicyError):
+        count = len({(denial.module, denial.name) for denial in error.denials})
+        what = "1 global" if count == 1 else f"{count} globals"
+        printer.line(f"safepickle: {shown}policy {quote(error.policy)} refuses {what}", "bold red")
+        for line, style in denial_lines(error.denials):
+            printer.line(line, style)
+        if isinstance(error.__cause__, SafePickleError):
+            printer.line(f"  and then: {error_line(error.__cause__)}", "red")
+        return
+    printer.line(f"safepickle: {shown}{error_line(error)}", "bold red")
+
+
+def _policy_json(policy: Policy | None) -> dict[str, str] | None:
+    return None if policy is None else {"name": policy.name, "fingerprint": policy.fingerprint}
+
+
+def _print_json(**document: Any) -> None:
+    print(json.dumps(document, indent=2, allow_nan=False))

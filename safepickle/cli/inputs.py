@@ -1,0 +1,156 @@
+"""Turns what the command line names into files, policies and limits.
+
+Rules that hold here:
+
+* A policy is a pack's name or a file that the command line names; none is ever looked for in the working
+  directory, beside the pickle or in the environment (S9). Without ``--policy`` it is ``plain``.
+* Input is read within ``max_bytes``, and output is written whole or not at all.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import secrets
+import stat
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from ..errors import LimitError, quote
+from ..limits import DEFAULT_LIMITS, Limits
+from ..policy.rules import PLAIN, Policy
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+__all__ = [
+    "UsageError",
+    "open_input",
+    "parse_limits",
+    "read_all",
+    "resolve_limits",
+    "resolve_policy",
+    "write_whole",
+]
+
+_PIECE = 1 << 20
+
+
+class UsageError(Exception):
+    """The command line asks for something that there is not."""
+
+
+def resolve_policy(names: Sequence[str]) -> Policy:
+    """Return the union of the policies named: packs and policy files.
+
+    :raises UsageError: for a name that is neither, and for policies that do not go together.
+    :raises PolicyFileError: for a file that is no policy.
+    """
+    policy: Policy | None = None
+    for name in names:
+        one = _policy(name)
+        try:
+            policy = one if policy is None else policy | one
+        except ValueError as error:
+            raise UsageError(f"--policy: {error}") from None
+    return PLAIN if policy is None else policy
+
+
+def _policy(name: str) -> Policy:
+    if "/" not in name and os.sep not in name and "." not in name:
+        return Policy.packs(name)
+    if not Path(name).is_file():
+        raise UsageError(f"--policy: there is no file {quote(name, 200)} (a pack's name has no '.' or '/')")
+    return Policy.from_file(name)
+
+
+def resolve_limits(texts: Sequence[str], policy: Policy) -> Limits:
+    """Return the limits of the command line, tightened by those of the policy's file where it has any."""
+    limits = parse_limits(texts)
+    return limits if policy.limits is None else limits & policy.limits
+
+
+def parse_limits(texts: Sequence[str]) -> Limits:
+    """Return the default limits with ``name=value,...`` changed; ``none`` lifts a bound.
+
+    :raises UsageError: for a name that is no limit or a value that is no size.
+    """
+    values: dict[str, str | None] = {}
+    for text in texts:
+        for pair in text.split(","):
+            name, equals, value = pair.partition("=")
+            if not equals:
+                raise UsageError(f"--limits takes name=value,..., not {quote(pair)}")
+            values[name.strip()] = None if value.strip().lower() == "none" else value.strip()
+    try:
+        return Limits.from_mapping(values) if values else DEFAULT_LIMITS
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"--limits: {error}") from None
+
+
+@contextlib.contextmanager
+def open_input(name: str) -> Iterator[BinaryIO]:
+    """Open a file for reading bytes; ``-`` is standard input."""
+    if name == "-":
+        yield sys.stdin.buffer
+        return
+    with Path(name).open("rb") as file:
+        yield file
+
+
+def read_all(file: BinaryIO, limits: Limits) -> bytes:
+    """Return everything in *file*.
+
+    :raises LimitError: if it is more than ``max_bytes``; no more than a piece beyond it is read.
+    """
+    bound = limits.bound("max_bytes")
+    output = io.BytesIO()
+    while piece := file.read(_PIECE):
+        output.write(piece)
+        if output.tell() > bound:
+            raise LimitError("max_bytes", bound, output.tell())
+    return output.getvalue()
+
+
+def write_whole(name: str, data: bytes) -> None:
+    """Write a file whole or leave what was there: a temporary file beside it, synced, then renamed over it.
+
+    :raises OSError: if it cannot be written.
+    :raises UsageError: if something other than a file has that name, which a rename would replace.
+    """
+    target = Path(os.path.realpath(name))
+    try:
+        mode = target.stat().st_mode
+    except FileNotFoundError:
+        mode = None
+    if mode is not None and not stat.S_ISREG(mode):
+        raise UsageError(f"{quote(name, 200)} is not a regular file (use -o - for standard output)")
+    temporary = target.with_name(f".{target.name[:100]}.{secrets.token_hex(8)}.tmp")
+    # O_EXCL: never into a file or through a link that somebody else put there. The umask applies, as for any
+    # file.
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        if mode is not None:
+            temporary.chmod(stat.S_IMODE(mode))
+        temporary.replace(target)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
+    _sync_directory(target.parent)
+
+
+def _sync_directory(directory: Path) -> None:
+    """Make a rename last; not every system can, and the file is complete either way."""
+    with contextlib.suppress(OSError):
+        handle = os.open(directory, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

@@ -1,0 +1,247 @@
+"""The command line: ``safepickle`` and ``python -m safepickle``.
+
+Rules that hold here:
+
+* Every command's ``--help`` has an example, and the exit codes are in the main one.
+* Nothing heavy is imported before a command needs it.
+* An interrupted or unread output is not success: exit codes are never 0 by accident (S12).
+"""
+
+from __future__ import annotations
+
+import argparse
+import codecs
+import os
+import sys
+import traceback
+from typing import TYPE_CHECKING, Any
+
+from ..limits import LIMITS, MIB, Limit
+from . import commands
+from .outcomes import DEFECT, EXIT_CODES, UNREADABLE
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["main"]
+
+
+def _shown_bound(row: Limit) -> str:
+    if row.unit == "bytes" and row.default % MIB == 0:
+        return f"{row.default // MIB} MiB"
+    return f"{int(row.default):_}"
+
+
+_EXITS = "\n".join(f"  {code:<3} {word:<11} {meaning}" for code, word, meaning in EXIT_CODES)
+_LIMITS = "\n".join(f"  {row.name:<14} {_shown_bound(row):<12} {row.meaning} ({row.unit})" for row in LIMITS)
+
+_MAIN = f"""\
+exit codes:
+{_EXITS}
+  With several inputs, the smallest code above 0.
+
+examples:
+  safepickle load cache.pkl --policy stdlib
+  safepickle check --format json incoming/*.pkl
+"""
+
+_LOAD = """\
+Loads a pickle under a policy, within limits, and shows the value. What the policy does not name is refused,
+and all of it is listed, with the policy line that would allow it.
+
+examples:
+  safepickle load settings.pkl
+  safepickle load cache.pkl --policy stdlib --policy ./telemetry.toml
+  safepickle load big.pkl --limits "max_bytes=1 GiB,max_memory=2 GiB" --format json
+"""
+
+_CHECK = """\
+Runs the same machine over the files, but imports, calls and sets nothing: it says what load would be refused.
+
+examples:
+  safepickle check upload.pkl
+  safepickle check --policy stdlib --format json cache/*.pkl
+"""
+
+_DIS = """\
+Prints the opcodes of a pickle, as pickletools does. Nothing is imported or called; what comes from the file
+is escaped, and cut short unless --full is given.
+
+examples:
+  safepickle dis upload.pkl
+  safepickle dis --annotate --all log.pkl
+"""
+
+_OPTIMIZE = """\
+Writes a pickle of the same value without memo entries that nothing reads. The output file is written whole or
+left as it was.
+
+example:
+  safepickle optimize model.pkl -o model.small.pkl
+"""
+
+_PACKS = """\
+Lists the policies that come with safepickle, or all that one of them allows.
+
+examples:
+  safepickle packs
+  safepickle packs stdlib
+"""
+
+
+class _Version(argparse.Action):
+    """Prints the version; a class, because looking it up takes an import that no other run needs."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(nargs=0, **options)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
+        from importlib.metadata import PackageNotFoundError, version
+
+        from .._forms import COMPILED
+
+        try:
+            number = version("safepickle-codec")
+        except PackageNotFoundError:
+            number = "(not installed)"
+        print(f"safepickle {number}, {'compiled' if COMPILED else 'running as Python'}")
+        parser.exit(0)
+
+
+def _encoding(name: str) -> str:
+    if name == "bytes":
+        return name
+    try:
+        codecs.lookup(name)
+    except (LookupError, ValueError):
+        raise argparse.ArgumentTypeError(f"there is no encoding {ascii(name)[:80]}") from None
+    return name
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError
+    return number
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="safepickle",
+        description="Loads, checks and takes apart pickles under a policy and within limits.",
+        epilog=_MAIN,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action=_Version, help="show the version and exit")
+    groups = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command")
+
+    command = _command(groups, "load", "load a pickle and show its value", _LOAD)
+    command.set_defaults(run=commands.load)
+    command.add_argument("file", metavar="FILE", help="the pickle, - for standard input")
+    _policy_options(command)
+    command.add_argument(
+        "--show", type=_positive, default=10_000, metavar="N", help="show at most N parts of a value (10000)"
+    )
+
+    command = _command(groups, "check", "would it load? says what would be refused", _CHECK)
+    command.set_defaults(run=commands.check)
+    command.add_argument("files", metavar="FILE", nargs="+", help="pickles, - for standard input")
+    _policy_options(command)
+
+    command = _command(groups, "dis", "print the opcodes of a pickle", _DIS)
+    command.set_defaults(run=commands.dis)
+    command.add_argument("file", metavar="FILE", help="the pickle, - for standard input")
+    command.add_argument("--annotate", action="store_true", help="say what each opcode does")
+    command.add_argument("--full", action="store_true", help="print long arguments whole")
+    command.add_argument("--all", action="store_true", help="go on with the pickles that follow in the file")
+    command.add_argument("--memo", action="store_true", help="keep the memo from one pickle to the next")
+    _limits_option(command)
+
+    command = _command(groups, "optimize", "write a shorter pickle of the same value", _OPTIMIZE)
+    command.set_defaults(run=commands.optimize)
+    command.add_argument("file", metavar="FILE", help="the pickle, - for standard input")
+    command.add_argument(
+        "-o", "--output", metavar="OUT", required=True, help="file to write, - for standard output"
+    )
+    _limits_option(command)
+
+    command = _command(groups, "packs", "list the policies that come with safepickle", _PACKS)
+    command.set_defaults(run=commands.packs)
+    command.add_argument("name", metavar="PACK", nargs="?", help="show all that this one allows")
+    return parser
+
+
+def _command(groups: Any, name: str, summary: str, text: str) -> argparse.ArgumentParser:
+    description, _, examples = text.partition("\n\n")
+    command: argparse.ArgumentParser = groups.add_parser(
+        name,
+        help=summary,
+        description=description,
+        epilog=examples,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    return command
+
+
+def _policy_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--policy",
+        metavar="PACK|FILE",
+        action="append",
+        default=[],
+        help="a pack's name or a policy file (with '/' or '.'); several add up; plain data only without",
+    )
+    _limits_option(command)
+    command.add_argument(
+        "--format", choices=("text", "json"), default="text", help="text (default) or one JSON document"
+    )
+    command.add_argument(
+        "--encoding",
+        type=_encoding,
+        default="ASCII",
+        help="of Python 2's str: ASCII (default), latin1, bytes, ...",
+    )
+    command.add_argument("--all", action="store_true", help="several pickles, one after another in the file")
+
+
+def _limits_option(command: argparse.ArgumentParser) -> None:
+    command.epilog = f"{command.epilog or ''}\nlimits and their defaults:\n{_LIMITS}"
+    command.add_argument(
+        "--limits",
+        metavar="NAME=VALUE,...",
+        action="append",
+        default=[],
+        help='change limits, such as max_bytes="64 MiB"; none lifts one',
+    )
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    parser = _parser()
+    try:
+        arguments = parser.parse_args(argv)
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else UNREADABLE
+    if arguments.command is None:
+        parser.print_help(sys.stderr)
+        return UNREADABLE
+    try:
+        code: int = arguments.run(arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read our output stopped early. What they saw is not the whole answer, so this is not
+        # success; the null device keeps the interpreter from complaining once more when it closes the stream.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return UNREADABLE
+    except KeyboardInterrupt:
+        return 130
+    except Exception:  # noqa: BLE001 - a defect must not look like a denial, which is Python's own code for it
+        traceback.print_exc()
+        return DEFECT
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -165,7 +165,8 @@ class Encoder:
         self.sparing = sparing and file_write is None and bool(cython.compiled)
         self.plain = True
         self.persistent_id: Any = None
-        self.reducer_override: Any = None
+        #: NotImplemented where there is none: what is set to None fails when it is called, as in pickle.
+        self.reducer_override: Any = NotImplemented
         self.dispatch_table: Any = None
         self.in_hook = False
         self.doing = ""
@@ -678,7 +679,7 @@ class Encoder:
         if kind is PickleBuffer:
             self._save_buffer(obj)
             return
-        if self.reducer_override is not None:
+        if self.reducer_override is not NotImplemented:
             self.in_hook = True
             reduced = self.reducer_override(obj)
             self.in_hook = False
@@ -696,8 +697,8 @@ class Encoder:
             self._save_global(obj, None)
             return
         table = copyreg.dispatch_table if self.dispatch_table is None else self.dispatch_table
-        reducer = table.get(kind)
-        if reducer is not None:
+        reducer = table.get(kind, NotImplemented)
+        if reducer is not NotImplemented:
             if reducing.runs_own_code(reducer):
                 self._ends_sparing()
             self.doing = "a reducer of the dispatch table"

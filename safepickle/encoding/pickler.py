@@ -201,7 +201,7 @@ class Pickler:
         )  # fmt: skip
         encoder.set_hooks(
             self._overridden("persistent_id"),
-            getattr(self, "reducer_override", None),
+            getattr(self, "reducer_override", NotImplemented),
             getattr(self, "dispatch_table", None),
             bool(self.bin),
         )

@@ -125,7 +125,7 @@ class Limits:
 
     __slots__ = (
         "max_bytes", "max_opcodes", "max_depth", "max_memo", "max_objects", "max_items", "max_string",
-        "max_int_bits", "max_calls", "max_memory", "max_hash_work", "max_seconds",
+        "max_int_bits", "max_calls", "max_memory", "max_hash_work", "max_seconds", "bounds",
     )  # fmt: skip
 
     max_bytes: int | None
@@ -140,6 +140,8 @@ class Limits:
     max_memory: int | None
     max_hash_work: int | None
     max_seconds: float | None
+    #: All but ``max_seconds`` as whole numbers in the order of :data:`LIMITS`, :data:`NO_BOUND` standing for none.
+    bounds: tuple[int, ...]
 
     def __init__(
         self,
@@ -160,6 +162,8 @@ class Limits:
         given = locals()
         for row in LIMITS:
             object.__setattr__(self, row.name, _bound(row, given[row.name]))
+        bounds = tuple(self.bound(row.name) for row in LIMITS if row.name != "max_seconds")
+        object.__setattr__(self, "bounds", bounds)
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> Limits:
@@ -173,7 +177,7 @@ class Limits:
     def bound(self, name: str) -> int:
         """Return a bound as a whole number, :data:`NO_BOUND` standing for none (for counters)."""
         value = getattr(self, name)
-        return NO_BOUND if value is None else int(value)
+        return NO_BOUND if value is None else min(NO_BOUND, int(value))
 
     def replace(self, **values: int | float | str | None) -> Limits:
         """Return a copy with some bounds changed."""

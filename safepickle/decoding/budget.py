@@ -33,16 +33,19 @@ class Budget:
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
-        self.max_bytes = limits.bound("max_bytes")
-        self.max_items = limits.bound("max_items")
-        self.max_string = limits.bound("max_string")
-        self.max_int_bits = limits.bound("max_int_bits")
-        self.max_memo = limits.bound("max_memo")
-        self.memory_left = limits.bound("max_memory")
-        self.objects_left = limits.bound("max_objects")
-        self.opcodes_left = limits.bound("max_opcodes")
-        self.calls_left = limits.bound("max_calls")
-        self.hash_work_left = limits.bound("max_hash_work")
+        (
+            self.max_bytes,
+            self.opcodes_left,
+            self.max_depth,
+            self.max_memo,
+            self.objects_left,
+            self.max_items,
+            self.max_string,
+            self.max_int_bits,
+            self.calls_left,
+            self.memory_left,
+            self.hash_work_left,
+        ) = limits.bounds
         self.since_clock = 0
         self.deadline = -1.0
         if limits.max_seconds is not None:

@@ -11,8 +11,9 @@ cdef class Gate:
     cdef bint fix_imports
     cdef readonly bint inert, strict, foreign, handles_seen
     cdef public bint in_hook
-    cdef dict handles, made, types
-    cdef readonly list denied, names
+    cdef readonly dict handles
+    cdef dict made, types
+    cdef readonly list denied
     cdef public int opcode
     cdef public long long position
     cdef readonly long long calls

@@ -87,14 +87,14 @@ class Gate:
         self.strict = True
         self.in_hook = False
         self.keys = KeyGuard(budget, True)
-        self.handles: dict[tuple[str, str], GlobalHandle] = {}
-        self.denied: list[GlobalHandle] = []
-        self.names: list[tuple[str, str]] = []
+        # Most streams name no global: what only those need is made when the first one comes.
+        self.handles: dict[tuple[str, str], GlobalHandle] | None = None
+        self.denied: list[GlobalHandle] | None = None
         self.handles_seen = False
         #: Something that is not of this load's making may be on the stack.
         self.foreign = False
-        self.made: dict[int, tuple[Any, Any]] = {}
-        self.types: dict[type, GlobalHandle] = {}
+        self.made: dict[int, tuple[Any, Any]] | None = None
+        self.types: dict[type, GlobalHandle] | None = None
         self.opcode = 0
         self.position = 0
         self.calls = 0
@@ -114,6 +114,10 @@ class Gate:
 
     def lookup(self, module: str, name: str) -> Any:
         """Return what stands on the stack for a global under its present name."""
+        if self.handles is None:
+            self.handles = {}
+            self.made = {}
+            self.types = {}
         handle = self.handles.get((module, name))
         if handle is not None:
             return handle
@@ -123,7 +127,6 @@ class Gate:
             return constant
         handle = self.make_handle(module, name)
         self.handles[(module, name)] = handle
-        self.names.append((module, name))
         self.handles_seen = True
         return handle
 
@@ -225,6 +228,8 @@ class Gate:
 
     def _go_inert(self, handle: GlobalHandle) -> None:
         self.inert = True
+        if self.denied is None:
+            self.denied = []
         for known in self.denied:
             if known is handle:
                 return
@@ -238,7 +243,7 @@ class Gate:
     def denials(self) -> tuple[Denial, ...]:
         """Everything refused so far, in the order of the stream."""
         found = []
-        for handle in self.denied:
+        for handle in self.denied or ():
             uses = [(bit, use) for bit, use in handle.missing.items() if bit]
             if not uses:
                 uses = [(REFER, handle.missing[0])]
@@ -276,11 +281,11 @@ class Gate:
             entry = self.made.get(id(obj))
             if entry is not None:
                 return entry[0]
-        return self.types.get(type(obj))
+        return None if self.types is None else self.types.get(type(obj))
 
     def is_foreign(self, obj: Any) -> bool:
         """Return whether *obj*, of exact type list, dict or set, was not made by the machine."""
-        return id(obj) in self.made
+        return self.made is not None and id(obj) in self.made
 
     def disown(self, obj: Any, right: int) -> None:
         """Deny an operation on an object that this load did not make."""
@@ -600,14 +605,15 @@ class Gate:
         self.in_hook = True
         result = self.persistent_load(pid)
         self.in_hook = False
-        self.foreign = True
-        self.made[id(result)] = (None, result)
-        self.budget.take_memory(100)
+        self.adopt_foreign(result)
         return result
 
     def adopt_foreign(self, obj: Any) -> None:
         """Note an object that came from outside: no opcode may change it."""
         self.foreign = True
+        if self.made is None:
+            self.made = {}
+        self.budget.take_memory(100)
         self.made[id(obj)] = (None, obj)
 
 

@@ -5,11 +5,12 @@ from safepickle.decoding.budget cimport Budget
 cdef class KeyGuard:
     cdef readonly Budget budget
     cdef readonly bint strict
+    cdef public bint big_ints
     cdef dict sizes, counts
 
     cpdef check(self, object container, object key)
 
-@cython.locals(budget=Budget, countdown=cython.int)
+@cython.locals(big_ints=bint, index=Py_ssize_t)
 cpdef add_items(KeyGuard guard, set target, object items)
-@cython.locals(budget=Budget, countdown=cython.int, index=cython.Py_ssize_t)
+@cython.locals(big_ints=bint, index=Py_ssize_t)
 cpdef set_items(KeyGuard guard, dict target, list items)

@@ -34,6 +34,9 @@ SATURATED = 2**60
 #: ints below this have distinct hashes (-1 and -2 apart): hash(n) is n modulo 2**61 - 1.
 _SMALL = 2**60
 
+#: The clock is looked at once for so many items, less one: a power of 2, less one.
+_LOOK = 1023
+
 _FREE = frozenset({str, bytes, bool, type(None), float})
 _UNHASHABLE = frozenset({list, dict, set, bytearray})
 _SCALARS = frozenset({int, str, bytes, bool, type(None), float, complex, range, type, type(Ellipsis)})
@@ -49,19 +52,23 @@ class KeyGuard:
     def __init__(self, budget: Budget, strict: bool) -> None:
         self.budget = budget
         self.strict = strict
+        #: Whether the stream has ints so large that their hashes can be made equal; the machine says so.
+        self.big_ints = False
         #: Visits and depth by id; the object is kept so that its id stays its own.
-        self.sizes: dict[int, tuple[int, int, object]] = {}
+        self.sizes: dict[int, tuple[int, int, object]] | None = None
         #: Count by hash, by id of the container; the container is kept likewise.
-        self.counts: dict[int, tuple[dict[int, int], object]] = {}
+        self.counts: dict[int, tuple[dict[int, int], object]] | None = None
 
     def check(self, container: object, key: object) -> None:
         """Refuse *key* if hashing it, or one more of its hash in *container*, costs too much."""
         kind = type(key)
-        if kind in _FREE:
+        if kind is str:
             return
         if kind is int:
-            if -_SMALL < key < _SMALL:  # type: ignore[operator]
+            if not self.big_ints or -_SMALL < key < _SMALL:  # type: ignore[operator]
                 return
+        elif kind in _FREE:
+            return
         elif kind in _UNHASHABLE:
             if self.strict:
                 raise FormatError(f"a {kind.__name__} cannot be a key or set item")
@@ -83,6 +90,8 @@ class KeyGuard:
             raise ReconstructionError(f"a key of type {quote(type(key).__name__)} cannot be hashed") from error
 
     def _count(self, container: object, value: int) -> None:
+        if self.counts is None:
+            self.counts = {}
         entry = self.counts.get(id(container))
         if entry is None:
             entry = ({}, container)
@@ -96,6 +105,8 @@ class KeyGuard:
 
     def _measure(self, key: object) -> tuple[int, int]:
         """Return how many elements hashing *key* visits, and how deep it goes."""
+        if self.sizes is None:
+            self.sizes = {}
         known = self.sizes.get(id(key))
         if known is not None:
             return known[0], known[1]
@@ -156,31 +167,27 @@ class KeyGuard:
         return parts
 
 
-def add_items(guard: KeyGuard, target: set[Any], items: Any) -> None:
+def add_items(guard: KeyGuard, target: set[Any], items: list[Any] | tuple[Any, ...]) -> None:
     """Add *items* to *target*, an exact set, each one checked."""
-    budget = guard.budget
-    countdown = 1024
-    for item in items:
-        if type(item) is not str:
+    big_ints = guard.big_ints
+    for index, item in enumerate(items):
+        kind = type(item)
+        if kind is not str and (kind is not int or big_ints):
             guard.check(target, item)
-            countdown -= 1
-            if countdown == 0:
-                countdown = 1024
-                budget.look_at_clock()
+        if index & _LOOK == _LOOK:
+            guard.budget.look_at_clock()
         target.add(item)
 
 
 def set_items(guard: KeyGuard, target: dict[Any, Any], items: list[Any]) -> None:
     """Set *items*, keys and values in turn, in *target*, an exact dict, each key checked."""
-    budget = guard.budget
-    countdown = 1024
+    big_ints = guard.big_ints
     for index in range(0, len(items), 2):
         key = items[index]
-        if type(key) is not str:
+        kind = type(key)
+        if kind is not str and (kind is not int or big_ints):
             guard.check(target, key)
-            countdown -= 1
-            if countdown == 0:
-                # Small ints can be chosen so that they probe the same slots; nothing but time shows it.
-                countdown = 1024
-                budget.look_at_clock()
+        if index & _LOOK == _LOOK - 1:
+            # Small ints can be chosen so that they probe the same slots; nothing but time shows it.
+            guard.budget.look_at_clock()
         target[key] = items[index + 1]

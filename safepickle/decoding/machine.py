@@ -41,6 +41,7 @@ from ..wire.reading import (
     parse_long_line,
     parse_string_line,
     parse_unicode_line,
+    piece,
     uint4,
     uint8,
     utf8,
@@ -90,11 +91,11 @@ class Machine:
         self.errors = errors
         self.buffers = buffers
         self.strict = gate.strict
-        self.nesting = Nesting(budget.limits.bound("max_depth"))
+        self.nesting = Nesting(budget.max_depth)
         self.stack: list[Any] = []
         self.metastack: list[list[Any]] = []
         self.memo: list[Any] = []
-        self.sparse: dict[int, Any] = {}
+        self.sparse: dict[int, Any] | None = None
         #: The window: where reading goes on, and where it ends (at the frame's end while in a frame).
         self.position = 0
         self.end = len(data)
@@ -297,14 +298,13 @@ class Machine:
                 steps = budget.next_slice(done)
                 done = 0
                 missing = 0
-                for _ in range(steps):
+                for index in range(steps):
                     start = position
                     if position >= end:
                         missing = -1
                         break
                     opcode = data[position]
                     position += 1
-                    done += 1
 
                     if opcode == 0x4B:  # BININT1
                         if position >= end:
@@ -327,7 +327,7 @@ class Machine:
                         used += 56 + length if len(text) == length else 56 + 4 * length
                         stack.append(text)
                     elif opcode == 0x94:  # MEMOIZE
-                        if len(memo) >= max_memo or self.sparse:
+                        if len(memo) >= max_memo or self.sparse is not None:
                             break
                         if nesting.top >= 0 and nesting.top == base + len(stack) - 1:
                             nesting.remember(len(memo))
@@ -342,7 +342,7 @@ class Machine:
                             break
                         position += 1
                         value = memo[length]
-                        if nesting.top >= 0 and type(value) is not str:
+                        if type(value) is not str and nesting.cell_count > 1:
                             nesting.recall(base + len(stack), length)
                         stack.append(value)
                     elif opcode == 0x4A:  # BININT
@@ -371,7 +371,7 @@ class Machine:
                             missing = 1
                             break
                         length = data[position]
-                        if length != len(memo) or length >= max_memo or self.sparse:
+                        if length != len(memo) or length >= max_memo or self.sparse is not None:
                             break
                         position += 1
                         if nesting.top >= 0 and nesting.top == base + len(stack) - 1:
@@ -521,7 +521,7 @@ class Machine:
                             break
                         position += 4
                         value = memo[length]
-                        if nesting.top >= 0 and type(value) is not str:
+                        if type(value) is not str and nesting.cell_count > 1:
                             nesting.recall(base + len(stack), length)
                         stack.append(value)
                     elif opcode == 0x72:  # LONG_BINPUT
@@ -529,7 +529,7 @@ class Machine:
                             missing = 4
                             break
                         length = uint4(data, position)
-                        if length != len(memo) or length >= max_memo or self.sparse:
+                        if length != len(memo) or length >= max_memo or self.sparse is not None:
                             break
                         position += 4
                         if nesting.top >= 0 and nesting.top == base + len(stack) - 1:
@@ -550,7 +550,7 @@ class Machine:
                             budget.refuse("max_string", length)
                         position += 1 + length
                         used += 40 + length
-                        stack.append(data[position - length : position])
+                        stack.append(piece(data, position - length, position))
                     elif opcode == 0x8A:  # LONG1
                         if position >= end:
                             missing = 1
@@ -561,6 +561,8 @@ class Machine:
                             break
                         position += 1 + length
                         used += 32 + length
+                        if length >= 8:
+                            gate.keys.big_ints = True
                         number = long_int(data, position - length, position)
                         if length * 8 > budget.max_int_bits:
                             self._check_int(number)
@@ -568,30 +570,32 @@ class Machine:
                     else:
                         break
                 else:
+                    done = steps
                     continue
 
                 # The opcode at `start` is not one of the frequent ones, or not in its simplest case.
                 self.start = start
+                done = index
                 if missing:
                     if missing > 0:
-                        done -= 1
                         self.fetch(start, position, missing)
                     else:
                         opcode = 0
                         self.opcode = 0
                         self.fetch(start, start, 1)
                 else:
+                    done += 1
                     budget.memory_left -= used
                     used = 0
                     self.position = position
                     self.stack = stack
                     self.base = base
                     self.opcode = opcode
+                    gate.opcode = opcode
+                    gate.position = self.offset + start
                     if opcode == 0x2E:  # STOP
                         self.opcodes += done
                         return self._stop()
-                    gate.opcode = opcode
-                    gate.position = self.offset + start
                     self._rare(opcode)
                     stack = self.stack
                     base = self.base
@@ -677,7 +681,7 @@ class Machine:
         elif opcode in _TEXTS:
             self._push(self._text(opcode))
         elif opcode == 0x94:  # MEMOIZE
-            self._put(len(self.memo) + len(self.sparse))
+            self._put(len(self.memo) + (0 if self.sparse is None else len(self.sparse)))
         elif opcode == 0x80:  # PROTO
             self._proto()
         elif opcode == 0x95:  # FRAME
@@ -809,20 +813,23 @@ class Machine:
         return index
 
     def _put(self, index: int) -> None:
-        if index >= self.budget.max_memo or len(self.memo) + len(self.sparse) >= self.budget.max_memo:
-            self.budget.refuse("max_memo", min(index, 2**62) + 1)
+        count = len(self.memo) + (0 if self.sparse is None else len(self.sparse))
+        if index >= self.budget.max_memo or count >= self.budget.max_memo:
+            self.budget.refuse("max_memo", min(max(index, count), 2**62) + 1)
         value = self.stack[-1]
-        known = index < len(self.memo) or index in self.sparse
-        if known and self.strict:
-            raise FormatError(f"memo entry {index} is set a second time")
+        if index < len(self.memo) or (self.sparse is not None and index in self.sparse):
+            if self.strict:
+                raise FormatError(f"memo entry {index} is set a second time")
         if index < len(self.memo):
             self.memo[index] = value
-        elif index == len(self.memo) and not self.sparse:
+        elif index == len(self.memo) and self.sparse is None:
             self.memo.append(value)
         else:
             # A gap: Python 2's cPickle counts from 1, and pickletools.optimize of old leaves holes. A dict costs
             # by the entry; a list would grow to the index (D01, CVE-2018-20406).
             self.budget.take_memory(100)
+            if self.sparse is None:
+                self.sparse = {}
             self.sparse[index] = value
         if self.nesting.top >= 0 and self.nesting.top == self.base + len(self.stack) - 1:
             self.nesting.remember(index)
@@ -830,23 +837,24 @@ class Machine:
     def _get(self, index: int) -> None:
         if index < len(self.memo):
             value = self.memo[index]
-        elif index in self.sparse:
+        elif self.sparse is not None and index in self.sparse:
             value = self.sparse[index]
         else:
             raise FormatError(f"memo entry {index} is not set")
-        if self.nesting.top >= 0:
+        if self.nesting.cell_count > 1:
             self.nesting.recall(self.base + len(self.stack), index)
         self.stack.append(value)
 
     def set_memo(self, memo: dict[int, Any]) -> None:
         """Begin with the memo of an earlier pickle (UNRESTRICTED)."""
-        self.sparse = dict(memo)
-        while len(self.memo) in self.sparse:
-            self.memo.append(self.sparse.pop(len(self.memo)))
+        rest = dict(memo)
+        while len(self.memo) in rest:
+            self.memo.append(rest.pop(len(self.memo)))
+        self.sparse = rest or None
 
     def get_memo(self) -> dict[int, Any]:
         """Return the memo by index."""
-        return {**dict(enumerate(self.memo)), **self.sparse}
+        return {**dict(enumerate(self.memo)), **(self.sparse or {})}
 
     # -- text and numbers --------------------------------------------------------------------------------------
 
@@ -881,12 +889,14 @@ class Machine:
             if length < 0:
                 raise FormatError("LONG4 of a negative length")
             self.budget.take_int(length)
+            self.gate.keys.big_ints = True
             self.position += 4
             self.need(length)
             self.position += length
             return self._check_int(long_int(self.data, self.position - length, self.position))
         line = self.line()
         if opcode == 0x49 or opcode == 0x4C:  # INT, LONG
+            self.gate.keys.big_ints = True
             # A number of d digits has at least (d - 1) * 3.32 bits; int() is quadratic in them (D11).
             if (len(line) - 3) * 3321 // 1000 > self.budget.max_int_bits:
                 self.budget.refuse("max_int_bits", (len(line) - 3) * 3321 // 1000)

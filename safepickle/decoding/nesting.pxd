@@ -1,18 +1,43 @@
 cimport cython
 
+cdef extern from *:
+    """
+    static long long *safepickle_more_numbers(long long *numbers, Py_ssize_t room) {
+        /* Room grows to 2 * room + 16, and the new part is zero. */
+        size_t size = (2 * (size_t)room + 16) * sizeof(long long);
+        long long *more = (long long *)PyMem_Realloc(numbers, size);
+        if (more == NULL) {
+            PyErr_NoMemory();
+            return NULL;
+        }
+        memset(more + room, 0, size - (size_t)room * sizeof(long long));
+        return more;
+    }
+    """
+    long long *more_numbers "safepickle_more_numbers"(long long *numbers, Py_ssize_t room) except NULL
+    void free_numbers "PyMem_Free"(void *numbers)
+
 @cython.final
 cdef class Nesting:
-    cdef readonly long long max_depth, bottom_height, mark_bound, late
-    cdef readonly long long top
-    cdef list heights, cells, depths
-    cdef dict memo
+    cdef readonly Py_ssize_t max_depth, bottom_height, mark_bound, late
+    cdef readonly Py_ssize_t top, count, cell_count
+    cdef Py_ssize_t room, cell_room, memo_room
+    cdef long long *heights
+    cdef long long *cells
+    cdef long long *depths
+    cdef long long *memo
+    cdef dict sparse
 
-    cpdef refuse(self, long long asked)
-    cpdef opened(self, long long height, long long depth)
-    @cython.locals(deepest=cython.longlong, depth=cython.longlong)
-    cpdef Py_ssize_t absorb(self, long long height) except -1
-    @cython.locals(cell=cython.longlong, deepest=cython.longlong)
-    cpdef join(self, long long height)
-    cpdef remember(self, long long index)
-    cpdef recall(self, long long height, long long index)
-    cpdef duplicate(self, long long height)
+    cdef _make_room(self)
+    cpdef refuse(self, Py_ssize_t asked)
+    cpdef opened(self, Py_ssize_t height, Py_ssize_t depth)
+    @cython.locals(deepest=Py_ssize_t, depth=Py_ssize_t, cell=cython.longlong)
+    cpdef Py_ssize_t absorb(self, Py_ssize_t height) except -1
+    @cython.locals(cell=cython.longlong, deepest=Py_ssize_t, depth=Py_ssize_t)
+    cpdef join(self, Py_ssize_t height)
+    @cython.locals(cell=cython.longlong)
+    cpdef remember(self, Py_ssize_t index)
+    @cython.locals(cell=cython.longlong)
+    cpdef recall(self, Py_ssize_t height, Py_ssize_t index)
+    cpdef duplicate(self, Py_ssize_t height)
+    cdef _alias(self, Py_ssize_t height, long long cell)

@@ -301,5 +301,5 @@ def survey(
         error = failure
     gate = machine.gate
     return Survey(
-        gate.denials(), error, machine.opcodes, gate.calls, tuple(gate.names), machine.offset + machine.position
+        gate.denials(), error, machine.opcodes, gate.calls, tuple(gate.handles or ()), machine.offset + machine.position
     )

@@ -16,9 +16,21 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Iterable, Mapping, Protocol, runtime_checkable
 
+from ..limits import Limits
 from .gadgets import gadget_reason
 
-__all__ = ["PLAIN", "UNRESTRICTED", "FindClass", "Policy", "Right", "Rule"]
+__all__ = [
+    "KNOWN_GADGET",
+    "PLAIN",
+    "UNRESTRICTED",
+    "FindClass",
+    "Policy",
+    "Right",
+    "Rule",
+    "module_problem",
+    "name_problem",
+    "suggestion",
+]
 
 Pair = tuple[str, str]
 
@@ -89,20 +101,71 @@ class FindClass(Protocol):
         """Return the object that the global stands for, or raise."""
 
 
-def suggestion(module: str, name: str, right: str) -> str:
-    """Return the policy line that would allow a global; loud for a known gadget, empty for a name that cannot be one."""
-    if not module or not name or len(module) + len(name) > 200 or not (module + name).isprintable():
+#: What stands among the rights of a ``[globals]`` line where a known gadget is allowed all the same.
+KNOWN_GADGET = "known-gadget"
+
+#: Longest module name, and longest qualified name, in a rule.
+NAME_LIMIT = 200
+
+#: Modules with a dunder name that classes of real pickles do come from.
+_MAIN_MODULES = frozenset({"__main__", "__mp_main__"})
+
+
+def module_problem(module: str) -> str | None:
+    """Return why a rule cannot name this module, or None where it can."""
+    parts = module.split(".")
+    if not module:
+        return "a module's name cannot be empty"
+    if "*" in module:
+        return "no globs and no prefixes: name the one module, and every global in it that the data needs"
+    if len(module) > NAME_LIMIT or not all(map(_is_module_part, parts)):
+        return "not a module's name: write it as in `import a.b`"
+    if "__builtin__" in parts:
+        return "this is Python 2's name; rules use Python 3's: builtins"
+    if module not in _MAIN_MODULES and any(map(_is_dunder, parts)):
+        return "dunder modules cannot be listed, but for __main__ and __mp_main__"
+    return None
+
+
+def name_problem(name: str) -> str | None:
+    """Return why a rule cannot name a global of this qualified name, or None where it can."""
+    parts = name.split(".")
+    if not name:
+        return "a global's name cannot be empty"
+    if "*" in name:
+        return "no globs and no prefixes: list each global that the data needs by its own name"
+    if any(map(_is_dunder, parts)):
+        return "dunder names cannot be listed: they lead from data to the interpreter's insides"
+    if len(name) > NAME_LIMIT or not all(part.isidentifier() for part in parts):
+        return "not a qualified name: write it as in `class Outer: class Inner`, Outer.Inner"
+    return None
+
+
+def _is_dunder(part: str) -> bool:
+    return part.startswith("__") and part.endswith("__")
+
+
+def _is_module_part(part: str) -> bool:
+    # Files such as `my-script.py` are modules too (runpy, importlib), hence the hyphen.
+    return part.replace("-", "_").replace("_", "a").isalnum() and part.isprintable()
+
+
+def suggestion(module: str, name: str, rights: str | Iterable[str]) -> str:
+    """Return the line that would allow a global, for a policy file's ``[globals]`` table; loud for a known gadget.
+
+    It is one line and TOML whatever the names hold, because names come from the input. For names that no rule can
+    list it is empty.
+    """
+    if module_problem(module) or name_problem(name):
         return ""
-    loud = ", accept_known_gadget = true" if gadget_reason(module, name) else ""
-    text = f"allow = [{{ module = {_toml(module)}, names = [{_toml(name)}], rights = [{_toml(right)}]{loud} }}]"
-    return text
+    words = [rights] if isinstance(rights, str) else [*rights]
+    if gadget_reason(module, name) is not None:
+        words.append(KNOWN_GADGET)
+    return f"{_toml(f'{module}:{name}')} = [{', '.join(map(_toml, words))}]"
 
 
 def _toml(text: str) -> str:
-    # ascii() of a printable str differs from a TOML basic string only in its quotes and in \xNN.
-    body = "".join(
-        c if " " <= c <= "~" and c not in '"\\' else f"\\U{ord(c):08X}" if ord(c) > 0x7E else "\\" + c for c in text
-    )
+    body = "".join(c if " " <= c <= "~" and c not in '"\\' else f"\\U{ord(c):08X}" for c in text)
     return f'"{body}"'
 
 
@@ -113,14 +176,17 @@ class Policy:
     :param rules: the rules; two for one pair add up their rights.
     :param aliases: ``{(module, name): (module, name)}``; a name of ``"*"`` renames a whole moved module.
     :param denies: pairs that are refused whatever a rule says.
+    :param limits: bounds that hold wherever the policy is used, beside those of the caller: the smaller of the two
+        counts, so a policy can only tighten. None for no bounds of its own.
     """
 
-    __slots__ = ("_fingerprint", "aliases", "denies", "name", "rules", "unrestricted")
+    __slots__ = ("_fingerprint", "aliases", "denies", "limits", "name", "rules", "unrestricted")
 
     name: str
     rules: Mapping[Pair, Rule]
     aliases: Mapping[Pair, Pair]
     denies: frozenset[Pair]
+    limits: Limits | None
     unrestricted: bool
 
     def __init__(
@@ -130,12 +196,13 @@ class Policy:
         rules: Iterable[Rule] = (),
         aliases: Mapping[Pair, Pair] | None = None,
         denies: Iterable[Pair] = (),
+        limits: Limits | None = None,
     ) -> None:
         table: dict[Pair, Rule] = {}
         for rule in rules:
             pair = (rule.module, rule.name)
             table[pair] = rule if pair not in table else _merge(table[pair], rule)
-        self._set(name, table, aliases or {}, frozenset(denies), unrestricted=False)
+        self._set(name, table, aliases or {}, frozenset(denies), limits, unrestricted=False)
 
     def _set(
         self,
@@ -143,6 +210,7 @@ class Policy:
         rules: dict[Pair, Rule],
         aliases: Mapping[Pair, Pair],
         denies: frozenset[Pair],
+        limits: Limits | None,
         *,
         unrestricted: bool,
     ) -> None:
@@ -151,6 +219,7 @@ class Policy:
         put(self, "rules", MappingProxyType(rules))
         put(self, "aliases", MappingProxyType(dict(aliases)))
         put(self, "denies", denies)
+        put(self, "limits", limits)
         put(self, "unrestricted", unrestricted)
         put(self, "_fingerprint", None)
 
@@ -216,6 +285,8 @@ class Policy:
             )
             lines += sorted(f"alias {old!a} {new!a}" for old, new in self.aliases.items())
             lines += sorted(f"deny {pair!a}" for pair in self.denies)
+            if self.limits is not None:
+                lines += sorted(f"limit {bound}" for bound in self.limits.as_dict().items())
             lines.append(f"unrestricted {self.unrestricted}")
             digest = hashlib.sha256("\n".join(lines).encode("ascii")).hexdigest()
             object.__setattr__(self, "_fingerprint", digest[:32])
@@ -223,7 +294,7 @@ class Policy:
         return fingerprint
 
     def __or__(self, other: Policy) -> Policy:
-        """Either allows; a deny of one holds for both, because deny beats every allow."""
+        """Either allows; a deny or a limit of one holds for both, because deny beats every allow."""
         if not isinstance(other, Policy):
             return NotImplemented
         if self.unrestricted or other.unrestricted:
@@ -236,6 +307,7 @@ class Policy:
             rules=[*self.rules.values(), *other.rules.values()],
             aliases={**self.aliases, **other.aliases},
             denies=self.denies | other.denies,
+            limits=_tighter(self.limits, other.limits),
         )
 
     def __eq__(self, other: object) -> bool:
@@ -258,7 +330,14 @@ class Policy:
     def __reduce__(self) -> Any:
         if self.unrestricted:
             return "UNRESTRICTED"
-        return (_policy_from_parts, (self.name, tuple(self.rules.values()), dict(self.aliases), tuple(self.denies)))
+        parts = (self.name, tuple(self.rules.values()), dict(self.aliases), tuple(self.denies), self.limits)
+        return (_policy_from_parts, parts)
+
+
+def _tighter(first: Limits | None, second: Limits | None) -> Limits | None:
+    if first is None or second is None:
+        return second if first is None else first
+    return first & second
 
 
 def _merge(first: Rule, second: Rule) -> Rule:
@@ -273,14 +352,18 @@ def _merge(first: Rule, second: Rule) -> Rule:
 
 
 def _policy_from_parts(
-    name: str, rules: tuple[Rule, ...], aliases: dict[Pair, Pair], denies: tuple[Pair, ...]
+    name: str,
+    rules: tuple[Rule, ...],
+    aliases: dict[Pair, Pair],
+    denies: tuple[Pair, ...],
+    limits: Limits | None = None,
 ) -> Policy:
-    return Policy(name=name, rules=rules, aliases=aliases, denies=denies)
+    return Policy(name=name, rules=rules, aliases=aliases, denies=denies, limits=limits)
 
 
 def _unrestricted() -> Policy:
     policy = Policy.__new__(Policy)
-    policy._set("UNRESTRICTED", {}, {}, frozenset(), unrestricted=True)
+    policy._set("UNRESTRICTED", {}, {}, frozenset(), None, unrestricted=True)
     return policy
 
 

@@ -80,12 +80,20 @@ def float8(data: bytes, position: int) -> float:
     return number
 
 
+def piece(data: bytes, start: int, stop: int) -> bytes:
+    """A slice of the bytes."""
+    if cython.compiled:
+        if 0 <= start <= stop <= len(data):
+            return cut_bytes(data, start, stop)  # type: ignore[name-defined,no-any-return]  # noqa: F821
+    return data[start:stop]
+
+
 def utf8(data: bytes, start: int, stop: int) -> str:
     """UTF-8 with surrogates allowed, as every pickler writes str."""
     try:
         if cython.compiled:
-            return data[start:stop].decode("utf-8", "surrogatepass")
-        # Most text is ASCII or plain UTF-8; naming an error handler makes CPython take the slow decoder sooner.
+            if 0 <= start <= stop <= len(data):
+                return decode_utf8(data, start, stop)  # type: ignore[name-defined,no-any-return]  # noqa: F821
         return str(data[start:stop], "utf-8", "surrogatepass")
     except UnicodeDecodeError as error:
         raise FormatError(f"text is not UTF-8: {error.reason}") from None
@@ -93,6 +101,9 @@ def utf8(data: bytes, start: int, stop: int) -> str:
 
 def long_int(data: bytes, start: int, stop: int) -> int:
     """An int in two's complement, little-endian; no bytes are 0."""
+    if cython.compiled:
+        if 0 <= start < stop <= len(data) and stop - start <= 8:
+            return small_int(data, start, stop)  # type: ignore[name-defined,no-any-return]  # noqa: F821
     return int.from_bytes(data[start:stop], "little", signed=True)
 
 

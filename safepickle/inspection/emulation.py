@@ -98,7 +98,7 @@ class Emulation:
         return note, FormatError(problem, position=start, opcode=row.name)
 
     def _charge(self, position: int, opcode: str) -> None:
-        memory = (len(self.stack) + 4 * len(self.marks)) * _SLOT + len(self.memo) * _ENTRY
+        memory = (len(self.stack) + 9 * len(self.marks)) * _SLOT + len(self.memo) * _ENTRY
         if memory > self._max_memory:
             raise LimitError("max_memory", self._max_memory, memory, position=position, opcode=opcode)
         if len(self.memo) > self._max_memo:

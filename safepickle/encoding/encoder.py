@@ -162,7 +162,8 @@ class Encoder:
         self.buffer_callback = buffer_callback
         #: Text and bytes without a second owner are not memoized; containers neither, while `sparing` holds.
         self.one_shot = sparing
-        self.sparing = sparing and file_write is None and bool(cython.compiled)
+        #: Protocols 0 to 2 are for Python 2 too: their containers are written byte for byte as pickle does.
+        self.sparing = sparing and protocol > 2 and file_write is None and bool(cython.compiled)
         self.plain = True
         self.persistent_id: Any = None
         #: NotImplemented where there is none: what is set to None fails when it is called, as in pickle.

@@ -101,16 +101,18 @@ class Frame:
     )  # fmt: skip
 
     def __init__(self) -> None:
-        self.clear()
-
-    def clear(self) -> None:
-        """Let go of everything."""
         self.kind = 0
         self.obj: Any = None
         self.items: Any = None
         self.iterator: Any = None
         self.key: Any = None
         self.value: Any = None
+
+    def begin(self, kind: int, obj: Any, items: Any) -> None:
+        """Begin with something new. What stays 0 or False here is set by those who need it."""
+        self.kind = kind
+        self.obj = obj
+        self.items = items
         self.index = 0
         self.stop = 0
         self.end = 0
@@ -123,6 +125,14 @@ class Frame:
         self.shared = False
         if cython.compiled:
             self.table_position = 0
+
+    def clear(self) -> None:
+        """Let go of everything."""
+        self.obj = None
+        self.items = None
+        self.iterator = None
+        self.key = None
+        self.value = None
 
     def step(self) -> bool:
         """Go to the next entry of a dict: set ``key`` and ``value``. False where there is none."""
@@ -227,7 +237,7 @@ class Encoder:
         self.opcodes = 4
         self.next_look = _CLOCK_INTERVAL
         self.next_search = 1024
-        self.started = time.monotonic()
+        self.started = 0.0
         out = self.out
         if self.protocol >= 4:
             out.start_framing()
@@ -249,9 +259,8 @@ class Encoder:
         return out.finish()
 
     def _release(self) -> None:
-        for frame in self.frames:
-            if frame.kind:
-                frame.clear()
+        while self.depth > 0:
+            self._pop()
         self.depth = 0
         self.top = self.frames[0]
         self.current = None
@@ -278,7 +287,11 @@ class Encoder:
     def _look(self) -> None:
         """Look at the clock, and at the opcodes that are not counted one by one."""
         self.next_look = self.objects + _CLOCK_INTERVAL
-        seconds = time.monotonic() - self.started
+        now = time.monotonic()
+        if self.started == 0.0:
+            # The first look is when code of the data is about to run, or a millisecond after the start.
+            self.started = now
+        seconds = now - self.started
         if seconds > self.bounds.max_seconds:
             raise LimitError("max_seconds", self.bounds.max_seconds, round(seconds, 3))
 
@@ -294,9 +307,7 @@ class Encoder:
         if depth == len(self.frames):
             self.frames.append(Frame())
         frame = self.frames[depth]
-        frame.kind = kind
-        frame.obj = obj
-        frame.items = items
+        frame.begin(kind, obj, items)
         self.depth = depth
         self.top = frame
         if depth >= self.next_search:
@@ -318,7 +329,8 @@ class Encoder:
         again = 1 if self.memo is None else 100
         seen: dict[int, int] = {}
         for depth in range(1, self.depth + 1):
-            obj = self.frames[depth].obj
+            frame = self.frames[depth]
+            obj = frame.items if frame.obj is None else frame.obj
             if obj is not None:
                 times = seen.get(id(obj), 0) + 1
                 seen[id(obj)] = times
@@ -356,13 +368,16 @@ class Encoder:
             if not self._known(obj, owners):
                 self._save_dict(obj)
         elif kind is tuple:
-            self._save_tuple(obj, owners)
+            if not self._known(obj, owners):
+                self._save_tuple(obj)
+        elif kind is set and self.protocol >= 4:
+            if not self._known_set(obj, owners):
+                self._save_set(obj, self.keep)
+        elif kind is frozenset and self.protocol >= 4:
+            if not self._known_set(obj, owners):
+                self._save_frozenset(obj, self.keep)
         elif self.out.recall(obj):
             return
-        elif kind is set and self.protocol >= 4:
-            self._save_set(obj)
-        elif kind is frozenset and self.protocol >= 4:
-            self._save_frozenset(obj)
         elif kind is bytearray and self.protocol >= 5:
             self.out.plain_bytearray(obj, obj)
             self.out.memoize(obj)
@@ -372,6 +387,11 @@ class Encoder:
     def _known(self, obj: Any, owners: int) -> bool:
         """Write a reference to a container that was written before; remember whether it needs an entry."""
         self.keep = not self.sparing or self.out.shared(obj, owners)
+        return self.keep and self.out.recall(obj)
+
+    def _known_set(self, obj: Any, owners: int) -> bool:
+        # Weak references are not counted, and can hand out a set once more.
+        self.keep = not self.sparing or self.out.shared(obj, owners) or has_weak_references(obj)
         return self.keep and self.out.recall(obj)
 
     def _save_list(self, obj: Any) -> None:
@@ -385,12 +405,26 @@ class Encoder:
             out.put(_LIST)
         if self.keep:
             out.memoize(obj)
-        if count > 0:
-            frame = self._push(_RUN, obj, obj)
-            frame.end = count
-            frame.owners = 2
-            frame.single = _APPEND
-            frame.many = _APPENDS
+        if count == 0:
+            return
+        index = 0
+        if self.plain and 1 < count <= _BATCH and self.binary:
+            # Short and flat lists are the most frequent: they need no frame.
+            out.put(_MARK)
+            self.current = obj
+            index = out.list_atoms(obj, 0, count, 2)
+            if index == count:
+                out.put(_APPENDS)
+                return
+        frame = self._push(_RUN, None, obj)
+        frame.index = index
+        frame.end = count
+        frame.owners = 2
+        frame.single = _APPEND
+        frame.many = _APPENDS
+        if self.plain and 1 < count <= _BATCH and self.binary:
+            frame.stop = count
+            frame.closer = _APPENDS
 
     def _save_dict(self, obj: Any) -> None:
         out = self.out
@@ -415,43 +449,75 @@ class Encoder:
             frame.iterator = iter(obj.items())
         return frame
 
-    def _save_set(self, obj: Any) -> None:
-        out = self.out
-        items = list(obj)
-        self._open(len(items), 1)
-        out.put(_EMPTY_SET)
-        out.memoize(obj)
-        if items:
-            frame = self._push(_RUN, obj, items)
-            frame.end = len(items)
-            frame.owners = 3
-            frame.many = _ADDITEMS
-
-    def _save_frozenset(self, obj: Any) -> None:
-        items = list(obj)
-        self._open(len(items), 1)
-        self.out.put(_MARK)
-        frame = self._push(_WHOLE, obj, items)
-        frame.end = len(items)
-        frame.owners = 3
-        frame.shared = True
-        frame.closer = _FROZENSET
-
-    def _save_tuple(self, obj: Any, owners: int) -> None:
+    def _save_set(self, obj: Any, keep: bool) -> None:
         out = self.out
         count = len(obj)
+        self._open(count, 1)
+        out.put(_EMPTY_SET)
+        if keep:
+            out.memoize(obj)
         if count == 0:
-            self._open(0, 1)
+            return
+        done = 0
+        if self.plain and count <= _BATCH:
+            out.put(_MARK)
+            done = self._set_atoms(obj)
+            if done == count:
+                out.put(_ADDITEMS)
+                return
+        frame = self._push(_RUN, obj, list(obj))
+        frame.index = done
+        frame.end = count
+        frame.owners = 3
+        frame.many = _ADDITEMS
+        if self.plain and count <= _BATCH:
+            frame.stop = count
+            frame.closer = _ADDITEMS
+
+    def _save_frozenset(self, obj: Any, keep: bool) -> None:
+        out = self.out
+        count = len(obj)
+        self._open(count, 1)
+        out.put(_MARK)
+        done = 0
+        if self.plain:
+            done = self._set_atoms(obj)
+            if done == count:
+                out.put(_FROZENSET)
+                if keep:
+                    out.memoize(obj)
+                return
+        frame = self._push(_WHOLE, obj, tuple(obj))
+        frame.index = done
+        frame.end = count
+        frame.owners = 3
+        frame.shared = keep
+        frame.closer = _FROZENSET
+
+    def _set_atoms(self, obj: Any) -> int:
+        """Write items of a set up to the first one that has parts; return how many. No code runs meanwhile."""
+        out = self.out
+        done = 0
+        self.current = obj
+        for item in obj:
+            if not out.atom(item, 2):
+                return done
+            done += 1
+        return done
+
+    def _save_tuple(self, obj: Any) -> None:
+        out = self.out
+        count = len(obj)
+        keep = self.keep
+        self._open(count, 1)
+        if count == 0:
+            # Never in the memo: there is one of it only.
             if self.binary:
                 out.put(_EMPTY_TUPLE)
             else:
                 out.put(_MARK)
                 out.put(_TUPLE)
             return
-        if self._known(obj, owners):
-            return
-        keep = self.keep
-        self._open(count, 1)
         if count <= 3 and self.protocol >= 2:
             closer = _TUPLE1 + count - 1
         else:
@@ -460,13 +526,13 @@ class Encoder:
         index = 0
         if self.plain:
             self.current = obj
-            index = out.atoms(obj, 0, count, 2)
+            index = out.tuple_atoms(obj, 0, count, 2)
             if index == count:
                 out.put(closer)
                 if keep:
                     out.memoize(obj)
                 return
-        frame = self._push(_WHOLE, obj, obj)
+        frame = self._push(_WHOLE, None, obj)
         frame.index = index
         frame.end = count
         frame.owners = 2
@@ -488,7 +554,7 @@ class Encoder:
                     # The list was made shorter by code that ran meanwhile: what is left of it is written.
                     stop = frame.stop = frame.end = len(items)
                 if self.plain:
-                    index = out.atoms(items, index, stop, owners)
+                    index = out.list_atoms(items, index, stop, owners)
                     frame.index = index
                 if index < stop:
                     item = items[index]
@@ -557,7 +623,7 @@ class Encoder:
         owners = frame.owners
         while index < stop:
             if self.plain:
-                index = out.atoms(items, index, stop, owners)
+                index = out.tuple_atoms(items, index, stop, owners)
                 frame.index = index
                 if index == stop:
                     break
@@ -570,7 +636,7 @@ class Encoder:
                 self._save(item, owners)
             if self.top is not frame:
                 return
-        obj = frame.obj
+        obj = frame.items if frame.obj is None else frame.obj
         closer = frame.closer
         shared = frame.shared
         self._pop()
@@ -853,6 +919,13 @@ class Encoder:
                 data = raw.tobytes()
                 self.out.plain_bytearray(data, obj)
                 self.out.memoize(data)
+
+
+def has_weak_references(obj: Any) -> bool:
+    """Return whether an object has weak references."""
+    if cython.compiled:
+        return weak_references(obj)
+    return True
 
 
 def instance_dict(obj: Any) -> Any:

@@ -33,10 +33,10 @@ else:
     from .._form import cython
 
 #: A frame is ended at the first opcode past this size.
-FRAME_TARGET = 64 * 1024
+_FRAME_TARGET = 64 * 1024
 #: Shorter frames are written without the FRAME opcode.
-FRAME_LEAST = 4
-FRAME_HEADER = 9
+_FRAME_LEAST = 4
+_FRAME_HEADER = 9
 
 _NONE = BY_NAME["NONE"].code
 _NEWTRUE = BY_NAME["NEWTRUE"].code
@@ -176,14 +176,12 @@ class Writer:
         self.framing = False
         self.offender: Any = None
         self.in_file = False
-        if cython.compiled:
-            output_start(self.out, 256)
-        else:
+        if not cython.compiled:
             self.buffer = bytearray()
         if protocol >= 2:
             self.put2(_PROTO, protocol)
         self.frame_start = self.size()
-        self.next_stop = FRAME_TARGET
+        self.next_stop = _FRAME_TARGET
 
     def __dealloc__(self) -> None:
         if cython.compiled:
@@ -200,19 +198,14 @@ class Writer:
     def put(self, code: int) -> None:
         """Write one byte."""
         if cython.compiled:
-            output_room(self.out, 1)
-            self.out.data[self.out.size] = code
-            self.out.size += 1
+            output_put(self.out, code)
         else:
             self.buffer.append(code)
 
     def put2(self, code: int, value: int) -> None:
         """Write an opcode and an argument of one byte."""
         if cython.compiled:
-            output_room(self.out, 2)
-            self.out.data[self.out.size] = code
-            self.out.data[self.out.size + 1] = value
-            self.out.size += 2
+            output_put2(self.out, code, value)
         else:
             self.buffer.append(code)
             self.buffer.append(value)
@@ -263,14 +256,14 @@ class Writer:
         if self.framing:
             self.put_u8(_FRAME, 0)
         self.frame_start = self.size()
-        self.next_stop = self.frame_start + FRAME_TARGET
+        self.next_stop = self.frame_start + _FRAME_TARGET
 
     def _close_frame(self) -> None:
         """Write the frame's length into its header, or take the header out of a frame too short to have one."""
         if self.framing:
             length = self.size() - self.frame_start
-            start = self.frame_start - FRAME_HEADER
-            if length < FRAME_LEAST:
+            start = self.frame_start - _FRAME_HEADER
+            if length < _FRAME_LEAST:
                 self.put_back(start, self.cut(self.frame_start))
             elif cython.compiled:
                 output_patch(self.out, start + 1, length)
@@ -356,6 +349,9 @@ class Writer:
         """Write *item* if it is a value without parts; return False, with nothing written, if it is not."""
         if self.size() >= self.next_stop:
             self.boundary()
+        return self._atom(item, owners)
+
+    def _atom(self, item: Any, owners: int) -> bool:
         kind = type(item)
         if kind is str:
             self.text(item, owners)
@@ -373,26 +369,19 @@ class Writer:
             return False
         return True
 
-    def atoms(self, items: Any, start: int, stop: int, owners: int) -> int:
-        """Write items of a list or tuple from *start* up to the first one that has parts; return its index."""
+    def list_atoms(self, items: list[Any], start: int, stop: int, owners: int) -> int:
+        """Write items of a list from *start* up to the first one that has parts; return its index."""
         index = start
-        while index < stop:
-            item = items[index]
-            kind = type(item)
-            if kind is str:
-                self.text(item, owners)
-            elif kind is int:
-                self.integer(item)
-            elif kind is float:
-                self.floating(item)
-            elif item is None:
-                self.put(_NONE)
-            elif kind is bool:
-                self.boolean(item)
-            elif kind is bytes and self.protocol >= 3:
-                self.binary_string(item, owners)
-            else:
-                return index
+        while index < stop and self._atom(items[index], owners):
+            index += 1
+            if self.size() >= self.next_stop:
+                self.boundary()
+        return index
+
+    def tuple_atoms(self, items: tuple[Any, ...], start: int, stop: int, owners: int) -> int:
+        """Write items of a tuple from *start* up to the first one that has parts; return its index."""
+        index = start
+        while index < stop and self._atom(items[index], owners):
             index += 1
             if self.size() >= self.next_stop:
                 self.boundary()
@@ -413,10 +402,9 @@ class Writer:
     def integer(self, item: Any) -> None:
         """Write an int."""
         if cython.compiled:
-            # The bound is looked at for ints of more than 31 bits here, and for smaller ones if it is that small.
-            if self.binary and self.bounds.max_int_bits >= 32 and output_small_int(self.out, item):
+            if self.binary and self.bounds.max_int_bits >= 64 and output_int(self.out, item, self.protocol >= 2):
                 return
-        elif self.binary and -0x80000000 <= item <= 0x7FFFFFFF and self.bounds.max_int_bits >= 32:
+        elif self.binary and -0x80000000 <= item <= 0x7FFFFFFF and self.bounds.max_int_bits >= 64:
             if 0 <= item <= 0xFF:
                 self.buffer.append(_BININT1)
                 self.buffer.append(item)
@@ -458,7 +446,7 @@ class Writer:
         if not self.binary:
             self.put_bytes(b"F" + float.__repr__(item).encode("ascii") + b"\n")
         elif cython.compiled:
-            output_float(self.out, _BINFLOAT, item)
+            output_float(self.out, item)
         else:
             self.buffer += _pack_f8(_BINFLOAT, item)
 
@@ -476,8 +464,8 @@ class Writer:
 
     def plain_text(self, item: Any) -> None:
         """Write a str."""
-        if cython.compiled and self.binary and self.protocol >= 4 and self.bounds.max_string > 255:
-            if output_short_text(self.out, _SHORT_BINUNICODE, item):
+        if cython.compiled:
+            if self.protocol >= 4 and self.binary and output_text(self.out, item, min(self.bounds.max_string, _FRAME_TARGET - 1)):
                 return
         if not self.binary:
             self._text_line(item)
@@ -493,7 +481,7 @@ class Writer:
             if self.protocol < 4:
                 raise OverflowError("cannot serialize a string larger than 4GiB")
             self.large(_BINUNICODE8, 8, data)
-        elif length >= FRAME_TARGET:
+        elif length >= _FRAME_TARGET:
             self.large(_BINUNICODE, 4, data)
         else:
             self.put_u4(_BINUNICODE, length)
@@ -532,7 +520,7 @@ class Writer:
             if self.protocol < 4:
                 raise OverflowError("serializing a bytes object larger than 4 GiB requires pickle protocol 4 or higher")
             self.large(_BINBYTES8, 8, data)
-        elif length >= FRAME_TARGET:
+        elif length >= _FRAME_TARGET:
             self.large(_BINBYTES, 4, data)
         else:
             self.put_u4(_BINBYTES, length)
@@ -543,7 +531,7 @@ class Writer:
         length = len(data)
         if length > self.bounds.max_string:
             self.refuse("max_string", self.bounds.max_string, length, item)
-        if length >= FRAME_TARGET:
+        if length >= _FRAME_TARGET:
             self.large(_BYTEARRAY8, 8, data)
         else:
             self.put_u8(_BYTEARRAY8, length)

@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import enum
 import hashlib
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Iterable, Mapping, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from ..limits import Limits
 from .gadgets import gadget_reason
@@ -65,7 +66,7 @@ class Right(enum.Flag):
                 rights |= cls[name.upper()] if name == name.lower() else cls[""]
             except KeyError:
                 known = ", ".join(right.label for right in cls)
-                raise ValueError(f"no such right: {ascii(name[:40])} (there are {known})") from None
+                raise ValueError(f"no such right: {name[:40]!a} (there are {known})") from None
         return rights
 
     @property
@@ -151,10 +152,10 @@ def _is_module_part(part: str) -> bool:
 
 
 def suggestion(module: str, name: str, rights: str | Iterable[str]) -> str:
-    """Return the line that would allow a global, for a policy file's ``[globals]`` table; loud for a known gadget.
+    """Return the line of a policy file's ``[globals]`` that would allow a global; loud for a known gadget.
 
-    It is one line and TOML whatever the names hold, because names come from the input. For names that no rule can
-    list it is empty.
+    It is one line and TOML whatever the names hold, because names come from the input. For names that no rule
+    can list it is empty.
     """
     if module_problem(module) or name_problem(name):
         return ""
@@ -170,18 +171,19 @@ def _toml(text: str) -> str:
 
 
 class Policy:
-    """An immutable allowlist: rules by exact pair, aliases that are applied before them, and denials that beat them.
+    """An immutable allowlist: rules by exact pair, aliases applied before them, denials that beat them.
 
     :param name: name for messages.
     :param rules: the rules; two for one pair add up their rights.
     :param aliases: ``{(module, name): (module, name)}``; a name of ``"*"`` renames a whole moved module.
     :param denies: pairs that are refused whatever a rule says.
-    :param limits: bounds that hold wherever the policy is used, beside those of the caller: the smaller of the two
-        counts, so a policy can only tighten. None for no bounds of its own.
+    :param limits: bounds that hold wherever the policy is used, beside those of the caller: the smaller of
+        the two counts, so a policy can only tighten. None for no bounds of its own.
     """
 
     __slots__ = ("_fingerprint", "aliases", "denies", "limits", "name", "rules", "unrestricted")
 
+    _fingerprint: str | None
     name: str
     rules: Mapping[Pair, Rule]
     aliases: Mapping[Pair, Pair]
@@ -228,8 +230,8 @@ class Policy:
         """Read a policy file (TOML).
 
         :param path: the file's path, as text or ``os.PathLike``.
-        :raises PolicyFileError: if the file cannot be read or is not a policy; says file, line, key and what would
-            be right.
+        :raises PolicyFileError: if the file cannot be read or is not a policy; says file, line, key and what
+            would be right.
         """
         from .files import policy_from_file
 
@@ -277,7 +279,7 @@ class Policy:
 
     @property
     def fingerprint(self) -> str:
-        """A digest of everything the policy allows: equal policies have equal fingerprints, on every machine."""
+        """A digest of everything the policy allows: equal for equal policies, on every machine."""
         if self._fingerprint is None:
             lines = sorted(
                 f"allow {rule.module!a} {rule.name!a} {rule.rights.value} {rule.accept_known_gadget}"
@@ -290,8 +292,8 @@ class Policy:
             lines.append(f"unrestricted {self.unrestricted}")
             digest = hashlib.sha256("\n".join(lines).encode("ascii")).hexdigest()
             object.__setattr__(self, "_fingerprint", digest[:32])
-        fingerprint: str = self._fingerprint  # type: ignore[attr-defined]
-        return fingerprint
+            return digest[:32]
+        return self._fingerprint
 
     def __or__(self, other: Policy) -> Policy:
         """Either allows; a deny or a limit of one holds for both, because deny beats every allow."""
@@ -363,12 +365,12 @@ def _policy_from_parts(
 
 def _unrestricted() -> Policy:
     policy = Policy.__new__(Policy)
-    policy._set("UNRESTRICTED", {}, {}, frozenset(), None, unrestricted=True)
+    policy._set("UNRESTRICTED", {}, {}, frozenset(), None, unrestricted=True)  # noqa: SLF001 - its own class
     return policy
 
 
-#: Built-in data types only: the machine makes those itself, so no global is allowed at all. The default everywhere;
-#: a test holds it equal to ``policies/plain.toml``.
+#: Built-in data types only: the machine makes those itself, so no global is allowed at all. The default
+#: everywhere; a test holds it equal to ``policies/plain.toml``.
 PLAIN = Policy(name="plain")
 
 #: Everything is allowed, as pickle does it. Loud, for tests and migration; never for input from elsewhere.

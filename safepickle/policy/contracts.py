@@ -522,7 +522,8 @@ CONTRACTS: Mapping[Pair, Contract] = MappingProxyType(
             "builtins",
             "OSError BlockingIOError ChildProcessError ConnectionError BrokenPipeError "
             "ConnectionAbortedError ConnectionRefusedError ConnectionResetError FileExistsError "
-            "FileNotFoundError InterruptedError IsADirectoryError NotADirectoryError PermissionError ProcessLookupError TimeoutError",
+            "FileNotFoundError InterruptedError IsADirectoryError NotADirectoryError PermissionError "
+            "ProcessLookupError TimeoutError",
             _os_error,
             "a value hashed uncharged: the errno chooses the subclass",
             "D06",

@@ -38,6 +38,9 @@ HOT_MODULES: Final = (
     "safepickle.decoding.handles",
     "safepickle.decoding.hashing",
     "safepickle.decoding.gates",
+    "safepickle.decoding.open_gate",
+    "safepickle.decoding.window",
+    "safepickle.decoding.operations",
     "safepickle.decoding.machine",
     "safepickle.encoding.encoder",
 )

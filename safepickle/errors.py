@@ -86,7 +86,9 @@ def quote_name(module: str, name: str) -> str:
     """Return the pair (module, name) for a message, escaped, without joining it to an ambiguous string."""
     if name == "":
         return quote(module)
-    plain = module.isascii() and name.isascii() and (module + name).replace(".", "").replace("_", "").isalnum()
+    plain = (
+        module.isascii() and name.isascii() and (module + name).replace(".", "").replace("_", "").isalnum()
+    )
     if plain and len(module) + len(name) <= QUOTE_LIMIT:
         return f"{module}:{name}"
     return f"{quote(module)}:{quote(name)}"
@@ -135,7 +137,9 @@ class SafePickleError(pickle.PickleError):
         return (_restore_error, (type(self), self.args, self.__dict__.copy()))
 
 
-def _restore_error(cls: type[SafePickleError], args: tuple[Any, ...], fields: dict[str, Any]) -> SafePickleError:
+def _restore_error(
+    cls: type[SafePickleError], args: tuple[Any, ...], fields: dict[str, Any]
+) -> SafePickleError:
     error = cls.__new__(cls, *args)
     error.args = args
     error.__dict__.update(fields)
@@ -258,7 +262,9 @@ class PolicyFileError(SafePickleError, ValueError):
     :ivar key: the key at fault, dotted, or None.
     """
 
-    def __init__(self, reason: str, *, file: str | None = None, line: int | None = None, key: str | None = None) -> None:
+    def __init__(
+        self, reason: str, *, file: str | None = None, line: int | None = None, key: str | None = None
+    ) -> None:
         self.file = file
         self.line = line
         self.key = key

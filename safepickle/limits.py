@@ -12,7 +12,8 @@ Rules that hold here:
 from __future__ import annotations
 
 import re
-from typing import Any, Mapping, NamedTuple
+from typing import Any, NamedTuple
+from collections.abc import Mapping
 
 __all__ = ["DEFAULT_LIMITS", "LIMITS", "UNLIMITED", "Limit", "Limits", "parse_size"]
 
@@ -32,53 +33,89 @@ KIB, MIB, GIB = 2**10, 2**20, 2**30
 #: The limits, their defaults and where each default comes from.
 LIMITS: tuple[Limit, ...] = (
     Limit(
-        "max_bytes", 256 * MIB, "bytes", "length of one pickle, read or written",
+        "max_bytes",
+        256 * MIB,
+        "bytes",
+        "length of one pickle, read or written",
         "Java's jdk.serialFilter maxbytes (no default there); above what caches and queues accept "
         "(memcached 1 MiB, Redis 512 MiB, SQS 256 KiB)",
     ),
     Limit(
-        "max_opcodes", 100_000_000, "opcodes", "opcodes carried out",
+        "max_opcodes",
+        100_000_000,
+        "opcodes",
+        "opcodes carried out",
         "fickling's InterpreterLimits (1 000 000 opcodes) calls 10 MB of numbers malicious; this is one opcode "
         "for every 2.7 bytes of max_bytes",
     ),
     Limit(
-        "max_depth", 1_000, "levels", "containers and instances inside each other",
+        "max_depth",
+        1_000,
+        "levels",
+        "containers and instances inside each other",
         "Python's own recursion limit, at which pickle.dumps gives up; PHP's unserialize max_depth is 4096",
     ),
     Limit(
-        "max_memo", 10_000_000, "entries", "memo entries, and the highest memo index",
+        "max_memo",
+        10_000_000,
+        "entries",
+        "memo entries, and the highest memo index",
         "the memo of _pickle.c grows to the index a stream names (CVE-2018-20406, gh-115952)",
     ),
     Limit(
-        "max_objects", 10_000_000, "objects", "lists, dicts, sets, tuples and instances made",
+        "max_objects",
+        10_000_000,
+        "objects",
+        "lists, dicts, sets, tuples and instances made",
         "Java's jdk.serialFilter maxrefs",
     ),
     Limit(
-        "max_items", 20_000_000, "items", "items in one container",
+        "max_items",
+        20_000_000,
+        "items",
+        "items in one container",
         "Java's jdk.serialFilter maxarray",
     ),
     Limit(
-        "max_string", 256 * MIB, "bytes", "length of one str, bytes or bytearray as written in the stream",
+        "max_string",
+        256 * MIB,
+        "bytes",
+        "length of one str, bytes or bytearray as written in the stream",
         "msgpack's max_str_len and max_bin_len follow the input's length; so does this by default",
     ),
     Limit(
-        "max_int_bits", 14_284, "bits", "size of one int",
+        "max_int_bits",
+        14_284,
+        "bits",
+        "size of one int",
         "the largest size whose decimal text always fits sys.int_info.default_max_str_digits (4300, CVE-2020-10735)",
     ),
     Limit(
-        "max_calls", 5_000_000, "calls", "calls of allowed callables and of persistent_load",
+        "max_calls",
+        5_000_000,
+        "calls",
+        "calls of allowed callables and of persistent_load",
         "PickleBall and torch bound names, not counts; half of max_objects",
     ),
     Limit(
-        "max_memory", 512 * MIB, "bytes", "estimate of what the load allocates, charged before allocation",
+        "max_memory",
+        512 * MIB,
+        "bytes",
+        "estimate of what the load allocates, charged before allocation",
         "a 4 MB stream of EMPTY_SET makes pickle.loads take 898 MB",
     ),
     Limit(
-        "max_hash_work", 10_000_000, "elements", "elements visited when nested tuples, frozensets and instances are hashed",
+        "max_hash_work",
+        10_000_000,
+        "elements",
+        "elements visited when nested tuples, frozensets and instances are hashed",
         "a 66-byte tuple tower keeps pickle.loads busy for seconds, doubling per level",
     ),
     Limit(
-        "max_seconds", 60.0, "seconds", "time one load or dump may take, looked at between opcodes",
+        "max_seconds",
+        60.0,
+        "seconds",
+        "time one load or dump may take, looked at between opcodes",
         "gunicorn's worker timeout of 30 s, doubled",
     ),
 )
@@ -102,7 +139,9 @@ def parse_size(text: str) -> int:
     """
     match = _SIZE.match(text) if len(text) <= 64 else None
     if match is None or match[2].lower() not in _UNITS:
-        raise ValueError(f"not a size: {ascii(text[:64])} (write a number, or a number with kB, MB, GB, KiB, MiB, GiB)")
+        raise ValueError(
+            f"not a size: {text[:64]!a} (write a number, or a number with kB, MB, GB, KiB, MiB, GiB)"
+        )
     number, factor = match[1].replace("_", ""), _UNITS[match[2].lower()]
     if "." not in number:
         return int(number) * factor
@@ -110,7 +149,7 @@ def parse_size(text: str) -> int:
     scaled = int(whole + fraction) * factor
     size, rest = divmod(scaled, 10 ** len(fraction))
     if rest:
-        raise ValueError(f"not a whole number: {ascii(text)}")
+        raise ValueError(f"not a whole number: {text!a}")
     return size
 
 
@@ -124,8 +163,19 @@ class Limits:
     """
 
     __slots__ = (
-        "max_bytes", "max_opcodes", "max_depth", "max_memo", "max_objects", "max_items", "max_string",
-        "max_int_bits", "max_calls", "max_memory", "max_hash_work", "max_seconds", "bounds",
+        "bounds",
+        "max_bytes",
+        "max_calls",
+        "max_depth",
+        "max_hash_work",
+        "max_int_bits",
+        "max_items",
+        "max_memo",
+        "max_memory",
+        "max_objects",
+        "max_opcodes",
+        "max_seconds",
+        "max_string",
     )  # fmt: skip
 
     max_bytes: int | None
@@ -171,7 +221,9 @@ class Limits:
         names = {row.name for row in LIMITS}
         for name in values:
             if name not in names:
-                raise ValueError(f"no such limit: {ascii(str(name)[:64])} (there are {', '.join(sorted(names))})")
+                raise ValueError(
+                    f"no such limit: {str(name)[:64]!a} (there are {', '.join(sorted(names))})"
+                )
         return cls(**values)
 
     def bound(self, name: str) -> int:
@@ -206,7 +258,11 @@ class Limits:
         return hash(tuple(self.as_dict().items()))
 
     def __repr__(self) -> str:
-        changed = [f"{row.name}={getattr(self, row.name)!r}" for row in LIMITS if getattr(self, row.name) != row.default]
+        changed = [
+            f"{row.name}={getattr(self, row.name)!r}"
+            for row in LIMITS
+            if getattr(self, row.name) != row.default
+        ]
         return f"Limits({', '.join(changed)})"
 
     def __reduce__(self) -> Any:
@@ -225,7 +281,7 @@ def _bound(row: Limit, value: Any) -> int | float | None:
             try:
                 value = float(value.strip().removesuffix("s"))
             except ValueError:
-                raise ValueError(f"{row.name}: not a number of seconds: {ascii(value[:64])}") from None
+                raise ValueError(f"{row.name}: not a number of seconds: {value[:64]!a}") from None
         else:
             value = parse_size(value)
     if isinstance(value, bool) or not isinstance(value, (int, float) if row.unit == "seconds" else int):

@@ -1,5 +1,7 @@
 cimport cython
 
+cdef Py_ssize_t SLICE, LEAF_BYTES
+
 @cython.final
 cdef class Budget:
     cdef public object limits

@@ -20,7 +20,7 @@ from ..limits import Limits
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import cython  # noqa: F401
+    import cython
 
 #: Opcodes in one slice; the clock is looked at once per slice.
 SLICE = 1024
@@ -74,8 +74,7 @@ class Budget:
         if self.since_clock >= SLICE:
             self.look_at_clock()
         steps = SLICE
-        if self.opcodes_left < steps:
-            steps = self.opcodes_left
+        steps = min(steps, self.opcodes_left)
         if self.objects_left < steps:
             steps = max(1, self.objects_left)
         if self.memory_left < SLICE * LEAF_BYTES:

@@ -15,7 +15,8 @@ The shapes are what CPython 2.7 and 3.8 to 3.13 write (attacks.md, section 6).
 from __future__ import annotations
 
 from types import MappingProxyType
-from typing import Any, Callable, Mapping
+from typing import Any
+from collections.abc import Callable, Mapping
 
 from ..errors import FormatError
 from .handles import GlobalHandle
@@ -125,7 +126,8 @@ def _getattr(gate: Any, args: Args) -> Any:
 
 
 _BASES = {
-    base.__name__: base for base in (object, list, dict, tuple, int, str, float, set, frozenset, bytes, complex, bytearray)
+    base.__name__: base
+    for base in (object, list, dict, tuple, int, str, float, set, frozenset, bytes, complex, bytearray)
 }
 
 

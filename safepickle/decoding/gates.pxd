@@ -3,6 +3,8 @@ from safepickle.decoding.budget cimport Budget
 from safepickle.decoding.handles cimport GlobalHandle, HeldTuple, Inert
 from safepickle.decoding.hashing cimport KeyGuard
 
+cdef int REFER, CALL, NEW, BUILD, APPEND, SETITEM, ADD, ALL_RIGHTS
+
 cdef class Gate:
     cdef readonly object policy
     cdef readonly Budget budget
@@ -49,6 +51,3 @@ cdef class Gate:
     cpdef bint _may_change(self, object obj, int right) except -1
     cpdef persistent(self, object pid)
     cpdef adopt_foreign(self, object obj)
-
-cdef class OpenGate(Gate):
-    pass

@@ -15,7 +15,7 @@ from ..policy.contracts import CONTRACTS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import cython  # noqa: F401
+    import cython
 
 
 class GlobalHandle:

@@ -1,6 +1,9 @@
 cimport cython
 from safepickle.decoding.budget cimport Budget
 
+cdef int _LOOK
+cdef frozenset _FREE, _UNHASHABLE, _SCALARS
+
 @cython.final
 cdef class KeyGuard:
     cdef readonly Budget budget

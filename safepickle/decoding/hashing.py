@@ -23,7 +23,7 @@ from .budget import Budget
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import cython  # noqa: F401
+    import cython
 
 #: Nesting of tuples, frozensets and instances in a key that CPython's recursive hash is trusted with.
 MAX_KEY_DEPTH = 200
@@ -87,7 +87,9 @@ class KeyGuard:
         except Exception as error:
             if not self.strict:
                 return 0
-            raise ReconstructionError(f"a key of type {quote(type(key).__name__)} cannot be hashed") from error
+            raise ReconstructionError(
+                f"a key of type {quote(type(key).__name__)} cannot be hashed"
+            ) from error
 
     def _count(self, container: object, value: int) -> None:
         if self.counts is None:

@@ -61,20 +61,20 @@ class Nesting:
 
     def __dealloc__(self) -> None:
         if cython.compiled:
-            free_numbers(self.heights)  # type: ignore[name-defined]  # noqa: F821
-            free_numbers(self.cells)  # type: ignore[name-defined]  # noqa: F821
-            free_numbers(self.depths)  # type: ignore[name-defined]  # noqa: F821
-            free_numbers(self.memo)  # type: ignore[name-defined]  # noqa: F821
+            free_numbers(self.heights)  # type: ignore[name-defined]
+            free_numbers(self.cells)  # type: ignore[name-defined]
+            free_numbers(self.depths)  # type: ignore[name-defined]
+            free_numbers(self.memo)  # type: ignore[name-defined]
 
     def _make_room(self) -> None:
         """Have room for one more entry and one more cell (compiled form)."""
         if cython.compiled:
             if self.count >= self.room:
-                self.heights = more_numbers(self.heights, self.room)  # type: ignore[name-defined]  # noqa: F821
-                self.cells = more_numbers(self.cells, self.room)  # type: ignore[name-defined]  # noqa: F821
+                self.heights = more_numbers(self.heights, self.room)  # type: ignore[name-defined]
+                self.cells = more_numbers(self.cells, self.room)  # type: ignore[name-defined]
                 self.room = 2 * self.room + 16
             if self.cell_count >= self.cell_room:
-                self.depths = more_numbers(self.depths, self.cell_room)  # type: ignore[name-defined]  # noqa: F821
+                self.depths = more_numbers(self.depths, self.cell_room)  # type: ignore[name-defined]
                 self.cell_room = 2 * self.cell_room + 16
 
     def refuse(self, asked: int) -> None:
@@ -112,8 +112,7 @@ class Nesting:
                 depth = self.depths[abs(self.cells.pop())]
                 self.heights.pop()
                 self.top = self.heights[-1] if self.heights else -1
-            if depth > deepest:
-                deepest = depth
+            deepest = max(deepest, depth)
         return deepest
 
     def join(self, height: int) -> None:
@@ -126,8 +125,7 @@ class Nesting:
             cell = -cell
             self.late = min(SATURATED, 2 * self.late + deepest + 1)
         depth = deepest + 1
-        if depth > self.depths[cell]:
-            self.depths[cell] = depth
+        self.depths[cell] = max(self.depths[cell], depth)
         if depth + self.late > self.max_depth:
             self.refuse(depth + self.late)
 
@@ -140,7 +138,7 @@ class Nesting:
             cell = -cell
         if cython.compiled:
             if index >= self.memo_room and index <= 2 * self.memo_room + 16:
-                self.memo = more_numbers(self.memo, self.memo_room)  # type: ignore[name-defined]  # noqa: F821
+                self.memo = more_numbers(self.memo, self.memo_room)  # type: ignore[name-defined]
                 self.memo_room = 2 * self.memo_room + 16
             if 0 <= index < self.memo_room:
                 self.memo[index] = cell

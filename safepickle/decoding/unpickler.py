@@ -13,7 +13,8 @@ Rules that hold here:
 
 from __future__ import annotations
 
-from typing import Any, Callable, Iterable, NamedTuple
+from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable
 
 from .. import _gc_pause
 from ..errors import (
@@ -29,8 +30,9 @@ from ..limits import DEFAULT_LIMITS, Limits
 from ..policy.rules import PLAIN, FindClass, Policy
 from ..wire.source import as_bytes, open_source
 from .budget import Budget
-from .gates import Gate, OpenGate, find_any
+from .gates import Gate
 from .machine import Machine
+from .open_gate import OpenGate, find_any
 
 __all__ = ["Survey", "Unpickler", "load", "loads", "survey"]
 
@@ -64,7 +66,7 @@ def _machine(
         raise TypeError(f"policy must be a Policy or have find_class, not {type(policy).__name__}")
     gate = kind(policy, budget, find_class, persistent_load, bool(fix_imports), inert)
     iterator = None if buffers is None else iter(buffers)
-    return Machine(data, source, gate, budget, encoding, errors, iterator)
+    return Machine(data, source, gate, encoding, errors, iterator)
 
 
 def _run(machine: Machine) -> Any:
@@ -112,7 +114,9 @@ def loads(
     if machine.strict and machine.position != len(content):
         # What follows is never looked at by pickle, and hides a second pickle or another file format (R69).
         raise TrailingDataError(
-            f"{len(content) - machine.position} bytes follow the pickle", position=machine.position, opcode="STOP"
+            f"{len(content) - machine.position} bytes follow the pickle",
+            position=machine.position,
+            opcode="STOP",
         )
     return value
 
@@ -224,12 +228,18 @@ class Unpickler:
             return find_any(module, name, protocol, self._fix_imports)
         if not isinstance(self._policy, Policy):
             return self._policy.find_class(module, name)
-        gate = Gate(self._policy, Budget(self._limits), None, None, False, False) if machine is None else machine.gate
+        gate = (
+            Gate(self._policy, Budget(self._limits), None, None, False, False)
+            if machine is None
+            else machine.gate
+        )
         return gate.grant(module, name)
 
     def persistent_load(self, pid: Any, /) -> Any:
         """Return the object that a persistent id stands for. To be overridden; without, such pickles are refused."""
-        raise FormatError("A load persistent id instruction was encountered, but no persistent_load function was specified.")
+        raise FormatError(
+            "A load persistent id instruction was encountered, but no persistent_load function was specified."
+        )
 
     @property
     def memo(self) -> dict[int, Any]:
@@ -292,7 +302,9 @@ def survey(
         _run(machine)
         rest = len(content) - machine.position
         if not is_file and rest:
-            error = TrailingDataError(f"{rest} bytes follow the pickle", position=machine.position, opcode="STOP")
+            error = TrailingDataError(
+                f"{rest} bytes follow the pickle", position=machine.position, opcode="STOP"
+            )
     except PolicyError as refusal:
         # The denials hide what else was wrong; it is the cause.
         cause = refusal.__cause__
@@ -301,5 +313,10 @@ def survey(
         error = failure
     gate = machine.gate
     return Survey(
-        gate.denials(), error, machine.opcodes, gate.calls, tuple(gate.handles or ()), machine.offset + machine.position
+        gate.denials(),
+        error,
+        machine.opcodes,
+        gate.calls,
+        tuple(gate.handles or ()),
+        machine.offset + machine.position,
     )

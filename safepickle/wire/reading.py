@@ -84,7 +84,7 @@ def piece(data: bytes, start: int, stop: int) -> bytes:
     """A slice of the bytes."""
     if cython.compiled:
         if 0 <= start <= stop <= len(data):
-            return cut_bytes(data, start, stop)  # type: ignore[name-defined,no-any-return]  # noqa: F821
+            return cut_bytes(data, start, stop)  # type: ignore[name-defined,no-any-return]
     return data[start:stop]
 
 
@@ -93,7 +93,7 @@ def utf8(data: bytes, start: int, stop: int) -> str:
     try:
         if cython.compiled:
             if 0 <= start <= stop <= len(data):
-                return decode_utf8(data, start, stop)  # type: ignore[name-defined,no-any-return]  # noqa: F821
+                return decode_utf8(data, start, stop)  # type: ignore[name-defined,no-any-return]
         return str(data[start:stop], "utf-8", "surrogatepass")
     except UnicodeDecodeError as error:
         raise FormatError(f"text is not UTF-8: {error.reason}") from None
@@ -103,7 +103,7 @@ def long_int(data: bytes, start: int, stop: int) -> int:
     """An int in two's complement, little-endian; no bytes are 0."""
     if cython.compiled:
         if 0 <= start < stop <= len(data) and stop - start <= 8:
-            return small_int(data, start, stop)  # type: ignore[name-defined,no-any-return]  # noqa: F821
+            return small_int(data, start, stop)  # type: ignore[name-defined,no-any-return]
     return int.from_bytes(data[start:stop], "little", signed=True)
 
 

@@ -150,7 +150,9 @@ def _checked(piece: Any, most: int) -> bytes:
         if piece is None:
             raise FormatError("the file has no data ready (it is non-blocking)")
         if not isinstance(piece, (bytes, bytearray, memoryview)):
-            raise FormatError(f"read() returned {type(piece).__name__[:40]!a}, not bytes: open the file in binary mode")
+            raise FormatError(
+                f"read() returned {type(piece).__name__[:40]!a}, not bytes: open the file in binary mode"
+            )
         piece = bytes(piece)
     if len(piece) > most:
         raise FormatError("read() returned more than was asked for")

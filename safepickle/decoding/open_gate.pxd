@@ -1,0 +1,5 @@
+cimport cython
+from safepickle.decoding.gates cimport Gate
+
+cdef class OpenGate(Gate):
+    pass

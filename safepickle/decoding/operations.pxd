@@ -1,0 +1,44 @@
+cimport cython
+from safepickle.decoding.gates cimport Gate
+from safepickle.decoding.hashing cimport KeyGuard, add_items, set_items
+from safepickle.decoding.nesting cimport Nesting
+from safepickle.decoding.window cimport Window
+from safepickle.wire.reading cimport int4, long_int, uint4, utf8
+
+cdef frozenset _LEAVES, _SETS, _TEXTS
+cdef dict _PUTS, _GETS, _EXTS, _BYTES
+
+cdef class Operations(Window):
+    cdef readonly Gate gate
+    cdef Nesting nesting
+    cdef str encoding, errors
+    cdef object buffers
+    cdef list stack, metastack, memo
+    cdef dict sparse
+    cdef Py_ssize_t base
+    cdef readonly int protocol
+    cdef bint underflow
+
+    cpdef _stop(self)
+    cpdef _tuple(self, Py_ssize_t start, int opcode, tuple items)
+    cpdef _append(self, Py_ssize_t start, int opcode, object target, list items)
+    cpdef _set_items(self, Py_ssize_t start, int opcode, object target, list items)
+    cpdef _add_items(self, object target, list items)
+    cpdef _call_out(self)
+    cpdef _rare(self, int opcode)
+    cpdef _push(self, object value)
+    cpdef _join_and_push(self, object value, Py_ssize_t amount)
+    cpdef list _close_mark(self)
+    cpdef _index(self, int width)
+    cpdef _put(self, object index)
+    cpdef _get(self, object index)
+    @cython.locals(length=Py_ssize_t, data=bytes)
+    cpdef _text(self, int opcode)
+    cpdef _check_int(self, object number)
+    cpdef _find(self, object module, object name)
+    @cython.locals(height=Py_ssize_t, deepest=Py_ssize_t)
+    cpdef _finish_call(self, object result)
+    cpdef _reduce(self)
+    cpdef _new_object(self, bint extended)
+    cpdef _instantiate(self, object cls, list args)
+    cpdef _build(self)

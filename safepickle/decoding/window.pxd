@@ -1,0 +1,21 @@
+cimport cython
+from safepickle.decoding.budget cimport Budget
+from safepickle.wire.reading cimport uint4
+
+cdef class Window:
+    cdef readonly bytes data
+    cdef object source
+    cdef Budget budget
+    cdef readonly bint strict
+    cdef readonly Py_ssize_t position, end, offset, start
+    cdef bint in_frame
+    cdef readonly int opcode
+
+    cpdef fetch(self, Py_ssize_t start, Py_ssize_t argument, Py_ssize_t count)
+    cpdef _read(self, Py_ssize_t count)
+    cpdef _replace(self, bytes data)
+    cpdef need(self, Py_ssize_t count)
+    cpdef open_frame(self, object length)
+    cpdef bytes line(self)
+    @cython.locals(length=Py_ssize_t)
+    cpdef Py_ssize_t length(self, int width) except -1

@@ -4,17 +4,20 @@ A hot module asks `cython.compiled` in a few leaf helpers. When Cython compiles 
 and drops the other branch. When the file runs as it is, the answer comes from here, so that nothing of
 Cython is imported (or needs to be installed) at run time:
 
-    TYPE_CHECKING = False
-    if TYPE_CHECKING:
+    COMPILING = False
+    if COMPILING:
         import cython
     else:
         from .._form import cython
+
+Type checkers are told that COMPILING is false, so that they check the form that runs as Python; names that only
+the compiled side uses are declared in the `.pxd`.
 
 Rule: nothing but `compiled` is offered. C types live in the `.pxd` beside the module; a decorator or a cast
 from `cython` in a hot module is an AttributeError in the uncompiled form, and a test runs that form.
 """
 
-from typing import Final
+from typing import Final, Literal
 
 
 class _Uncompiled:
@@ -22,7 +25,7 @@ class _Uncompiled:
 
     __slots__ = ()
 
-    compiled: Final = False
+    compiled: Final[Literal[False]] = False
 
 
 cython: Final = _Uncompiled()

@@ -147,6 +147,7 @@ def parse_size(text: str) -> int:
         return int(number) * factor
     whole, fraction = number.split(".")
     scaled = int(whole + fraction) * factor
+    size: int
     size, rest = divmod(scaled, 10 ** len(fraction))
     if rest:
         raise ValueError(f"not a whole number: {text!a}")

@@ -18,10 +18,6 @@ from time import monotonic
 from ..errors import LimitError
 from ..limits import Limits
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    import cython
-
 #: Opcodes in one slice; the clock is looked at once per slice.
 SLICE = 1024
 #: The most that one opcode pays for without a check of its own: a short str of 255 bytes, wide characters included.

@@ -32,10 +32,6 @@ from .emulated import CONSTANTS, EMULATED
 from .handles import GlobalHandle, HeldTuple, Inert
 from .hashing import KeyGuard
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    import cython
-
 REFER = Right.REFER.value
 CALL = Right.CALL.value
 NEW = Right.NEW.value
@@ -109,8 +105,8 @@ class Gate:
         self.handles_seen = False
         #: Something that is not of this load's making may be on the stack.
         self.foreign = False
-        self.made: dict[int, tuple[Any, Any]] | None = None
-        self.types: dict[type, GlobalHandle] | None = None
+        self.made: Any = None
+        self.types: Any = None
         self.opcode = 0
         self.position = 0
         self.calls = 0
@@ -494,13 +490,14 @@ class Gate:
                 self.deny(handle, NEW, f"its arguments are refused: {refusal}")
                 return Inert(handle)
         self.budget.take_object(handle.cost)
+        maker: Any = base
         try:
             if base is object:
-                result = object.__new__(target)
+                result = maker.__new__(target)
             else:
-                result = base.__new__(target, state)  # type: ignore[call-overload]
-                if base.__init__ is not object.__init__:  # type: ignore[misc]
-                    base.__init__(result, state)  # type: ignore[misc]
+                result = maker.__new__(target, state)
+                if maker.__init__ is not object.__init__:
+                    maker.__init__(result, state)
         except Exception as error:
             raise ReconstructionError(
                 f"{quote_name(handle.module, handle.name)} failed: {type(error).__name__}"
@@ -551,7 +548,7 @@ class Gate:
             if extend is not None:
                 extend(obj, items)
             else:
-                append = kind.append  # type: ignore[attr-defined]
+                append = kind.append
                 for item in items:
                     append(obj, item)
         except SafePickleError:

@@ -13,10 +13,6 @@ from typing import Any
 
 from ..policy.contracts import CONTRACTS
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    import cython
-
 
 class GlobalHandle:
     """A global on the machine's stack: named, not yet handed out.

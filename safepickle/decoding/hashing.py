@@ -21,10 +21,6 @@ from typing import Any
 from ..errors import FormatError, LimitError, ReconstructionError, quote
 from .budget import Budget
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    import cython
-
 #: Nesting of tuples, frozensets and instances in a key that CPython's recursive hash is trusted with.
 MAX_KEY_DEPTH = 200
 #: Keys with one hash in one container.

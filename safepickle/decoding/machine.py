@@ -24,10 +24,6 @@ from .gates import Gate
 from .hashing import set_items
 from .operations import Operations
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    import cython
-
 _FRESH, _RUNNING, _DONE = 0, 1, 2
 
 

@@ -22,8 +22,8 @@ from __future__ import annotations
 
 from ..errors import LimitError
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
+COMPILING = False
+if COMPILING:
     import cython
 else:
     from .._form import cython
@@ -61,20 +61,20 @@ class Nesting:
 
     def __dealloc__(self) -> None:
         if cython.compiled:
-            free_numbers(self.heights)  # type: ignore[name-defined]
-            free_numbers(self.cells)  # type: ignore[name-defined]
-            free_numbers(self.depths)  # type: ignore[name-defined]
-            free_numbers(self.memo)  # type: ignore[name-defined]
+            free_numbers(self.heights)
+            free_numbers(self.cells)
+            free_numbers(self.depths)
+            free_numbers(self.memo)
 
     def _make_room(self) -> None:
         """Have room for one more entry and one more cell (compiled form)."""
         if cython.compiled:
             if self.count >= self.room:
-                self.heights = more_numbers(self.heights, self.room)  # type: ignore[name-defined]
-                self.cells = more_numbers(self.cells, self.room)  # type: ignore[name-defined]
+                self.heights = more_numbers(self.heights, self.room)
+                self.cells = more_numbers(self.cells, self.room)
                 self.room = 2 * self.room + 16
             if self.cell_count >= self.cell_room:
-                self.depths = more_numbers(self.depths, self.cell_room)  # type: ignore[name-defined]
+                self.depths = more_numbers(self.depths, self.cell_room)
                 self.cell_room = 2 * self.cell_room + 16
 
     def refuse(self, asked: int) -> None:
@@ -138,7 +138,7 @@ class Nesting:
             cell = -cell
         if cython.compiled:
             if index >= self.memo_room and index <= 2 * self.memo_room + 16:
-                self.memo = more_numbers(self.memo, self.memo_room)  # type: ignore[name-defined]
+                self.memo = more_numbers(self.memo, self.memo_room)
                 self.memo_room = 2 * self.memo_room + 16
             if 0 <= index < self.memo_room:
                 self.memo[index] = cell

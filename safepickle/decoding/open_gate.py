@@ -22,10 +22,6 @@ from .budget import Budget
 from .gates import Gate
 from .hashing import KeyGuard
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    import cython
-
 _MISSING = object()
 
 
@@ -77,7 +73,8 @@ class OpenGate(Gate):
                 raise TypeError(
                     f"in constructor for {getattr(callee, '__name__', callee)}: {error}"
                 ) from error
-        return callee.__new__(callee)
+        maker: Any = callee
+        return maker.__new__(callee)
 
     def new(self, cls: Any, args: Any, kwargs: Any) -> Any:
         if type(args) is not tuple:
@@ -85,7 +82,8 @@ class OpenGate(Gate):
         if not isinstance(cls, type):
             raise FormatError(f"NEWOBJ class argument must be a type, not {type(cls).__name__}")
         self.budget.take_call()
-        return cls.__new__(cls, *args) if kwargs is None else cls.__new__(cls, *args, **kwargs)
+        maker: Any = cls
+        return maker.__new__(cls, *args) if kwargs is None else maker.__new__(cls, *args, **kwargs)
 
     def value(self, obj: Any) -> Any:
         return obj

@@ -35,10 +35,6 @@ from .hashing import add_items, set_items
 from .nesting import Nesting
 from .window import Window
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    import cython
-
 #: Results of calls whose depth says nothing: no containers, or the arguments are gone from them.
 _LEAVES = frozenset({bytes, bytearray, str, int, float, complex, range, bool, type(None), type})
 _SETS = frozenset({set, frozenset})

@@ -17,10 +17,6 @@ from ..errors import EmptyInputError, FormatError, TruncatedError
 from ..wire.reading import uint4, uint8
 from .budget import Budget
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    import cython
-
 
 class Window:
     """A stretch of the pickle.

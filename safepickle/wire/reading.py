@@ -18,8 +18,8 @@ import struct
 
 from ..errors import FormatError, quote
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
+COMPILING = False
+if COMPILING:
     import cython
 else:
     from .._form import cython
@@ -84,7 +84,7 @@ def piece(data: bytes, start: int, stop: int) -> bytes:
     """A slice of the bytes."""
     if cython.compiled:
         if 0 <= start <= stop <= len(data):
-            return cut_bytes(data, start, stop)  # type: ignore[name-defined,no-any-return]
+            return cut_bytes(data, start, stop)
     return data[start:stop]
 
 
@@ -93,7 +93,7 @@ def utf8(data: bytes, start: int, stop: int) -> str:
     try:
         if cython.compiled:
             if 0 <= start <= stop <= len(data):
-                return decode_utf8(data, start, stop)  # type: ignore[name-defined,no-any-return]
+                return decode_utf8(data, start, stop)
         return str(data[start:stop], "utf-8", "surrogatepass")
     except UnicodeDecodeError as error:
         raise FormatError(f"text is not UTF-8: {error.reason}") from None
@@ -103,7 +103,7 @@ def long_int(data: bytes, start: int, stop: int) -> int:
     """An int in two's complement, little-endian; no bytes are 0."""
     if cython.compiled:
         if 0 <= start < stop <= len(data) and stop - start <= 8:
-            return small_int(data, start, stop)  # type: ignore[name-defined,no-any-return]
+            return small_int(data, start, stop)
     return int.from_bytes(data[start:stop], "little", signed=True)
 
 
@@ -165,7 +165,7 @@ def parse_string_line(line: bytes, strict: bool) -> bytes:
     body = line[1:-1]
     if not strict:
         try:
-            return codecs.escape_decode(body)[0]  # type: ignore[attr-defined,no-any-return]
+            return codecs.escape_decode(body)[0]  # type: ignore[no-any-return]
         except (ValueError, Warning) as error:
             raise FormatError(f"bad escape in a STRING: {error}") from None
     if not body.isascii():

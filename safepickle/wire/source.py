@@ -156,7 +156,8 @@ def _checked(piece: Any, most: int) -> bytes:
         piece = bytes(piece)
     if len(piece) > most:
         raise FormatError("read() returned more than was asked for")
-    return piece
+    checked: bytes = piece
+    return checked
 
 
 def open_source(file: Any) -> Source:

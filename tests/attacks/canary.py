@@ -7,7 +7,11 @@ recorded.
 
 from __future__ import annotations
 
+import operator
 from typing import Any
+
+#: A known gadget under a name of our own: a rule for it hands over the gadget.
+reexported = operator.attrgetter
 
 #: What acted, oldest first. Emptied by the tripwire.
 RECORD: list[str] = []
@@ -182,6 +186,10 @@ class QuietDict(dict[Any, Any]):
 
 class QuietSet(set[Any]):
     """A set subclass that adds nothing."""
+
+
+class Buffer(bytearray):
+    """A bytearray subclass that adds nothing."""
 
 
 class MadeByCall:

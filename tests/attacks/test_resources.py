@@ -26,6 +26,7 @@ SCRIPT = Path(__file__).parent / "costly.py"
 LOADED = {
     "memo index 9 999 999": "loaded NoneType",
     "9 billion items, laughing": "loaded list",
+    "towers of one hash": "loaded dict",
 }
 
 
@@ -66,7 +67,7 @@ import sys
 import safepickle
 from safepickle._forms import python_form
 sp = safepickle if sys.argv[1] == "compiled" else python_form()
-levels = 1_000_000
+levels = 1_000_000 if sys.argv[1] == "compiled" else 200_000
 unbounded = sp.Limits(max_depth=None, max_hash_work=None, max_memory=None)
 for data in (
     b"]" * levels + b"a" * (levels - 1) + b".",
@@ -106,3 +107,13 @@ def test_an_instance_nests_no_deeper_than_the_limit(sp: Any) -> None:
     )
     outcomes = [json.loads(line)["outcome"] for line in done.stdout.splitlines()]
     assert outcomes == ["LimitError max_depth"] * 2
+
+
+def test_what_stdlib_allows_takes_no_abuse(sp: Any) -> None:
+    """R26, D15, D19: no callable of the pack takes memory or time out of proportion to its arguments."""
+    script = SCRIPT.parent / "abuse.py"
+    done = run(str(script), "compiled" if sp.COMPILED else "python", timeout=120)
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert rows, done.stderr[-2000:]
+    assert rows[-1] == {"trying": ""}, f"ended at {rows[-1]}: {done.stderr[-2000:]}"
+    assert [(rows[k - 1], row) for k, row in enumerate(rows) if "problem" in row] == []

@@ -3,7 +3,7 @@ from safepickle.decoding.budget cimport Budget
 from safepickle.decoding.handles cimport GlobalHandle, HeldTuple, Inert
 from safepickle.decoding.hashing cimport KeyGuard
 
-cdef int REFER, CALL, NEW, BUILD, APPEND, SETITEM, ADD, ALL_RIGHTS
+cdef int REFER, CALL, NEW, BUILD, APPEND, SETITEM, ADD, ALL_RIGHTS, _READS, _SIZES, _HASHES
 
 cdef class Gate:
     cdef readonly object policy
@@ -14,7 +14,7 @@ cdef class Gate:
     cdef readonly bint inert, strict, foreign, handles_seen
     cdef public bint in_hook
     cdef readonly dict handles
-    cdef dict made, types
+    cdef dict made, types, states
     cdef readonly list denied
     cdef public int opcode
     cdef public long long position
@@ -37,6 +37,7 @@ cdef class Gate:
     @cython.locals(held=bint)
     cpdef tuple_of(self, tuple items)
     cpdef call(self, object callee, object args)
+    cpdef _arguments(self, GlobalHandle callee, object args)
     cpdef instantiate(self, object callee, tuple args)
     cpdef new(self, object cls, object args, object kwargs)
     @cython.locals(arguments=tuple)

@@ -17,12 +17,14 @@ Rules that hold here:
 from __future__ import annotations
 
 import copyreg
+import enum
 import sys
 import types
 from typing import Any
 from collections.abc import Callable
 
 from ..errors import Denial, FormatError, PolicyError, ReconstructionError, SafePickleError, quote, quote_name
+from ..policy.contracts import CONTRACTS, ENUM, HARMLESS_FACTORIES, STATES
 from ..policy.gadgets import gadget_reason
 from ..policy.rules import Policy, Right, suggestion
 from ..wire.opcodes import opcode_name
@@ -44,9 +46,12 @@ _LABELS = {right.value: right.label for right in Right}
 
 _MEMBER = types.MemberDescriptorType
 _NAMED = (type, types.FunctionType, types.BuiltinFunctionType)
-#: Classes whose constructors read an iterable to its end, or take a number as a size (D15).
-_SIZED = (bytes, bytearray)
+#: Classes whose constructors read an iterable to its end, take a number as a size (D15), or hash items (D05).
 _READERS = (list, tuple, set, frozenset, dict, bytes, bytearray)
+_SIZED = (bytes, bytearray)
+_HASHERS = (set, frozenset, dict)
+_READS, _SIZES, _HASHES = 1, 2, 4
+_FACTORIES = frozenset(HARMLESS_FACTORIES)
 #: What no opcode changes; lists, dicts and sets come here only when the stream did not make them.
 _DATA = frozenset(
     {
@@ -66,6 +71,8 @@ _DATA = frozenset(
         GlobalHandle,
     }
 )
+_UNKNOWN = object()
+_UNHASHABLE = frozenset({list, dict, set, bytearray})
 #: Depth of attributes in a dotted name; pickle has no bound.
 MAX_DOTS = 20
 
@@ -107,6 +114,8 @@ class Gate:
         self.foreign = False
         self.made: Any = None
         self.types: Any = None
+        #: State contract by class, or None where there is none.
+        self.states: Any = None
         self.opcode = 0
         self.position = 0
         self.calls = 0
@@ -130,6 +139,7 @@ class Gate:
             self.handles = {}
             self.made = {}
             self.types = {}
+            self.states = {}
         handle = self.handles.get((module, name))
         if handle is not None:
             return handle
@@ -228,11 +238,15 @@ class Gate:
                 )
         handle.target = target
         handle.resolved = True
+        handle.cost = 64
+        if isinstance(target, _NAMED) and handle.contract is None:
+            # A re-export under another name is held to the same contract.
+            handle.contract = CONTRACTS.get((str(target.__module__), target.__qualname__))
         if isinstance(target, type):
             handle.cost = 32 + type.__getattribute__(target, "__basicsize__") + 2 * 48
-            handle.sized = 2 if issubclass(target, _SIZED) else 1 if issubclass(target, _READERS) else 0
-        else:
-            handle.cost = 64
+            handle.sized = _traits(target)
+            if isinstance(target, enum.EnumMeta) and handle.contract is None:
+                handle.contract = ENUM
 
     # -- denials -----------------------------------------------------------------------------------------------
 
@@ -367,10 +381,25 @@ class Gate:
             if not callee.rights & CALL:
                 self.deny(callee, CALL, "not in a form that picklers write")
                 return Inert(callee)
-        args = self.value(args)
+        args = self._arguments(callee, args)
         if not self.require(callee, CALL):
             return Inert(callee)
         return self._run(callee, CALL, args, None)
+
+    def _arguments(self, callee: GlobalHandle, args: Any) -> Any:
+        """Return arguments as values; a factory that will be called later needs that right now."""
+        if type(args) is HeldTuple:
+            contract = callee.contract
+            if (
+                contract is not None
+                and contract.calls_later is not None
+                and contract.calls_later < len(args.items)
+            ):
+                factory = args.items[contract.calls_later]
+                if type(factory) is GlobalHandle and (factory.module, factory.name) not in _FACTORIES:
+                    self.require(factory, CALL)
+            return self.value(args)
+        return args
 
     def instantiate(self, callee: Any, args: tuple[Any, ...]) -> Any:
         """INST and OBJ: call a class; without arguments only make an instance, as pickle does."""
@@ -398,7 +427,7 @@ class Gate:
                 return Inert(None)
             self._not_a_global(cls, NEW)
             return Inert(None)
-        args = self.value(args)
+        args = self._arguments(cls, args)
         if not args and not kwargs and cls.module == "builtins" and cls.name == "object":
             self.budget.take_object(16)
             return object()
@@ -450,12 +479,30 @@ class Gate:
 
     def _sizes_are_bounded(self, handle: GlobalHandle, right: int, args: tuple[Any, ...]) -> bool:
         for arg in args:
-            if type(arg) is range:
-                self.budget.take_items(0, len(arg) if arg.stop - arg.start < 2**62 else 2**62, 36)
-            elif type(arg) is int and handle.sized == 2:
+            kind = type(arg)
+            if kind is range and handle.sized & _READS:
+                length = (arg[-1] - arg[0]) // arg.step + 1 if arg else 0
+                self.budget.take_items(0, min(length, 2**60), 36)
+            elif kind is int and handle.sized & _SIZES:
                 self.deny(handle, right, "its arguments are refused: a number as a size")
                 return False
+            elif handle.sized & _HASHES:
+                self._check_keys(handle, arg)
         return True
+
+    def _check_keys(self, handle: GlobalHandle, arg: Any) -> None:
+        """Check what a constructor will hash: an enumeration its argument, a set or dict the items (D05, D06)."""
+        kind = type(arg)
+        if isinstance(handle.target, enum.EnumMeta):
+            if kind not in _UNHASHABLE:
+                self.keys.check(handle, arg)
+            return
+        if kind is list or kind is tuple or kind is set or kind is frozenset or kind is dict:
+            pairs = issubclass(handle.target, dict) and kind is not dict
+            for item in arg:
+                key = item[0] if pairs and type(item) in (tuple, list) and item else item
+                if type(key) not in _UNHASHABLE:
+                    self.keys.check(arg, key)
 
     def _adopt(self, handle: GlobalHandle, result: Any) -> None:
         """Note what a call made, so that later opcodes find the rule it was made under, and pay for its size."""
@@ -522,8 +569,22 @@ class Gate:
             return
         kind = type(obj)
         setter = getattr(kind, "__setstate__", None)
+        contract = self.states.get(kind, _UNKNOWN)
+        if contract is _UNKNOWN:
+            contract = STATES.get((handle.module, handle.name)) or STATES.get(
+                (str(kind.__module__), kind.__qualname__)
+            )
+            self.states[kind] = contract
+        if contract is not None:
+            refusal = contract.check(state)
+            if refusal is not None:
+                self.deny(handle, BUILD, f"its state is refused: {refusal}")
+                return
         try:
             if setter is not None:
+                if setter is BaseException.__setstate__:
+                    # It sets attributes one by one: __class__, __cause__, or args that are read to their end.
+                    check_exception_state(state)
                 # Looked up on the type: an instance attribute would be a call without REDUCE (R43).
                 self.budget.take_call()
                 setter(obj, state)
@@ -686,6 +747,28 @@ def check_state_key(key: Any) -> None:
         raise FormatError(f"a state key is {quote(key)}, not a str")
     if key.startswith("__") and key.endswith("__"):
         raise FormatError(f"a state key is a dunder name: {quote(key)}")
+
+
+def check_exception_state(state: Any) -> None:
+    """Refuse state that an exception's own ``__setstate__`` would turn into more than data."""
+    if state is None:
+        return
+    if type(state) is not dict:
+        raise FormatError(f"state is {quote(state)}, not a dict")
+    for key in state:
+        check_state_key(key)
+    if "args" in state and type(state["args"]) is not tuple:
+        raise FormatError("the args of an exception are not a tuple")
+
+
+def _traits(target: type) -> int:
+    """Return what a class's constructor does with its arguments."""
+    traits = _READS if issubclass(target, _READERS) else 0
+    if issubclass(target, _SIZED):
+        traits |= _SIZES
+    if issubclass(target, _HASHERS) or isinstance(target, enum.EnumMeta):
+        traits |= _HASHES
+    return traits
 
 
 def member_of(kind: type, name: str) -> Any:

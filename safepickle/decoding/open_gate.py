@@ -92,7 +92,7 @@ class OpenGate(Gate):
         return items
 
     def build(self, obj: Any, state: Any) -> None:
-        setter = getattr(obj, "__setstate__", _MISSING)
+        setter: Any = getattr(obj, "__setstate__", _MISSING)
         if setter is not _MISSING:
             setter(state)
             return

@@ -56,14 +56,15 @@ def _machine(
         raise TypeError("encoding and errors must be str")
     if type(limits) is not Limits:
         raise TypeError(f"limits must be Limits, not {type(limits).__name__}")
-    budget = Budget(limits)
     if isinstance(policy, Policy):
+        limits = policy.within(limits)
         kind = OpenGate if policy.unrestricted and not inert else Gate
     elif isinstance(policy, FindClass):
         # The user's own policy object: what its find_class returns is granted, all else is denied.
         kind, find_class, policy = Gate, find_class or policy.find_class, PLAIN
     else:
         raise TypeError(f"policy must be a Policy or have find_class, not {type(policy).__name__}")
+    budget = Budget(limits)
     gate = kind(policy, budget, find_class, persistent_load, bool(fix_imports), inert)
     iterator = None if buffers is None else iter(buffers)
     return Machine(data, source, gate, encoding, errors, iterator)
@@ -103,13 +104,12 @@ def loads(
     :raises ReconstructionError: if something the policy allows fails.
     """
     content = as_bytes(data)
-    most = limits.max_bytes
-    if most is not None and len(content) > most:
-        raise LimitError("max_bytes", most, len(content))
     machine = _machine(
         content, None, policy=policy, limits=limits, fix_imports=fix_imports, encoding=encoding, errors=errors,
         buffers=buffers,
     )  # fmt: skip
+    if len(content) > machine.gate.budget.max_bytes:
+        machine.gate.budget.refuse("max_bytes", len(content))
     value = _run(machine)
     if machine.strict and machine.position != len(content):
         # What follows is never looked at by pickle, and hides a second pickle or another file format (R69).

@@ -11,11 +11,12 @@ Rules that hold here:
 from __future__ import annotations
 
 import pickle
-from typing import Any, Callable
+from typing import Any
+from collections.abc import Callable
 
 from ..errors import EncodingError, StateError
 from ..limits import DEFAULT_LIMITS, Limits
-from ..policy.rules import PLAIN
+from ..policy.rules import PLAIN, Policy
 from ..wire.opcodes import HIGHEST_PROTOCOL
 from ..wire.writing import Bounds, Memo
 from .canonical import canonical_bytes
@@ -34,9 +35,11 @@ _DEFAULT_BOUNDS = Bounds(DEFAULT_LIMITS)
 _recent: tuple[Limits, Bounds] = (DEFAULT_LIMITS, _DEFAULT_BOUNDS)
 
 
-def _bounds(limits: Limits) -> Bounds:
-    global _recent  # noqa: PLW0603 (a cache of one immutable pair, replaced whole)
+def _bounds(limits: Limits, policy: Any) -> Bounds:
+    global _recent
     known = _recent
+    if isinstance(policy, Policy) and policy.limits is not None:
+        return Bounds(policy.within(limits))
     if known[0] is limits:
         return known[1]
     if limits is DEFAULT_LIMITS:
@@ -90,7 +93,7 @@ def dumps(
     :raises LimitError: for a pickle beyond the limits.
     :raises EncodingError: for an object that cannot be written.
     """
-    bounds = _bounds(limits)
+    bounds = _bounds(limits, policy)
     if canonical:
         return canonical_bytes(obj, protocol, bounds)
     encoder = Encoder(
@@ -111,7 +114,7 @@ def dump(
     canonical: bool = False,
 ) -> None:
     """Write *obj* as a pickle to *file*, an object with ``write``. See :func:`dumps`."""
-    bounds = _bounds(limits)
+    bounds = _bounds(limits, policy)
     protocol_used = _protocol(protocol, buffer_callback)
     write = _write_of(file)
     if canonical:
@@ -160,7 +163,7 @@ class Pickler:
         self,
         file: Any,
         protocol: int | None = None,
-        fix_imports: bool = True,  # noqa: FBT001, FBT002 (pickle's signature)
+        fix_imports: bool = True,
         buffer_callback: BufferCallback | None = None,
         *,
         policy: Any = None,
@@ -171,7 +174,7 @@ class Pickler:
         self._fix_imports = fix_imports
         self._buffer_callback = buffer_callback
         self._used_policy = self._policy if policy is None else policy
-        self._bounds = _bounds(self._limits if limits is None else limits)
+        self._bounds = _bounds(self._limits if limits is None else limits, self._used_policy)
         self._memo = Memo()
         self._memo_is_set = False
         self._running = False
@@ -179,7 +182,7 @@ class Pickler:
         self.bin: bool = self._protocol >= 1
         gate_for(self._used_policy)
 
-    def persistent_id(self, obj: Any) -> Any:  # noqa: ARG002 (to be overridden)
+    def persistent_id(self, obj: Any) -> Any:
         """Return the persistent id of *obj*, or None to write the object itself."""
         return None
 

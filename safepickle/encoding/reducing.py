@@ -70,7 +70,7 @@ SINGLETON_TYPES: dict[type, tuple[Any]] = {
     type(...): (...,),
 }
 #: Reducers of copyreg's table that run no code of the data.
-_OWN_REDUCERS = (copyreg.pickle_complex, getattr(copyreg, "pickle_union", None))
+_OWN_REDUCERS = (getattr(copyreg, "pickle_complex", None), getattr(copyreg, "pickle_union", None))
 #: Types that need no rule: the machine makes their values itself, or they are written as a global.
 EXEMPT = frozenset({range, slice, object, type(...), type(NotImplemented), BuiltinFunctionType})
 

@@ -268,6 +268,10 @@ class Policy:
         moved = self.aliases.get((module, "*"))
         return (module, name) if moved is None else (moved[0], name)
 
+    def within(self, limits: Limits) -> Limits:
+        """Return the limits that hold for a caller who gives *limits*: the smaller bounds of both."""
+        return limits if self.limits is None else limits & self.limits
+
     def lookup(self, module: str, name: str) -> Rule | None:
         """Return the rule for a global, or None where it is denied."""
         rule = self.rules.get((module, name))
@@ -365,7 +369,7 @@ def _policy_from_parts(
 
 def _unrestricted() -> Policy:
     policy = Policy.__new__(Policy)
-    policy._set("UNRESTRICTED", {}, {}, frozenset(), None, unrestricted=True)  # noqa: SLF001 - its own class
+    policy._set("UNRESTRICTED", {}, {}, frozenset(), None, unrestricted=True)
     return policy
 
 

@@ -165,7 +165,7 @@ def parse_string_line(line: bytes, strict: bool) -> bytes:
     body = line[1:-1]
     if not strict:
         try:
-            return codecs.escape_decode(body)[0]  # type: ignore[no-any-return]
+            return codecs.escape_decode(body)[0]
         except (ValueError, Warning) as error:
             raise FormatError(f"bad escape in a STRING: {error}") from None
     if not body.isascii():

@@ -175,6 +175,28 @@ def test_one_right_never_implies_another(
     check(sp, pickled(body), expected, policy=allowing(*rows.split("\n")))
 
 
+AFTER: tuple[tuple[str, bytes], ...] = (
+    ("a call", call(ACT)),
+    ("a call by OBJ", MARK + ACT + ONE + OBJ),
+    ("a call by INST", MARK + ONE + op("INST", CANARY, "act")),
+    ("an instance", new(name(CANARY, "Loud"), ONE)),
+    ("state", new(name(CANARY, "Loud")) + DICT + BUILD),
+    ("items", new(name(CANARY, "Bag")) + MARK + ONE + APPENDS),
+    ("an import", call(name("attacks.landmine", "Thing"))),
+)
+
+
+@pytest.mark.parametrize(("title", "body"), AFTER, ids=[row[0] for row in AFTER])
+def test_nothing_is_done_after_a_denial(sp: Any, title: str, body: bytes) -> None:
+    """R68, S12: the rest of the stream is read to list what else is refused, not to do what is allowed."""
+    policy = allowing("act refer call", "Loud call new build", "Bag new append") | allowing(
+        "Thing call", module="attacks.landmine"
+    )
+    refused = name("os", "system") + op("BINPUT", 99) + b"0"
+    check(sp, pickled(refused + body), denied(("os", "system")), policy=policy)
+    check(sp, pickled(call(name("os", "system")) + b"0" + body), denied(("os", "system")), policy=policy)
+
+
 # --- Names --------------------------------------------------------------------------------------------------
 
 NAMES: tuple[tuple[str, str, str, str, bytes], ...] = (

@@ -170,6 +170,24 @@ def test_persistent_ids_are_refused_without_a_hook(sp: Any, data: bytes) -> None
     check(sp, data, MALFORMED)
 
 
+def test_hooks_are_not_asked_after_a_denial(sp: Any) -> None:
+    """R68: neither persistent_load nor find_class runs for a stream that is refused already."""
+
+    class Hooked(sp.Unpickler):  # type: ignore[misc,name-defined]
+        def persistent_load(self, pid: Any) -> Any:
+            canary.RECORD.append("persistent_load")
+
+        def find_class(self, module: str, name: str) -> Any:
+            if module == "os":
+                return super().find_class(module, name)
+            canary.RECORD.append("find_class")
+            return canary.Plain
+
+    refused = name("os", "system") + b"0"
+    for rest in (number(1) + PERSID, name("x", "y"), new(name("x", "y"))):
+        check_load(Hooked(io.BytesIO(pickled(refused + rest))).load, denied(("os", "system")))
+
+
 def test_persistent_ids_are_counted(sp: Any) -> None:
     """R64: each asks the application once."""
 

@@ -59,6 +59,8 @@ class Budget:
     def next_slice(self, used: int) -> int:
         """Pay for *used* opcodes and return how many may follow before the next look (at least one)."""
         self.opcodes_left -= used
+        # Whatever an opcode does, it may leave one more place taken on the stack.
+        self.memory_left -= 8 * used
         self.since_clock += used
         # What is paid for within a slice without a check can have been overdrawn by one opcode at most.
         if self.objects_left < 0:

@@ -726,19 +726,28 @@ def set_state(gate: Gate, obj: Any, state: Any) -> None:
     if state is not None:
         if type(state) is not dict:
             raise FormatError(f"state is {quote(state)}, not a dict")
-        if state:
-            attributes = object.__getattribute__(obj, "__dict__")
-            for key in state:
-                check_state_key(key)
-            gate.budget.take_items(len(attributes), len(state), 48)
-            # Keys are not interned: they would stay for ever on some versions (R50).
-            attributes.update(state)
+        # A class without __dict__ is refused even for no attributes, where pickle's parsers differ (X15).
+        attributes = getattr_dict(obj)
+        for key in state:
+            check_state_key(key)
+        gate.budget.take_items(len(attributes), len(state), 48)
+        # Keys are not interned: they would stay for ever on some versions (R50).
+        attributes.update(state)
     if slots is not None:
         if type(slots) is not dict:
             raise FormatError(f"slot state is {quote(slots)}, not a dict")
         for key, item in slots.items():
             check_state_key(key)
             member_of(type(obj), key).__set__(obj, item)
+
+
+def getattr_dict(obj: Any) -> dict[str, Any]:
+    """Return the ``__dict__`` of an instance, by the generic look-up of its type."""
+    try:
+        attributes: dict[str, Any] = object.__getattribute__(obj, "__dict__")
+    except AttributeError:
+        raise FormatError(f"a {quote(type(obj).__name__)} has no attributes to set") from None
+    return attributes
 
 
 def check_state_key(key: Any) -> None:

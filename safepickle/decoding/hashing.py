@@ -83,6 +83,8 @@ class KeyGuard:
         except Exception as error:
             if not self.strict:
                 return 0
+            if isinstance(error, TypeError) and type(key) in (tuple, frozenset):
+                raise FormatError(f"a {type(key).__name__} with something unhashable in it cannot be a key") from None
             raise ReconstructionError(
                 f"a key of type {quote(type(key).__name__)} cannot be hashed"
             ) from error

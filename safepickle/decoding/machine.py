@@ -117,6 +117,9 @@ class Machine(Operations):
                 used = 0
                 self.opcodes += done
                 steps = budget.next_slice(done)
+                if len(stack) > nesting.waiting_bound and not metastack:
+                    # Without a mark there are only parents and arguments on the stack: so many are too deep.
+                    nesting.refuse(len(stack))
                 done = 0
                 missing = 0
                 for index in range(steps):

@@ -19,7 +19,7 @@ cdef extern from *:
 
 @cython.final
 cdef class Nesting:
-    cdef readonly Py_ssize_t max_depth, bottom_height, mark_bound, late
+    cdef readonly Py_ssize_t max_depth, bottom_height, waiting_bound, mark_bound, late
     cdef readonly Py_ssize_t top, count, cell_count
     cdef Py_ssize_t room, cell_room, memo_room
     cdef long long *heights

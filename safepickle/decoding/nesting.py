@@ -43,6 +43,8 @@ class Nesting:
         # Without a mark, only parents and a handful of arguments wait on the stack: a bound on the height bounds
         # the depth to come, before the containers are joined (``]`` a million times, then ``a``).
         self.bottom_height = 4 * max_depth + 64
+        #: The same with leaves between the parents, looked at once a slice of opcodes.
+        self.waiting_bound = self.bottom_height + 2048
         #: Open marks: picklers open one for each level, and one for arguments.
         self.mark_bound = 2 * max_depth + 8
         #: Height of the topmost container on the stack, -1 for none.

@@ -374,9 +374,11 @@ class Operations(Window):
         line = self.line()
         if opcode == 0x49 or opcode == 0x4C:  # INT, LONG
             self.gate.keys.big_ints = True
-            # A number of d digits has at least (d - 1) * 3.32 bits; int() is quadratic in them (D11).
-            if (len(line) - 3) * 3321 // 1000 > self.budget.max_int_bits:
-                self.budget.refuse("max_int_bits", (len(line) - 3) * 3321 // 1000)
+            # A number of d digits has at least (d - 1) * 3.32192 bits; int() is quadratic in them (D11).
+            digits = len(line.strip(b"-L"))
+            bits = (digits - 1) * 332192 // 100000 + 1
+            if bits > self.budget.max_int_bits:
+                self.budget.refuse("max_int_bits", bits)
             if opcode == 0x49:
                 return self._check_int(parse_int_line(line, self.strict))
             return self._check_int(parse_long_line(line, self.strict))

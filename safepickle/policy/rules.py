@@ -277,6 +277,9 @@ class Policy:
         rule = self.rules.get((module, name))
         if rule is None or (module, name) in self.denies:
             return None
+        if any(part.startswith("__") and part.endswith("__") for part in name.split(".")):
+            # A module's or a class's own machinery: __builtins__, __loader__, __subclasses__ (R05).
+            return None
         if not rule.accept_known_gadget and gadget_reason(module, name) is not None:
             return None
         return rule

@@ -29,7 +29,7 @@ _UINT4 = struct.Struct("<I").unpack_from
 _UINT8 = struct.Struct("<Q").unpack_from
 _FLOAT8 = struct.Struct(">d").unpack_from
 
-_INT = re.compile(rb"-?(?:0|[1-9][0-9]*)\Z")
+_INT = re.compile(rb"(?:0|-?[1-9][0-9]*)\Z")
 _FLOAT = re.compile(rb"-?(?:[0-9]+(?:\.[0-9]*)?(?:e[+-]?[0-9]+)?|inf|nan)\Z", re.IGNORECASE)
 _INDEX = re.compile(rb"(?:0|[1-9][0-9]*)\Z")
 _ESCAPE = re.compile(rb"\\(?:x([0-9a-fA-F]{2})|([\\'\"nrt]))")
@@ -47,9 +47,7 @@ def uint2(data: bytes, position: int) -> int:
 def int4(data: bytes, position: int) -> int:
     """Signed, 4 bytes, little-endian."""
     if cython.compiled:
-        value = data[position] + data[position + 1] * 0x100 + data[position + 2] * 0x10000
-        high = data[position + 3]
-        return value + (high - 256 if high > 127 else high) * 0x1000000
+        return read_int4(data, position)
     number: int = _INT4(data, position)[0]
     return number
 
@@ -57,9 +55,7 @@ def int4(data: bytes, position: int) -> int:
 def uint4(data: bytes, position: int) -> int:
     """Unsigned, 4 bytes, little-endian."""
     if cython.compiled:
-        value = data[position] + data[position + 1] * 0x100 + data[position + 2] * 0x10000
-        high = data[position + 3]
-        return value + high * 0x1000000
+        return read_uint4(data, position)
     number: int = _UINT4(data, position)[0]
     return number
 
@@ -73,9 +69,7 @@ def uint8(data: bytes, position: int) -> int:
 def float8(data: bytes, position: int) -> float:
     """IEEE 754 double, big-endian."""
     if cython.compiled:
-        if position < 0 or position + 8 > len(data):
-            raise FormatError("a float is cut off")
-        return unpack_double(data, position)
+        return read_float8(data, position)
     number: float = _FLOAT8(data, position)[0]
     return number
 
@@ -83,8 +77,7 @@ def float8(data: bytes, position: int) -> float:
 def piece(data: bytes, start: int, stop: int) -> bytes:
     """A slice of the bytes."""
     if cython.compiled:
-        if 0 <= start <= stop <= len(data):
-            return cut_bytes(data, start, stop)
+        return read_piece(data, start, stop)
     return data[start:stop]
 
 
@@ -92,18 +85,22 @@ def utf8(data: bytes, start: int, stop: int) -> str:
     """UTF-8 with surrogates allowed, as every pickler writes str."""
     try:
         if cython.compiled:
-            if 0 <= start <= stop <= len(data):
-                return decode_utf8(data, start, stop)
+            return read_utf8(data, start, stop)
         return str(data[start:stop], "utf-8", "surrogatepass")
     except UnicodeDecodeError as error:
-        raise FormatError(f"text is not UTF-8: {error.reason}") from None
+        raise not_utf8(error) from None
+
+
+def not_utf8(error: UnicodeDecodeError) -> FormatError:
+    """Return what is raised in strict mode for text that is not UTF-8."""
+    return FormatError(f"text is not UTF-8: {error.reason}")
 
 
 def long_int(data: bytes, start: int, stop: int) -> int:
     """An int in two's complement, little-endian; no bytes are 0."""
     if cython.compiled:
-        if 0 <= start < stop <= len(data) and stop - start <= 8:
-            return small_int(data, start, stop)
+        if 0 < stop - start <= 8:
+            return read_small_int(data, start, stop)
     return int.from_bytes(data[start:stop], "little", signed=True)
 
 

@@ -21,7 +21,8 @@ from __future__ import annotations
 import math
 import time
 from itertools import islice
-from typing import Any, Callable, Iterator
+from typing import Any
+from collections.abc import Callable, Iterator
 
 from ..errors import EncodingError, LimitError, SafePickleError, quote
 from ..wire.opcodes import BY_NAME
@@ -99,7 +100,7 @@ class _Canonical:
         except SafePickleError as error:
             if error.path is None:
                 error.path = join(self.steps)
-                error.args = (error._message(),)  # noqa: SLF001
+                error.args = (error._message(),)
             raise
 
     def _run(self, obj: Any) -> None:

@@ -57,7 +57,7 @@ cdef class Encoder:
     cdef public bint in_hook
     cdef str doing
     cdef object callee, current
-    cdef Py_ssize_t objects, calls, opcodes, next_look, next_search, depth
+    cdef Py_ssize_t objects, calls, opcodes, next_look, next_search, depth, extra
     cdef double started
     cdef list frames
     cdef dict classes

@@ -12,7 +12,6 @@ Rules that hold here:
   code can hand out an existing object once more. At the first such code the encoder starts over without sparing.
 * Every part is counted before it is written; the place of an error is worked out from the frames when it happens.
 """
-# ruff: noqa: F821
 # mypy: disable-error-code="name-defined"
 # pyright: reportUndefinedVariable=false
 
@@ -23,7 +22,8 @@ import time
 from itertools import islice
 from pickle import PickleBuffer
 from types import FunctionType
-from typing import Any, Callable
+from typing import Any
+from collections.abc import Callable
 
 from ..errors import EncodingError, LimitError, SafePickleError, quote
 from ..wire.opcodes import BY_NAME
@@ -88,7 +88,7 @@ _ITEMS = reducing.ITEMS
 _ENTRIES = reducing.ENTRIES
 
 
-class _StartOver(Exception):  # noqa: N818 (control flow, never seen outside)
+class _StartOver(Exception):
     """Code of the data is about to run: sharing can no longer be told from reference counts."""
 
 
@@ -190,6 +190,7 @@ class Encoder:
         self.frames: list[Frame] = []
         self.classes: dict[type, int] = {}
         self.depth = 0
+        self.extra = 0
         self.frames.append(Frame())
         self.top = self.frames[0]
         self._begin_output()
@@ -263,6 +264,7 @@ class Encoder:
             self._pop()
         self.depth = 0
         self.top = self.frames[0]
+        self.extra = 0
         self.current = None
         self.callee = None
 
@@ -275,8 +277,9 @@ class Encoder:
         self.opcodes += items + 3
         if items > bounds.max_items:
             raise LimitError("max_items", bounds.max_items, items)
-        if self.depth + levels > bounds.max_depth:
-            raise LimitError("max_depth", bounds.max_depth, self.depth + levels)
+        levels += self.depth + self.extra
+        if levels > bounds.max_depth:
+            raise LimitError("max_depth", bounds.max_depth, levels)
         if self.objects > bounds.max_objects:
             raise LimitError("max_objects", bounds.max_objects, self.objects)
         if self.opcodes > bounds.max_opcodes:
@@ -347,7 +350,7 @@ class Encoder:
         if error.path is None and error.position is None:
             error.path = path_of(self.frames, self.depth, self.out.offender, self.current)
             if self.gate is not None or isinstance(error, LimitError):
-                error.args = (error._message(),)  # noqa: SLF001
+                error.args = (error._message(),)
 
     # -- one object --------------------------------------------------------------------------------------------
 
@@ -377,7 +380,8 @@ class Encoder:
             if not self._known_set(obj, owners):
                 self._save_frozenset(obj, self.keep)
         elif self.out.recall(obj):
-            return
+            if self.gate is not None and obj is not self.callee:
+                self.gate.refer_again(obj, self)
         elif kind is bytearray and self.protocol >= 5:
             self.out.plain_bytearray(obj, obj)
             self.out.memoize(obj)
@@ -551,8 +555,7 @@ class Encoder:
             stop = frame.stop
             if index < stop:
                 if stop > len(items):
-                    # The list was made shorter by code that ran meanwhile: what is left of it is written.
-                    stop = frame.stop = frame.end = len(items)
+                    stop = frame.stop = len(items)
                 if self.plain:
                     index = out.list_atoms(items, index, stop, owners)
                     frame.index = index
@@ -576,6 +579,9 @@ class Encoder:
         if frame.closer != 0:
             out.put(frame.closer)
             frame.closer = 0
+        if frame.kind == _RUN and frame.end > len(frame.items):
+            # The list was made shorter by code that ran meanwhile: what is left of it is written.
+            frame.end = len(frame.items)
         left = frame.end - frame.index
         if left <= 0 and frame.iterator is not None and frame.kind != _TABLE:
             left = self._refill(frame)
@@ -583,6 +589,7 @@ class Encoder:
             again = frame.again
             self._pop()
             if again != 0:
+                self.extra -= 1
                 out.put(again)
             return False
         if not self.binary:
@@ -819,7 +826,9 @@ class Encoder:
                     if self.keep:
                         out.memoize(state)
                     frame = self._push_table(state, count)
+                    # One frame for the instance and its dict.
                     frame.again = _BUILD
+                    self.extra += 1
                 return True
         return False
 
@@ -912,13 +921,11 @@ class Encoder:
                 if raw.readonly:
                     self.out.put(_READONLY_BUFFER)
             elif raw.readonly:
-                data = raw.tobytes()
-                self.out.plain_bytes(data, obj)
-                self.out.memoize(data)
+                self.out.plain_bytes(raw.tobytes(), obj)
+                self.out.memoize(obj)
             else:
-                data = raw.tobytes()
-                self.out.plain_bytearray(data, obj)
-                self.out.memoize(data)
+                self.out.plain_bytearray(raw.tobytes(), obj)
+                self.out.memoize(obj)
 
 
 def has_weak_references(obj: Any) -> bool:

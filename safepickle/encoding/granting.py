@@ -76,6 +76,12 @@ class WriteGate:
         self._require(obj, found, "refer", encoder)
         self._check_owners(found, encoder)
 
+    def refer_again(self, obj: Any, encoder: Encoder) -> None:
+        """Ask for an object that is in the memo to appear as a value: it may be a global, written for another use."""
+        known = self.known.get(id(obj))
+        if known is not None and not known[2] & _RIGHTS["refer"]:
+            self._require(obj, known[1], "refer", encoder)
+
     def use(self, obj: Any, right: str, encoder: Encoder) -> None:
         """Ask for another use of a global."""
         if not isinstance(obj, (type, FunctionType, BuiltinFunctionType)):
@@ -176,10 +182,10 @@ class WriteGate:
             self._check_arguments(cls, "new", args[1:], {}, encoder)
         if encoder.protocol >= 2:
             return None, cls
-        steps: Script = [reducing.USE, func, reducing.CODE, reducing._MARK, reducing.USE, cls]  # noqa: SLF001
+        steps: Script = [reducing.USE, func, reducing.CODE, reducing._MARK, reducing.USE, cls]
         for arg in args[1:]:
             steps += (reducing.ARGS, arg)
-        return [*steps, reducing.CODE, reducing._TUPLE, reducing.CODE, reducing._REDUCE], cls  # noqa: SLF001
+        return [*steps, reducing.CODE, reducing._TUPLE, reducing.CODE, reducing._REDUCE], cls
 
     def _getattr(self, encoder: Encoder, args: tuple[Any, ...]) -> Script:
         """``getattr(Class, 'name')``: one more global, which needs a rule of its own."""

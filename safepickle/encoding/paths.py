@@ -40,7 +40,7 @@ def path_of(frames: list[Any], depth: int, offender: Any, current: Any) -> str:
     """Return the path of what is being written.
 
     :param offender: a value without parts that was refused, or None.
-    :param current: a tuple that was tried without a frame, or None.
+    :param current: a list or tuple that was tried without a frame, or None.
     """
     steps: list[str] = []
     in_state = False
@@ -56,11 +56,15 @@ def path_of(frames: list[Any], depth: int, offender: Any, current: Any) -> str:
         else:
             _entry_step(frame, in_state or frame.again != 0, steps)
         in_state = False
-    if offender is not None and type(current) is tuple and (depth == 0 or frames[depth].obj is not current):
+    if offender is not None and type(current) in (list, tuple) and not _is_framed(frames, depth, current):
         index = _index_of(current, offender, 0)
         if index >= 0:
             steps.append(f"[{index}]")
     return join(steps)
+
+
+def _is_framed(frames: list[Any], depth: int, current: Any) -> bool:
+    return depth > 0 and frames[depth].items is current
 
 
 def _index_of(items: Any, offender: Any, start: int) -> int:

@@ -74,6 +74,8 @@ _OWN_REDUCERS = (getattr(copyreg, "pickle_complex", None), getattr(copyreg, "pic
 #: Types that need no rule: the machine makes their values itself, or they are written as a global.
 EXEMPT = frozenset({range, slice, object, type(...), type(NotImplemented), BuiltinFunctionType})
 
+_HOOKS = frozenset({"__reduce__", "__reduce_ex__", "__getstate__", "__getnewargs__", "__getnewargs_ex__"})
+
 _HEAP_TYPE = 1 << 9
 _IMMUTABLE_TYPE = 1 << 8
 
@@ -87,6 +89,7 @@ def reduce_object(obj: Any, kind: type, protocol: int, strict: bool) -> tuple[An
     :param strict: look the method up on the type: an instance attribute is data, not code (R70).
     """
     if strict:
+        refuse_hooks(obj)
         method = lookup(kind, "__reduce_ex__")
         if hasattr(type(method), "__get__"):
             method = method.__get__(obj, kind)
@@ -98,6 +101,16 @@ def reduce_object(obj: Any, kind: type, protocol: int, strict: bool) -> tuple[An
     if method is _MISSING:
         raise EncodingError(f"can't pickle {kind.__name__!r} object: {obj!r}")
     return method(), method
+
+
+def refuse_hooks(obj: Any) -> None:
+    """Refuse an instance with attributes of its own that ``object.__reduce_ex__`` would call (R70)."""
+    try:
+        fields = object.__getattribute__(obj, "__dict__")
+    except AttributeError:
+        return
+    if type(fields) is dict and not _HOOKS.isdisjoint(fields):
+        raise EncodingError(f"a {quote(type(obj).__name__)} has attributes that say how to write it")
 
 
 def lookup(kind: type, name: str) -> Any:

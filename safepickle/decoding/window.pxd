@@ -14,6 +14,8 @@ cdef class Window:
     cpdef fetch(self, Py_ssize_t start, Py_ssize_t argument, Py_ssize_t count)
     cpdef _read(self, Py_ssize_t count)
     cpdef _replace(self, bytes data)
+    @cython.locals(allowed=Py_ssize_t)
+    cpdef Py_ssize_t data_end(self) except -1
     cpdef need(self, Py_ssize_t count)
     cpdef open_frame(self, object length)
     cpdef bytes line(self)

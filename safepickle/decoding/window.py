@@ -52,7 +52,7 @@ class Window:
                 raise FormatError("a frame ends inside an argument")
             # At the end of a frame, before an opcode or before its argument: every parser goes on behind it (X22).
             self.in_frame = False
-            self.end = len(self.data)
+            self.end = self.data_end()
         self.position = start
         wanted = argument - start + count
         if start + wanted <= self.end:
@@ -82,7 +82,12 @@ class Window:
         self.start -= self.position
         self.position = 0
         self.data = data
-        self.end = len(data)
+        self.end = self.data_end()
+
+    def data_end(self) -> int:
+        """Return where the bytes at hand end; a source may have given more than a pickle may be long."""
+        allowed = self.budget.max_bytes - self.offset
+        return len(self.data) if len(self.data) < allowed else allowed
 
     def need(self, count: int) -> None:
         """Have *count* bytes at hand from the position on."""
@@ -95,7 +100,7 @@ class Window:
             if self.position < self.end and self.strict:
                 raise FormatError("a frame inside a frame")
             self.in_frame = False
-            self.end = len(self.data)
+            self.end = self.data_end()
         if length > self.budget.max_bytes:
             self.budget.refuse("max_bytes", length)
         if self.position + length > self.end:
@@ -110,7 +115,7 @@ class Window:
         """Take a line, without its newline."""
         if self.in_frame and self.position >= self.end:
             self.in_frame = False
-            self.end = len(self.data)
+            self.end = self.data_end()
         stop = self.data.find(b"\n", self.position, self.end)
         if stop < 0:
             if self.in_frame:

@@ -2,34 +2,81 @@ cimport cython
 
 cdef extern from *:
     """
-    static CYTHON_INLINE double safepickle_unpack_double(PyObject *data, Py_ssize_t position) {
-        return PyFloat_Unpack8(PyBytes_AS_STRING(data) + position, 0);
+    /* Every leaf checks once more that the bytes are there; its caller has done so before. */
+    static int safepickle_cut_off(void) {
+        PyErr_SetString(PyExc_IndexError, "an argument is cut off");
+        return -1;
     }
-    static CYTHON_INLINE PyObject *safepickle_small_int(PyObject *data, Py_ssize_t start, Py_ssize_t stop) {
+    static CYTHON_INLINE const unsigned char *safepickle_bytes(PyObject *data, size_t start, size_t stop) {
+        if (unlikely(start > stop || stop > (size_t)PyBytes_GET_SIZE(data))) {
+            safepickle_cut_off();
+            return NULL;
+        }
+        return (const unsigned char *)PyBytes_AS_STRING(data) + start;
+    }
+    static CYTHON_INLINE long long safepickle_int4(PyObject *data, size_t position) {
+        const unsigned char *p = safepickle_bytes(data, position, position + 4);
+        if (unlikely(p == NULL)) {
+            return -1;
+        }
+        return (int)(p[0] | (unsigned int)p[1] << 8 | (unsigned int)p[2] << 16 | (unsigned int)p[3] << 24);
+    }
+    static CYTHON_INLINE long long safepickle_uint4(PyObject *data, size_t position) {
+        const unsigned char *p = safepickle_bytes(data, position, position + 4);
+        if (unlikely(p == NULL)) {
+            return -1;
+        }
+        return p[0] | (unsigned int)p[1] << 8 | (unsigned int)p[2] << 16 | (unsigned int)p[3] << 24;
+    }
+    static CYTHON_INLINE double safepickle_float8(PyObject *data, size_t position) {
+        /* CPython has had IEEE 754 doubles only since 3.11. */
+        unsigned long long bits = 0;
+        double value;
+        int i;
+        const unsigned char *p = safepickle_bytes(data, position, position + 8);
+        if (unlikely(p == NULL)) {
+            return -1.0;
+        }
+        for (i = 0; i < 8; i++) {
+            bits = bits << 8 | p[i];
+        }
+        memcpy(&value, &bits, 8);
+        return value;
+    }
+    static CYTHON_INLINE PyObject *safepickle_small_int(PyObject *data, size_t start, size_t stop) {
         /* At most 8 bytes, at least 1; the highest bit of the last is the sign. */
-        const unsigned char *bytes = (const unsigned char *)PyBytes_AS_STRING(data);
-        unsigned long long value = bytes[stop - 1] & 0x80 ? ~0ULL : 0ULL;
+        unsigned long long value;
+        const unsigned char *p = safepickle_bytes(data, start, stop);
+        if (unlikely(p == NULL)) {
+            return NULL;
+        }
+        value = p[stop - start - 1] & 0x80 ? ~0ULL : 0ULL;
         while (stop > start) {
             stop--;
-            value = (value << 8) | bytes[stop];
+            value = (value << 8) | p[stop - start];
         }
         return PyLong_FromLongLong((long long)value);
     }
-    static CYTHON_INLINE PyObject *safepickle_cut_bytes(PyObject *data, Py_ssize_t start, Py_ssize_t stop) {
-        return PyBytes_FromStringAndSize(PyBytes_AS_STRING(data) + start, stop - start);
+    static CYTHON_INLINE PyObject *safepickle_piece(PyObject *data, size_t start, size_t stop) {
+        const unsigned char *p = safepickle_bytes(data, start, stop);
+        return unlikely(p == NULL) ? NULL : PyBytes_FromStringAndSize((const char *)p, (Py_ssize_t)(stop - start));
     }
-    static CYTHON_INLINE PyObject *safepickle_decode_utf8(PyObject *data, Py_ssize_t start, Py_ssize_t stop) {
-        return PyUnicode_DecodeUTF8(PyBytes_AS_STRING(data) + start, stop - start, "surrogatepass");
+    static CYTHON_INLINE PyObject *safepickle_utf8(PyObject *data, size_t start, size_t stop) {
+        const unsigned char *p = safepickle_bytes(data, start, stop);
+        if (unlikely(p == NULL)) {
+            return NULL;
+        }
+        return PyUnicode_DecodeUTF8((const char *)p, (Py_ssize_t)(stop - start), "surrogatepass");
     }
     """
-    object small_int "safepickle_small_int"(bytes data, Py_ssize_t start, Py_ssize_t stop)
-    bytes cut_bytes "safepickle_cut_bytes"(bytes data, Py_ssize_t start, Py_ssize_t stop)
-    str decode_utf8 "safepickle_decode_utf8"(bytes data, Py_ssize_t start, Py_ssize_t stop)
-    double unpack_double "safepickle_unpack_double"(bytes data, Py_ssize_t position) except? -1.0
+    long long read_int4 "safepickle_int4"(bytes data, size_t position) except? -1
+    long long read_uint4 "safepickle_uint4"(bytes data, size_t position) except? -1
+    double read_float8 "safepickle_float8"(bytes data, size_t position) except? -1.0
+    object read_small_int "safepickle_small_int"(bytes data, size_t start, size_t stop)
+    bytes read_piece "safepickle_piece"(bytes data, size_t start, size_t stop)
+    str read_utf8 "safepickle_utf8"(bytes data, size_t start, size_t stop)
 
-@cython.locals(value=cython.longlong, high=cython.longlong)
 cpdef long long int4(bytes data, Py_ssize_t position) except? -1
-@cython.locals(value=cython.longlong, high=cython.longlong)
 cpdef long long uint4(bytes data, Py_ssize_t position) except? -1
 cpdef long long uint2(bytes data, Py_ssize_t position) except? -1
 cpdef double float8(bytes data, Py_ssize_t position) except? -1.0

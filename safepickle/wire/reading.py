@@ -8,7 +8,12 @@ Rules that hold here:
 * Malformed text is a :class:`FormatError`, never a ``ValueError``.
 * ``strict`` takes the intersection of ``_pickle.c``, ``pickle.py`` and ``pickletools`` (S10): the canonical
   decimal forms that picklers write. Without it, the forms of ``_pickle.c`` are taken (``UNRESTRICTED``).
+
+What takes a pointer in the compiled form is in C, in ``reading.pxd``; those names are used under
+``cython.compiled`` alone.
 """
+# mypy: disable-error-code="name-defined"
+# pyright: reportUndefinedVariable=false
 
 from __future__ import annotations
 

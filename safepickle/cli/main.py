@@ -237,7 +237,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return UNREADABLE
     except KeyboardInterrupt:
         return 130
-    except Exception:  # noqa: BLE001 - a defect must not look like a denial, which is Python's own code for it
+    except Exception:
         traceback.print_exc()
         return DEFECT
     return code

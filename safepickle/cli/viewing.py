@@ -78,7 +78,7 @@ _ITEM_BASES = (list, tuple, set, frozenset, deque)
 _LARGEST_SHOWN_INT = 14_284  # bits; Python refuses to write longer ones in decimal by default
 
 
-def view(value: Any, bounds: Bounds = Bounds()) -> Part:  # noqa: B008 - immutable
+def view(value: Any, bounds: Bounds = Bounds()) -> Part:
     """Return *value* as parts, within *bounds*."""
     return _Viewer(bounds).part(value, "root", 0)
 
@@ -142,7 +142,7 @@ class _Viewer:
     def _by_repr(self, value: Any, kind: type) -> Part:
         try:
             text = repr(value)
-        except Exception:  # noqa: BLE001 - a Fraction of too many digits, a tzinfo that raises
+        except Exception:
             return Part("value", type_name(kind), "?")
         shown = text[: self._bounds.characters]
         return Part("value", type_name(kind), shown, omitted=len(text) - len(shown))

@@ -14,7 +14,7 @@ Sources: attacks R05-R07, R20-R29 (fickling, picklescan and modelscan advisories
 from __future__ import annotations
 
 from types import MappingProxyType
-from typing import Mapping
+from collections.abc import Mapping
 
 __all__ = ["GADGETS", "GADGET_MODULES", "gadget_reason"]
 

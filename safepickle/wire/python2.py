@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import _compat_pickle
 from types import MappingProxyType
-from typing import Mapping
+from collections.abc import Mapping
 
 __all__ = ["to_python2", "to_python3"]
 

@@ -8,7 +8,7 @@ cdef extern from *:
         return -1;
     }
     static CYTHON_INLINE const unsigned char *safepickle_bytes(PyObject *data, size_t start, size_t stop) {
-        if (unlikely(start > stop || stop > (size_t)PyBytes_GET_SIZE(data))) {
+        if (start > stop || stop > (size_t)PyBytes_GET_SIZE(data)) {
             safepickle_cut_off();
             return NULL;
         }
@@ -16,14 +16,14 @@ cdef extern from *:
     }
     static CYTHON_INLINE long long safepickle_int4(PyObject *data, size_t position) {
         const unsigned char *p = safepickle_bytes(data, position, position + 4);
-        if (unlikely(p == NULL)) {
+        if (p == NULL) {
             return -1;
         }
         return (int)(p[0] | (unsigned int)p[1] << 8 | (unsigned int)p[2] << 16 | (unsigned int)p[3] << 24);
     }
     static CYTHON_INLINE long long safepickle_uint4(PyObject *data, size_t position) {
         const unsigned char *p = safepickle_bytes(data, position, position + 4);
-        if (unlikely(p == NULL)) {
+        if (p == NULL) {
             return -1;
         }
         return p[0] | (unsigned int)p[1] << 8 | (unsigned int)p[2] << 16 | (unsigned int)p[3] << 24;
@@ -34,7 +34,7 @@ cdef extern from *:
         double value;
         int i;
         const unsigned char *p = safepickle_bytes(data, position, position + 8);
-        if (unlikely(p == NULL)) {
+        if (p == NULL) {
             return -1.0;
         }
         for (i = 0; i < 8; i++) {
@@ -47,7 +47,7 @@ cdef extern from *:
         /* At most 8 bytes, at least 1; the highest bit of the last is the sign. */
         unsigned long long value;
         const unsigned char *p = safepickle_bytes(data, start, stop);
-        if (unlikely(p == NULL)) {
+        if (p == NULL) {
             return NULL;
         }
         value = p[stop - start - 1] & 0x80 ? ~0ULL : 0ULL;
@@ -59,11 +59,11 @@ cdef extern from *:
     }
     static CYTHON_INLINE PyObject *safepickle_piece(PyObject *data, size_t start, size_t stop) {
         const unsigned char *p = safepickle_bytes(data, start, stop);
-        return unlikely(p == NULL) ? NULL : PyBytes_FromStringAndSize((const char *)p, (Py_ssize_t)(stop - start));
+        return p == NULL ? NULL : PyBytes_FromStringAndSize((const char *)p, (Py_ssize_t)(stop - start));
     }
     static CYTHON_INLINE PyObject *safepickle_utf8(PyObject *data, size_t start, size_t stop) {
         const unsigned char *p = safepickle_bytes(data, start, stop);
-        if (unlikely(p == NULL)) {
+        if (p == NULL) {
             return NULL;
         }
         return PyUnicode_DecodeUTF8((const char *)p, (Py_ssize_t)(stop - start), "surrogatepass");

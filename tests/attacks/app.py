@@ -24,6 +24,8 @@ def allowing(*rows: str, module: str = CANARY) -> Policy:
 APP = allowing(
     "Plain refer new build",
     "Slotted refer new build",
+    "DunderSlot new build",
+    "shared call",
     "WithProperty refer new build",
     "Probing refer new build",
     "Setting refer new build",

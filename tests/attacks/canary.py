@@ -66,6 +66,21 @@ class Slotted:
         RECORD.append("Slotted.guarded")
 
 
+class DunderSlot:
+    """A class that declares a slot with a dunder name."""
+
+    __slots__ = ("__marked__",)
+
+
+#: An object of the application; `shared` hands it out.
+SHARED = Plain()
+
+
+def shared() -> Plain:
+    """Return an object that lives on."""
+    return SHARED
+
+
 class Loud:
     """Everything that a stream could make run on an instance runs loudly."""
 

@@ -341,6 +341,12 @@ def test_state(sp: Any, title: str, body: bytes, expected: Expected) -> None:
     assert before == after
 
 
+def test_slots_with_dunder_names_are_not_set(sp: Any) -> None:
+    """R46: not even where a class declares one."""
+    target = new(name(CANARY, "DunderSlot"))
+    check(sp, pickled(slot_state(target, text("__marked__"), ONE)), MALFORMED, policy=APP)
+
+
 @pytest.mark.parametrize("key", DUNDERS)
 def test_state_keys_are_never_dunders(sp: Any, key: str) -> None:
     """R43, R45, R46: what is looked up on the instance later cannot come from the stream."""
@@ -504,6 +510,15 @@ def test_state_only_for_what_this_load_made(sp: Any) -> None:
     with pytest.raises(SafePickleError):
         Persistent(_file(pickled(state(text("id") + op("BINPERSID"), KEY, ONE))), policy=APP).load()
     assert vars(live) == {}
+
+
+def test_what_an_allowed_function_returns_is_under_the_rule_of_the_function(sp: Any) -> None:
+    """R60: one of the same class made by the stream takes state; an object that lives on does not."""
+    returned = call(name(CANARY, "shared"))
+    check(sp, pickled(returned), Loads(lambda value: value is canary.SHARED), policy=APP)
+    for tail in (dict_of(KEY, ONE) + BUILD, NONE + dict_of(KEY, ONE) + TUPLE2 + BUILD):
+        check(sp, pickled(PLAIN + b"0" + returned + tail), _pair("shared"), policy=APP)
+    assert vars(canary.SHARED) == {}
 
 
 def test_items_of_a_list_subclass_go_through_its_type(sp: Any) -> None:

@@ -161,6 +161,19 @@ def test_the_object_in_the_extension_cache_is_not_handed_out(sp: Any, extension:
     assert value is canary.act
 
 
+@pytest.mark.parametrize("entry", [(CANARY, "act"), "x", (CANARY,), [CANARY, "act"], (1, 2), None])
+def test_a_poisoned_extension_registry_gives_nothing(
+    sp: Any, monkeypatch: pytest.MonkeyPatch, entry: Any
+) -> None:
+    """R62, R63: codes that cannot be registered, and entries that copyreg would not make."""
+    registry = copyreg._inverted_registry  # type: ignore[attr-defined]
+    for code, opcode in ((0, "EXT1"), (-1, "EXT4")):
+        monkeypatch.setitem(registry, code, (CANARY, "act"))
+        check(sp, pickled(op(opcode, code)), MALFORMED, policy=allowing("act refer"))
+    monkeypatch.setitem(registry, 241, entry)
+    check(sp, pickled(op("EXT1", 241)), ACTED if entry == (CANARY, "act") else MALFORMED)
+
+
 # --- Hooks --------------------------------------------------------------------------------------------------
 
 

@@ -12,6 +12,7 @@ import zlib
 from typing import Any, NamedTuple
 
 import pytest
+from attacks.app import allowing
 from attacks.asm import (
     ADDITEMS,
     APPENDS,
@@ -519,6 +520,19 @@ def test_plain(sp: Any, case: Case) -> None:
 @pytest.mark.parametrize("case", PARAMS)
 def test_stdlib(sp: Any, case: Case) -> None:
     _check(sp, case, case.stdlib or case.plain, sp.Policy.packs("stdlib"))
+
+
+def test_what_calls_return_is_paid_for(sp: Any) -> None:
+    """D16: whatever an allowed class makes of a value from the memo, again and again, counts at its size."""
+    policy = allowing("Buffer call", "QuietList call new", "QuietSet call")
+    for cls, argument in (
+        ("Buffer", op("BINBYTES", b"x" * 100_000)),
+        ("QuietList", list_of(NONE * 20_000)),
+        ("QuietSet", list_of(*map(number, range(2_000)))),
+    ):
+        once = name("attacks.canary", cls) + op("BINGET", 0) + TUPLE1 + REDUCE
+        data = pickled(argument + op("BINPUT", 0) + POP + MARK + once * 200 + TUPLE)
+        check(sp, data, limited("max_memory"), policy=policy, limits=Limits(max_memory="3 MiB"))
 
 
 def test_a_limit_names_itself(sp: Any) -> None:

@@ -535,6 +535,49 @@ def test_what_calls_return_is_paid_for(sp: Any) -> None:
         check(sp, data, limited("max_memory"), policy=policy, limits=Limits(max_memory="3 MiB"))
 
 
+def test_calls_are_counted_on_every_road(sp: Any) -> None:
+    """D20: an allowed class can be slow; the number of calls is what bounds it."""
+    policy = allowing("MadeByCall call new")
+    cls = name("attacks.canary", "MadeByCall")
+    for road in (
+        cls + TUPLE0 + REDUCE,
+        cls + TUPLE0 + b"\x81",
+        cls + TUPLE0 + DICT + b"\x92",
+        MARK + cls + NONE + b"o",
+        MARK + NONE + op("INST", "attacks.canary", "MadeByCall"),
+    ):
+        limits = Limits(max_calls=10)
+        check(sp, pickled((road + POP) * 10 + NONE), equals(None), policy=policy, limits=limits)
+        check(sp, pickled((road + POP) * 11 + NONE), limited("max_calls"), policy=policy, limits=limits)
+
+
+def test_items_of_a_subclass_are_counted(sp: Any) -> None:
+    """D03: what goes in through a class's own method counts like what goes into a list."""
+    policy = allowing("QuietList new append", "QuietDict new setitem", "QuietSet new add")
+    numbers = [number(k) for k in range(101)]
+    for cls, items, tail in (
+        ("QuietList", numbers, APPENDS),
+        ("QuietDict", [key + NONE for key in numbers], SETITEMS),
+        ("QuietSet", numbers, ADDITEMS),
+    ):
+        target = name("attacks.canary", cls) + TUPLE0 + b"\x81"
+        batch = pickled(target + MARK, *items, tail)
+        check(sp, batch, limited("max_items"), policy=policy, limits=Limits(max_items=100))
+
+
+def test_names_are_paid_for(sp: Any) -> None:
+    """D03: each global that a stream names is remembered."""
+
+    class Finding(sp.Unpickler):  # type: ignore[misc,name-defined]
+        def find_class(self, module: str, name: str) -> Any:
+            return dict
+
+    data = pickled(*(op("GLOBAL", "m", f"n{k}") + POP for k in range(5000)), NONE)
+    limits = Limits(max_memory="1 MiB")
+    check_load(lambda: Finding(io.BytesIO(data), limits=limits).load(), limited("max_memory"))
+    check_load(lambda: Finding(io.BytesIO(data)).load(), equals(None))
+
+
 def test_a_limit_names_itself(sp: Any) -> None:
     with pytest.raises(LimitError) as caught:
         sp.loads(b"Nr\0\0\0\x80.")

@@ -18,6 +18,6 @@ cdef class Machine(Operations):
         nesting=Nesting, gate=Gate, max_memo=Py_ssize_t, short=Py_ssize_t, base=Py_ssize_t,
         done=Py_ssize_t, index=Py_ssize_t, used=Py_ssize_t, start=size_t, opcode=cython.int, missing=Py_ssize_t,
         steps=Py_ssize_t, length=Py_ssize_t, text=str, items=list, pair=tuple, single=tuple, triple=tuple,
-        many=tuple,
+        many=tuple, outside=bint,
     )
     cpdef _run(self)

@@ -111,6 +111,7 @@ class Machine(Operations):
         start = 0
         opcode = 0
         missing = 0
+        outside = False
         try:
             while True:
                 budget.memory_left -= used
@@ -122,6 +123,7 @@ class Machine(Operations):
                     nesting.refuse(len(stack))
                 done = 0
                 missing = 0
+                outside = False
                 for index in range(steps):
                     start = position
                     if position >= end:
@@ -399,6 +401,7 @@ class Machine(Operations):
 
                 # The opcode at `start` is not one of the frequent ones, or not in its simplest case.
                 self.start = start
+                outside = True
                 done = index
                 if missing:
                     if missing > 0:
@@ -428,7 +431,9 @@ class Machine(Operations):
                 position = self.position
                 end = self.end
         finally:
-            self.start = start
+            if not outside:
+                # Else it was right already, and has moved with the window since if that moved.
+                self.start = start
             self.opcode = opcode
 
 

@@ -10,7 +10,11 @@ Rules that hold here:
   test holds the two together.
 * The loop carries out the frequent opcodes where it stands. It leaves (``break``) for the others, in
   ``operations``, and when an argument is not wholly at hand: then the bytes are fetched and the opcode is begun again.
+* The leaves at the top are C in the compiled form, from ``machine.pxd``: names that only exist there are used
+  under ``cython.compiled`` alone.
 """
+# mypy: disable-error-code="name-defined"
+# pyright: reportUndefinedVariable=false
 
 from __future__ import annotations
 
@@ -19,12 +23,97 @@ from collections.abc import Iterator
 
 from ..errors import FormatError, InternalError, LimitError, PolicyError, SafePickleError, StateError
 from ..wire.opcodes import opcode_name
-from ..wire.reading import float8, int4, long_int, piece, uint4, utf8
+from ..wire.reading import float8, int4, long_int, not_utf8, uint4
 from .gates import Gate
-from .hashing import set_items
+from .hashing import add_items, set_items
 from .operations import Operations
 
+COMPILING = False
+if COMPILING:
+    import cython
+else:
+    from .._form import cython
+
 _FRESH, _RUNNING, _DONE = 0, 1, 2
+
+
+# -- leaves ----------------------------------------------------------------------------------------------------
+
+
+def push(stack: list[Any], value: Any) -> None:
+    """Append *value*."""
+    if cython.compiled:
+        list_push(stack, value)
+
+
+def pop(stack: list[Any]) -> Any:
+    """Take the last item off; the list keeps its room."""
+    if cython.compiled:
+        return list_pop(stack)
+
+
+def extend(target: list[Any], items: list[Any]) -> None:
+    """Append all *items*; the compiled form moves them, and their list keeps its room."""
+    if cython.compiled:
+        list_move(target, items)
+
+
+def tuple_of(items: list[Any]) -> tuple[Any, ...]:
+    """Return a tuple of *items*; the compiled form moves them, and their list keeps its room."""
+    if cython.compiled:
+        return list_as_tuple(items)
+    return tuple(items)
+
+
+def text_at(data: bytes, start: int, stop: int) -> str:
+    """UTF-8 with surrogates allowed. What is not UTF-8 gets its error at the door."""
+    if cython.compiled:
+        return read_utf8(data, start, stop)
+    return str(data[start:stop], "utf-8", "surrogatepass")
+
+
+def bytes_at(data: bytes, start: int, stop: int) -> bytes:
+    """A slice of the bytes."""
+    if cython.compiled:
+        return read_piece(data, start, stop)
+    return data[start:stop]
+
+
+def int4_at(data: bytes, position: int) -> int:
+    """Signed, 4 bytes, little-endian."""
+    if cython.compiled:
+        return read_int4(data, position)
+    return int4(data, position)
+
+
+def uint4_at(data: bytes, position: int) -> int:
+    """Unsigned, 4 bytes, little-endian."""
+    if cython.compiled:
+        return read_uint4(data, position)
+    return uint4(data, position)
+
+
+def float8_at(data: bytes, position: int) -> float:
+    """IEEE 754 double, big-endian."""
+    if cython.compiled:
+        return read_float8(data, position)
+    return float8(data, position)
+
+
+def int_at(data: bytes, start: int, stop: int) -> int:
+    """An int in two's complement, little-endian."""
+    if cython.compiled:
+        if start < stop <= start + 8:
+            return read_small_int(data, start, stop)
+    return long_int(data, start, stop)
+
+
+if not cython.compiled:
+    # Python has these itself: one call less for each.
+    globals().update(
+        push=list.append, pop=list.pop, extend=list.extend, tuple_of=tuple, int4_at=int4, uint4_at=uint4,
+        float8_at=float8, int_at=long_int,
+    )  # fmt: skip
 
 
 class Machine(Operations):
@@ -49,7 +138,12 @@ class Machine(Operations):
         self.phase = _RUNNING
         gate = self.gate
         try:
-            value = self._run()
+            try:
+                value = self._run()
+            except UnicodeDecodeError as error:
+                if not self.strict or not self.underflow or gate.in_hook:
+                    raise
+                raise not_utf8(error) from None
             if self.source is not None:
                 # Also where the policy refuses: the next pickle of the file begins behind this one.
                 self.source.finish(len(self.data) - self.position)
@@ -100,10 +194,13 @@ class Machine(Operations):
         stack = self.stack
         metastack = self.metastack
         memo = self.memo
+        #: An empty list that keeps the room it grew to, for the next mark.
+        spare = None
         budget = self.budget
         nesting = self.nesting
         gate = self.gate
         max_memo = budget.max_memo
+        max_items = budget.max_items
         short = min(budget.max_string, 255)
         base = 0
         done = 0
@@ -136,7 +233,7 @@ class Machine(Operations):
                         if position >= end:
                             missing = 1
                             break
-                        stack.append(data[position])
+                        push(stack, data[position])
                         position += 1
                     elif opcode == 0x8C:  # SHORT_BINUNICODE
                         if position >= end:
@@ -149,16 +246,16 @@ class Machine(Operations):
                         if length > short:
                             budget.refuse("max_string", length)
                         position += 1 + length
-                        text = utf8(data, position - length, position)
+                        text = text_at(data, position - length, position)
                         used += 56 + length if len(text) == length else 56 + 4 * length
-                        stack.append(text)
+                        push(stack, text)
                     elif opcode == 0x94:  # MEMOIZE
                         if len(memo) >= max_memo or self.sparse is not None:
                             break
                         if nesting.top >= 0 and nesting.top == base + len(stack) - 1:
                             nesting.remember(len(memo))
                         used += 8
-                        memo.append(stack[-1])
+                        push(memo, stack[-1])
                     elif opcode == 0x68:  # BINGET
                         if position >= end:
                             missing = 1
@@ -170,27 +267,27 @@ class Machine(Operations):
                         value = memo[length]
                         if type(value) is not str and nesting.cell_count > 1:
                             nesting.recall(base + len(stack), length)
-                        stack.append(value)
+                        push(stack, value)
                     elif opcode == 0x4A:  # BININT
                         if position + 4 > end:
                             missing = 4
                             break
                         used += 24
-                        stack.append(int4(data, position))
+                        push(stack, int4_at(data, position))
                         position += 4
                     elif opcode == 0x47:  # BINFLOAT
                         if position + 8 > end:
                             missing = 8
                             break
                         used += 24
-                        stack.append(float8(data, position))
+                        push(stack, float8_at(data, position))
                         position += 8
                     elif opcode == 0x4D:  # BININT2
                         if position + 2 > end:
                             missing = 2
                             break
                         used += 24
-                        stack.append(data[position] + data[position + 1] * 256)
+                        push(stack, data[position] + data[position + 1] * 256)
                         position += 2
                     elif opcode == 0x71:  # BINPUT
                         if position >= end:
@@ -203,28 +300,32 @@ class Machine(Operations):
                         if nesting.top >= 0 and nesting.top == base + len(stack) - 1:
                             nesting.remember(length)
                         used += 8
-                        memo.append(stack[-1])
+                        push(memo, stack[-1])
                     elif opcode == 0x58:  # BINUNICODE
                         if position + 4 > end:
                             missing = 4
                             break
-                        length = uint4(data, position)
+                        length = uint4_at(data, position)
                         if position + 4 + length > end:
                             break
                         budget.take_string(length, 56 + length + used)
                         used = 0
                         position += 4 + length
-                        text = utf8(data, position - length, position)
+                        text = text_at(data, position - length, position)
                         if len(text) != length:
                             budget.take_memory(3 * len(text))
-                        stack.append(text)
+                        push(stack, text)
                     elif opcode == 0x28:  # MARK
                         if len(metastack) >= nesting.mark_bound:
                             nesting.refuse(len(metastack) + 1)
                         used += 56
-                        metastack.append(stack)
+                        push(metastack, stack)
                         base += len(stack)
-                        stack = []
+                        if spare is None:
+                            stack = []
+                        else:
+                            stack = spare
+                            spare = None
                     elif opcode == 0x75:  # SETITEMS
                         if not metastack:
                             raise FormatError("SETITEMS without a mark")
@@ -237,8 +338,13 @@ class Machine(Operations):
                         if len(items) % 2:
                             raise FormatError("SETITEMS with a key and no value")
                         if type(target) is dict and not gate.foreign and not gate.handles_seen:
-                            budget.take_items(len(target), len(items) // 2, 100)
+                            length = len(items) // 2
+                            if len(target) + length > max_items or 100 * length > budget.memory_left:
+                                budget.take_items(len(target), length, 100)
+                            budget.memory_left -= 100 * length
                             set_items(gate.keys, target, items)
+                            if not items:
+                                spare = items
                         else:
                             self._set_items(start, opcode, target, items)
                     elif opcode == 0x7D:  # EMPTY_DICT
@@ -247,7 +353,7 @@ class Machine(Operations):
                         if nesting.bottom_height < len(stack) and not metastack:
                             nesting.refuse(nesting.bottom_height)
                         nesting.opened(base + len(stack), 1)
-                        stack.append({})
+                        push(stack, {})
                     elif opcode == 0x65:  # APPENDS
                         if not metastack:
                             raise FormatError("APPENDS without a mark")
@@ -258,8 +364,13 @@ class Machine(Operations):
                         if nesting.top >= base + len(stack):
                             nesting.join(base + len(stack) - 1)
                         if type(target) is list and not gate.foreign and not gate.handles_seen:
-                            budget.take_items(len(target), len(items), 8)
-                            target.extend(items)
+                            length = len(items)
+                            if len(target) + length > max_items or 8 * length > budget.memory_left:
+                                budget.take_items(len(target), length, 8)
+                            budget.memory_left -= 8 * length
+                            extend(target, items)
+                            if not items:
+                                spare = items
                         else:
                             self._append(start, opcode, target, items)
                     elif opcode == 0x5D:  # EMPTY_LIST
@@ -268,62 +379,85 @@ class Machine(Operations):
                         if nesting.bottom_height < len(stack) and not metastack:
                             nesting.refuse(nesting.bottom_height)
                         nesting.opened(base + len(stack), 1)
-                        stack.append([])
+                        push(stack, [])
                     elif opcode == 0x61:  # APPEND
-                        value = stack.pop()
+                        value = pop(stack)
                         target = stack[-1]
                         if nesting.top >= base + len(stack):
                             nesting.join(base + len(stack) - 1)
                         if type(target) is list and not gate.foreign and not gate.handles_seen:
-                            if len(target) >= budget.max_items:
+                            if len(target) >= max_items:
                                 budget.refuse("max_items", len(target) + 1)
                             used += 8
-                            target.append(value)
+                            push(target, value)
                         else:
                             self._append(start, opcode, target, [value])
                     elif opcode == 0x73:  # SETITEM
-                        value = stack.pop()
-                        key = stack.pop()
+                        value = pop(stack)
+                        key = pop(stack)
                         target = stack[-1]
                         if nesting.top >= base + len(stack):
                             nesting.join(base + len(stack) - 1)
                         if type(target) is dict and not gate.foreign and not gate.handles_seen:
-                            budget.take_items(len(target), 1, 100 + used)
-                            used = 0
+                            used += 100
+                            if len(target) >= max_items or used > budget.memory_left:
+                                budget.take_items(len(target), 1, used)
                             if type(key) is not str:
                                 gate.keys.check(target, key)
                             target[key] = value
                         else:
                             self._set_items(start, opcode, target, [key, value])
+                    elif opcode == 0x8F:  # EMPTY_SET
+                        budget.objects_left -= 1
+                        used += 224
+                        nesting.opened(base + len(stack), 1)
+                        push(stack, set())
+                    elif opcode == 0x90:  # ADDITEMS
+                        if not metastack:
+                            raise FormatError("ADDITEMS without a mark")
+                        items = stack
+                        stack = metastack.pop()
+                        base -= len(stack)
+                        target = stack[-1]
+                        if nesting.top >= base + len(stack):
+                            nesting.join(base + len(stack) - 1)
+                        if type(target) is set and not gate.foreign and not gate.handles_seen:
+                            length = len(items)
+                            if len(target) + length > max_items or 72 * length > budget.memory_left:
+                                budget.take_items(len(target), length, 72)
+                            budget.memory_left -= 72 * length
+                            add_items(gate.keys, target, items)
+                        else:
+                            self._add_items(start, opcode, target, items)
                     elif opcode == 0x86:  # TUPLE2
-                        value = stack.pop()
+                        value = pop(stack)
                         pair = (stack[-1], value)
                         budget.objects_left -= 1
                         used += 64
                         length = base + len(stack) - 1
-                        nesting.opened(length, nesting.absorb(length) + 1)
+                        nesting.opened(length, nesting.absorb(length) + 1 if nesting.top >= length else 1)
                         stack[-1] = pair if not gate.handles_seen else self._tuple(start, opcode, pair)
                     elif opcode == 0x4E:  # NONE
-                        stack.append(None)
+                        push(stack, None)
                     elif opcode == 0x88:  # NEWTRUE
-                        stack.append(True)
+                        push(stack, True)
                     elif opcode == 0x89:  # NEWFALSE
-                        stack.append(False)
+                        push(stack, False)
                     elif opcode == 0x85:  # TUPLE1
                         single = (stack[-1],)
                         budget.objects_left -= 1
                         used += 56
                         length = base + len(stack) - 1
-                        nesting.opened(length, nesting.absorb(length) + 1)
+                        nesting.opened(length, nesting.absorb(length) + 1 if nesting.top >= length else 1)
                         stack[-1] = single if not gate.handles_seen else self._tuple(start, opcode, single)
                     elif opcode == 0x87:  # TUPLE3
-                        value = stack.pop()
-                        key = stack.pop()
+                        value = pop(stack)
+                        key = pop(stack)
                         triple = (stack[-1], key, value)
                         budget.objects_left -= 1
                         used += 72
                         length = base + len(stack) - 1
-                        nesting.opened(length, nesting.absorb(length) + 1)
+                        nesting.opened(length, nesting.absorb(length) + 1 if nesting.top >= length else 1)
                         stack[-1] = triple if not gate.handles_seen else self._tuple(start, opcode, triple)
                     elif opcode == 0x74:  # TUPLE
                         if not metastack:
@@ -332,38 +466,43 @@ class Machine(Operations):
                         stack = metastack.pop()
                         base -= len(stack)
                         budget.objects_left -= 1
-                        budget.take_items(0, len(items), 8)
                         used += 48
+                        length = len(items)
+                        if length > max_items or 8 * length > budget.memory_left:
+                            budget.take_items(0, length, 8)
+                        budget.memory_left -= 8 * length
                         length = base + len(stack)
-                        nesting.opened(length, nesting.absorb(length) + 1)
-                        many = tuple(items)
-                        stack.append(many if not gate.handles_seen else self._tuple(start, opcode, many))
+                        nesting.opened(length, nesting.absorb(length) + 1 if nesting.top >= length else 1)
+                        many = tuple_of(items)
+                        if not items:
+                            spare = items
+                        push(stack, many if not gate.handles_seen else self._tuple(start, opcode, many))
                     elif opcode == 0x6A:  # LONG_BINGET
                         if position + 4 > end:
                             missing = 4
                             break
-                        length = uint4(data, position)
+                        length = uint4_at(data, position)
                         if length >= len(memo):
                             break
                         position += 4
                         value = memo[length]
                         if type(value) is not str and nesting.cell_count > 1:
                             nesting.recall(base + len(stack), length)
-                        stack.append(value)
+                        push(stack, value)
                     elif opcode == 0x72:  # LONG_BINPUT
                         if position + 4 > end:
                             missing = 4
                             break
-                        length = uint4(data, position)
+                        length = uint4_at(data, position)
                         if length != len(memo) or length >= max_memo or self.sparse is not None:
                             break
                         position += 4
                         if nesting.top >= 0 and nesting.top == base + len(stack) - 1:
                             nesting.remember(length)
                         used += 8
-                        memo.append(stack[-1])
+                        push(memo, stack[-1])
                     elif opcode == 0x29:  # EMPTY_TUPLE
-                        stack.append(())
+                        push(stack, ())
                     elif opcode == 0x43:  # SHORT_BINBYTES
                         if position >= end:
                             missing = 1
@@ -376,7 +515,7 @@ class Machine(Operations):
                             budget.refuse("max_string", length)
                         position += 1 + length
                         used += 40 + length
-                        stack.append(piece(data, position - length, position))
+                        push(stack, bytes_at(data, position - length, position))
                     elif opcode == 0x8A:  # LONG1
                         if position >= end:
                             missing = 1
@@ -389,10 +528,10 @@ class Machine(Operations):
                         used += 32 + length
                         if length >= 8:
                             gate.keys.big_ints = True
-                        number = long_int(data, position - length, position)
+                        number = int_at(data, position - length, position)
                         if length * 8 > budget.max_int_bits:
                             self._check_int(number)
-                        stack.append(number)
+                        push(stack, number)
                     else:
                         break
                 else:

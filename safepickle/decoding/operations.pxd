@@ -23,7 +23,7 @@ cdef class Operations(Window):
     cpdef _tuple(self, Py_ssize_t start, int opcode, tuple items)
     cpdef _append(self, Py_ssize_t start, int opcode, object target, list items)
     cpdef _set_items(self, Py_ssize_t start, int opcode, object target, list items)
-    cpdef _add_items(self, object target, list items)
+    cpdef _add_items(self, Py_ssize_t start, int opcode, object target, list items)
     cpdef _call_out(self)
     cpdef _rare(self, int opcode)
     cpdef _push(self, object value)

@@ -119,8 +119,10 @@ class Operations(Window):
             gate.set_items(target, items)
             self.underflow = True
 
-    def _add_items(self, target: Any, items: list[Any]) -> None:
+    def _add_items(self, start: int, opcode: int, target: Any, items: list[Any]) -> None:
         gate = self.gate
+        gate.opcode = opcode
+        gate.position = self.offset + start
         if type(target) is set and not (gate.foreign and gate.is_foreign(target)):
             self.budget.take_items(len(target), len(items), 72)
             add_items(gate.keys, target, gate.values(items))
@@ -177,13 +179,6 @@ class Operations(Window):
             self._join_and_push(self.gate.values(items), 64)
         elif opcode == 0x64:  # DICT
             self._dict(self._close_mark())
-        elif opcode == 0x8F:  # EMPTY_SET
-            self._join_and_push(set(), 224)
-        elif opcode == 0x90:  # ADDITEMS
-            items = self._close_mark()
-            target = self.stack[-1]
-            self.nesting.join(self.base + len(self.stack) - 1)
-            self._add_items(target, items)
         elif opcode == 0x91:  # FROZENSET
             items = self._close_mark()
             self.budget.take_items(0, len(items), 72)

@@ -119,6 +119,17 @@ def test_all_refused_globals_are_listed(sp: Any) -> None:
     assert [d.right for d in caught.value.denials] == ["call", "call", "new"]
 
 
+def test_what_is_granted_is_not_among_the_denials(sp: Any) -> None:
+    """S12: the list says what to add to the policy, so it must not name what the policy has."""
+    granted = (
+        new(name(CANARY, "MadeByCall")) + b"0" + op("MARK") + op("INST", CANARY, "MadeByCall") + b"0"
+        + op("MARK") + name(CANARY, "MadeByCall") + op("OBJ")
+    )  # fmt: skip
+    with pytest.raises(PolicyError) as caught:
+        sp.loads(pickled(name("os", "system") + b"0" + granted), policy=allowing("MadeByCall new"))
+    assert [(d.module, d.name) for d in caught.value.denials] == [("os", "system")]
+
+
 # --- Extension codes ----------------------------------------------------------------------------------------
 
 

@@ -562,7 +562,9 @@ def test_items_of_a_subclass_are_counted(sp: Any) -> None:
     ):
         target = name("attacks.canary", cls) + TUPLE0 + b"\x81"
         batch = pickled(target + MARK, *items, tail)
-        check(sp, batch, limited("max_items"), policy=policy, limits=Limits(max_items=100))
+        singly = pickled(target, *(MARK + item + tail for item in items))
+        for data in (batch, singly):
+            check(sp, data, limited("max_items"), policy=policy, limits=Limits(max_items=100))
 
 
 def test_names_are_paid_for(sp: Any) -> None:

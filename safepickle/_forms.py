@@ -42,6 +42,8 @@ HOT_MODULES: Final = (
     "safepickle.decoding.window",
     "safepickle.decoding.operations",
     "safepickle.decoding.machine",
+    "safepickle.encoding.frames",
+    "safepickle.encoding.containers",
     "safepickle.encoding.encoder",
 )
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import codecs
 import copyreg
+from functools import partial
 from types import BuiltinFunctionType, FunctionType
 from typing import TYPE_CHECKING, Any
 
@@ -22,10 +23,12 @@ from ..policy.rules import Policy, Right, suggestion
 from . import reducing
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .encoder import Encoder
     from .reducing import Found, Script
 
-__all__ = ["WriteGate", "gate_for"]
+__all__ = ["WriteGate", "gate_maker"]
 
 _RIGHTS = {right.label: right.value for right in Right}
 _ALL = sum(_RIGHTS.values())
@@ -35,17 +38,17 @@ _NEWOBJ = copyreg.__newobj__  # type: ignore[attr-defined]
 _NEWOBJ_EX = copyreg.__newobj_ex__  # type: ignore[attr-defined]
 
 
-def gate_for(policy: Any) -> WriteGate | None:
-    """Return the gate of a policy: None for UNRESTRICTED.
+def gate_maker(policy: Any) -> Callable[[], WriteGate] | None:
+    """Return what makes the gate of a policy, when something comes that needs one: None for UNRESTRICTED.
 
     :raises TypeError: if it is neither a Policy nor an object with ``find_class``.
     """
     if isinstance(policy, Policy):
-        return None if policy.unrestricted else WriteGate(policy, None)
+        return None if policy.unrestricted else partial(WriteGate, policy, None)
     find_class = getattr(policy, "find_class", None)
     if not callable(find_class):
         raise TypeError(f"policy must be a Policy or have find_class(module, name), not {type(policy).__name__}")
-    return WriteGate(Policy(name=type(policy).__name__), find_class)
+    return partial(WriteGate, Policy(name=type(policy).__name__), find_class)
 
 
 class WriteGate:

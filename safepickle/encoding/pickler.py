@@ -21,7 +21,7 @@ from ..wire.opcodes import HIGHEST_PROTOCOL
 from ..wire.writing import Bounds, Memo
 from .canonical import canonical_bytes
 from .encoder import Encoder
-from .granting import gate_for
+from .granting import gate_maker
 
 __all__ = ["DEFAULT_PROTOCOL", "HIGHEST_PROTOCOL", "Pickler", "PicklerMemo", "dump", "dumps"]
 
@@ -30,25 +30,35 @@ DEFAULT_PROTOCOL: int = pickle.DEFAULT_PROTOCOL
 
 BufferCallback = Callable[[Any], Any]
 
-_DEFAULT_BOUNDS = Bounds(DEFAULT_LIMITS)
-#: The limits that were used last, and what the encoder counts by: most programs have one set.
-_recent: tuple[Limits, Bounds] = (DEFAULT_LIMITS, _DEFAULT_BOUNDS)
+
+class _Terms:
+    """A policy and limits, as the encoder takes them."""
+
+    __slots__ = ("bounds", "limits", "make_gate", "policy")
+
+    def __init__(self, policy: Any, limits: Limits) -> None:
+        if not isinstance(limits, Limits):
+            raise TypeError(f"limits must be Limits, not {type(limits).__name__}")
+        self.policy = policy
+        self.limits = limits
+        self.make_gate = gate_maker(policy)
+        self.bounds = Bounds(policy.within(limits) if isinstance(policy, Policy) else limits)
 
 
-def _bounds(limits: Limits, policy: Any) -> Bounds:
+_DEFAULT_TERMS = _Terms(PLAIN, DEFAULT_LIMITS)
+#: The policy and limits that were used last beside the default: most programs have one set.
+_recent = _DEFAULT_TERMS
+
+
+def _terms(policy: Any, limits: Limits) -> _Terms:
     global _recent
-    known = _recent
-    if isinstance(policy, Policy) and policy.limits is not None:
-        return Bounds(policy.within(limits))
-    if known[0] is limits:
-        return known[1]
-    if limits is DEFAULT_LIMITS:
-        return _DEFAULT_BOUNDS
-    if not isinstance(limits, Limits):
-        raise TypeError(f"limits must be Limits, not {type(limits).__name__}")
-    bounds = Bounds(limits)
-    _recent = (limits, bounds)
-    return bounds
+    for known in (_DEFAULT_TERMS, _recent):
+        if known.policy is policy and known.limits is limits:
+            return known
+    terms = _Terms(policy, limits)
+    if isinstance(policy, Policy):
+        _recent = terms
+    return terms
 
 
 def _protocol(protocol: int | None, buffer_callback: BufferCallback | None) -> int:
@@ -93,13 +103,16 @@ def dumps(
     :raises LimitError: for a pickle beyond the limits.
     :raises EncodingError: for an object that cannot be written.
     """
-    bounds = _bounds(limits, policy)
+    terms = _terms(policy, limits)
     if canonical:
-        return canonical_bytes(obj, protocol, bounds)
-    encoder = Encoder(
-        _protocol(protocol, buffer_callback), bounds, gate_for(policy), Memo(), None, fix_imports, buffer_callback, True
-    )
-    return encoder.dump(obj)  # type: ignore[return-value]
+        return canonical_bytes(obj, protocol, terms.bounds)
+    if protocol is None and buffer_callback is None:
+        protocol = DEFAULT_PROTOCOL
+    else:
+        protocol = _protocol(protocol, buffer_callback)
+    return Encoder(  # type: ignore[return-value]
+        protocol, terms.bounds, terms.make_gate, Memo(), None, fix_imports, buffer_callback, True
+    ).dump(obj)
 
 
 def dump(
@@ -114,13 +127,15 @@ def dump(
     canonical: bool = False,
 ) -> None:
     """Write *obj* as a pickle to *file*, an object with ``write``. See :func:`dumps`."""
-    bounds = _bounds(limits, policy)
+    terms = _terms(policy, limits)
     protocol_used = _protocol(protocol, buffer_callback)
     write = _write_of(file)
     if canonical:
-        write(canonical_bytes(obj, protocol, bounds))
+        write(canonical_bytes(obj, protocol, terms.bounds))
         return
-    Encoder(protocol_used, bounds, gate_for(policy), Memo(), write, fix_imports, buffer_callback, True).dump(obj)
+    Encoder(
+        protocol_used, terms.bounds, terms.make_gate, Memo(), write, fix_imports, buffer_callback, True
+    ).dump(obj)
 
 
 class PicklerMemo:
@@ -173,14 +188,14 @@ class Pickler:
         self._write = _write_of(file)
         self._fix_imports = fix_imports
         self._buffer_callback = buffer_callback
-        self._used_policy = self._policy if policy is None else policy
-        self._bounds = _bounds(self._limits if limits is None else limits, self._used_policy)
+        self._terms = _terms(
+            self._policy if policy is None else policy, self._limits if limits is None else limits
+        )
         self._memo = Memo()
         self._memo_is_set = False
         self._running = False
         #: True for the binary opcodes, which every protocol but 0 has.
         self.bin: bool = self._protocol >= 1
-        gate_for(self._used_policy)
 
     def persistent_id(self, obj: Any) -> Any:
         """Return the persistent id of *obj*, or None to write the object itself."""
@@ -192,14 +207,14 @@ class Pickler:
             write = self._write
         except AttributeError:
             raise EncodingError(f"Pickler.__init__() was not called by {type(self).__name__}.__init__()") from None
-        gate = gate_for(self._used_policy)
-        if gate is not None:
+        terms = self._terms
+        if terms.make_gate is not None:
             if self._running:
                 raise StateError("this Pickler is writing already")
             if not self._memo_is_set:
                 self._memo.clear()
         encoder = Encoder(
-            self._protocol, self._bounds, gate, None if self.fast else self._memo, write,
+            self._protocol, terms.bounds, terms.make_gate, None if self.fast else self._memo, write,
             self._fix_imports, self._buffer_callback, False,
         )  # fmt: skip
         encoder.set_hooks(

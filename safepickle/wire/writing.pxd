@@ -462,7 +462,8 @@ cdef class Writer:
     cdef object file_write
     cdef bint sparing, framing
     cdef readonly bint in_file
-    cdef Py_ssize_t flushed, frame_start, next_stop
+    cdef Py_ssize_t flushed, frame_start
+    cdef readonly Py_ssize_t next_stop
     cdef readonly long long frames
     cdef readonly object offender
     cdef Output out
@@ -479,6 +480,7 @@ cdef class Writer:
     cdef int _open_frame(self) except -1
     @cython.locals(length=Py_ssize_t, start=Py_ssize_t)
     cdef int _close_frame(self) except -1
+    cdef int begin(self, int code) except -1
     cpdef int boundary(self) except -1
     @cython.locals(total=cython.longlong)
     cpdef int check_size(self, Py_ssize_t more) except -1
@@ -491,7 +493,6 @@ cdef class Writer:
     @cython.locals(length=Py_ssize_t)
     cdef int large(self, int code, int width, data) except -1
     cpdef bint atom(self, item, Py_ssize_t owners) except -1
-    cdef bint _atom(self, item, Py_ssize_t owners) except -1
     @cython.locals(index=Py_ssize_t)
     cdef Py_ssize_t list_atoms(self, list items, Py_ssize_t start, Py_ssize_t stop, Py_ssize_t owners) except -1
     @cython.locals(index=Py_ssize_t)

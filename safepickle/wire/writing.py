@@ -14,20 +14,20 @@ In the compiled form the output is a ``bytes`` object that grows and is handed o
 a table of pointers; ``writing.pxd`` has both, in C. The names that only exist there are used under
 ``cython.compiled`` alone.
 """
-# ruff: noqa: F821
 # mypy: disable-error-code="name-defined"
 # pyright: reportUndefinedVariable=false
 
 from __future__ import annotations
 
 import struct
-from typing import Any, Callable
+from typing import Any
+from collections.abc import Callable
 
 from ..errors import LimitError
 from .opcodes import BY_NAME
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
+COMPILING = False
+if COMPILING:
     import cython
 else:
     from .._form import cython
@@ -178,6 +178,8 @@ class Writer:
         self.in_file = False
         if not cython.compiled:
             self.buffer = bytearray()
+            #: What comes before the buffer: large bytes are kept as they are until the end.
+            self.chunks: list[Any] = []
         if protocol >= 2:
             self.put2(_PROTO, protocol)
         self.frame_start = self.size()
@@ -272,8 +274,18 @@ class Writer:
                 self.buffer[start : self.frame_start] = _pack_u8(_FRAME, length)
                 self.frames += 1
 
+    def begin(self, code: int) -> None:
+        """Write the first opcode of something with parts, in a new frame if this one is full."""
+        if self.size() >= self.next_stop:
+            self.boundary()
+        self.put(code)
+
     def boundary(self) -> None:
-        """End a frame that is full. Called between opcodes; also where output goes to the file and is counted."""
+        """End a frame that is full. Called between opcodes; also where output goes to the file and is counted.
+
+        Text, bytes and whatever has parts look for it before they are written; numbers do not, so whoever writes
+        runs of them keeps the runs short.
+        """
         self.check_size(0)
         self._close_frame()
         self._flush()
@@ -300,8 +312,9 @@ class Writer:
         """Return all that waits, and begin anew."""
         if cython.compiled:
             return output_take(self.out)
-        data = bytes(self.buffer)
+        data = b"".join([*self.chunks, self.buffer])
         self.buffer = bytearray()
+        self.chunks = []
         return data
 
     def cut(self, start: int) -> bytes:
@@ -335,23 +348,22 @@ class Writer:
             self.put_u8(code, length)
         else:
             self.put_u4(code, length)
-        if self.file_write is None:
-            self.put_bytes(data)
-        else:
+        if self.file_write is not None:
             self._flush()
             self.flushed += length
             self._hand_out(data)
+        elif cython.compiled or not self.framing:
+            self.put_bytes(data)
+        else:
+            self.flushed += len(self.buffer) + length
+            self.chunks += (self.buffer, data)
+            self.buffer = bytearray()
         self._open_frame()
 
     # -- values without parts ----------------------------------------------------------------------------------
 
     def atom(self, item: Any, owners: int) -> bool:
         """Write *item* if it is a value without parts; return False, with nothing written, if it is not."""
-        if self.size() >= self.next_stop:
-            self.boundary()
-        return self._atom(item, owners)
-
-    def _atom(self, item: Any, owners: int) -> bool:
         kind = type(item)
         if kind is str:
             self.text(item, owners)
@@ -372,19 +384,15 @@ class Writer:
     def list_atoms(self, items: list[Any], start: int, stop: int, owners: int) -> int:
         """Write items of a list from *start* up to the first one that has parts; return its index."""
         index = start
-        while index < stop and self._atom(items[index], owners):
+        while index < stop and self.atom(items[index], owners):
             index += 1
-            if self.size() >= self.next_stop:
-                self.boundary()
         return index
 
     def tuple_atoms(self, items: tuple[Any, ...], start: int, stop: int, owners: int) -> int:
         """Write items of a tuple from *start* up to the first one that has parts; return its index."""
         index = start
-        while index < stop and self._atom(items[index], owners):
+        while index < stop and self.atom(items[index], owners):
             index += 1
-            if self.size() >= self.next_stop:
-                self.boundary()
         return index
 
     def refuse(self, limit: str, bound: int, asked: int, item: Any) -> None:
@@ -464,6 +472,8 @@ class Writer:
 
     def plain_text(self, item: Any) -> None:
         """Write a str."""
+        if self.size() >= self.next_stop:
+            self.boundary()
         if cython.compiled:
             if self.protocol >= 4 and self.binary and output_text(self.out, item, min(self.bounds.max_string, _FRAME_TARGET - 1)):
                 return
@@ -513,6 +523,8 @@ class Writer:
         length = len(data)
         if length > self.bounds.max_string:
             self.refuse("max_string", self.bounds.max_string, length, item)
+        if self.size() >= self.next_stop:
+            self.boundary()
         if length <= 0xFF:
             self.put2(_SHORT_BINBYTES, length)
             self.put_bytes(data)
@@ -531,6 +543,8 @@ class Writer:
         length = len(data)
         if length > self.bounds.max_string:
             self.refuse("max_string", self.bounds.max_string, length, item)
+        if self.size() >= self.next_stop:
+            self.boundary()
         if length >= _FRAME_TARGET:
             self.large(_BYTEARRAY8, 8, data)
         else:

@@ -1,0 +1,459 @@
+# cython: annotation_typing=False
+"""Writing the built-in containers: list, tuple, dict, set and frozenset, part by part.
+
+Rules that hold here:
+
+* Writing a part either finishes it at once or pushes one frame; the walk that goes on with a frame stops there.
+* Runs of values without parts are written without a frame or a step in between: that is where the speed is.
+* A container that nobody else refers to gets no memo entry, but only as long as no code of the data has run
+  (``sparing``): such code can hand out an existing object once more.
+* A container that changes while it is written (hooks run meanwhile) is written as far as it is there, or refused;
+  memory is safe in any case (R70, gh-149816).
+"""
+# mypy: disable-error-code="name-defined"
+# pyright: reportUndefinedVariable=false
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import Any
+
+from ..errors import LimitError
+from ..wire.opcodes import BY_NAME
+from ..wire.writing import Bounds, Memo, Writer
+from .frames import Frame, Stack
+
+COMPILING = False
+if COMPILING:
+    import cython
+else:
+    from .._form import cython
+
+_MARK = BY_NAME["MARK"].code
+_POP_MARK = BY_NAME["POP_MARK"].code
+_EMPTY_LIST = BY_NAME["EMPTY_LIST"].code
+_EMPTY_DICT = BY_NAME["EMPTY_DICT"].code
+_EMPTY_SET = BY_NAME["EMPTY_SET"].code
+_EMPTY_TUPLE = BY_NAME["EMPTY_TUPLE"].code
+_LIST = BY_NAME["LIST"].code
+_DICT = BY_NAME["DICT"].code
+_TUPLE = BY_NAME["TUPLE"].code
+_TUPLE1 = BY_NAME["TUPLE1"].code
+_FROZENSET = BY_NAME["FROZENSET"].code
+_APPEND = BY_NAME["APPEND"].code
+_APPENDS = BY_NAME["APPENDS"].code
+_SETITEM = BY_NAME["SETITEM"].code
+_SETITEMS = BY_NAME["SETITEMS"].code
+_ADDITEMS = BY_NAME["ADDITEMS"].code
+
+#: Items between a MARK and its APPENDS, SETITEMS or ADDITEMS; also the most that is written between two looks at
+#: the size of a frame, where the items are numbers.
+_BATCH = 1000
+
+# Kinds of frames; the fifth, scripts, is the encoder's own.
+_RUN = 1
+_WHOLE = 2
+_TABLE = 3
+_PAIRS = 4
+
+
+class Containers(Stack):
+    """Frames, and how the built-in containers are written.
+
+    :param sparing: leave out the memo entries of containers, as long as no code of the data runs.
+    """
+
+    def __init__(self, protocol: int, bounds: Bounds, memo: Memo | None, guarded: bool, sparing: bool) -> None:
+        super().__init__(protocol, bounds, memo, guarded)
+        self.sparing = sparing and bool(cython.compiled)
+        #: No persistent_id is asked for each part.
+        self.plain = True
+        self.keep = True
+        self.callee: Any = None
+
+    def save_other(self, obj: Any, kind: type) -> None:
+        """Write or begin an object of another type."""
+        raise NotImplementedError
+
+    def save_known(self, obj: Any) -> None:
+        """Follow up a reference to an object that is no container."""
+        raise NotImplementedError
+
+    def ask_persistent_id(self, obj: Any) -> bool:
+        """Write a persistent id instead of *obj*, if it has one."""
+        raise NotImplementedError
+
+    # -- one object --------------------------------------------------------------------------------------------
+
+    def save(self, obj: Any, owners: int) -> None:
+        """Write *obj*, or begin to: then there is a new frame on top."""
+        if not self.plain and self.ask_persistent_id(obj):
+            return
+        if not self.out.atom(obj, owners):
+            self.save_parts(obj, owners)
+
+    def save_parts(self, obj: Any, owners: int) -> None:
+        """Write or begin something that is no atom."""
+        kind = type(obj)
+        if kind is list:
+            if not self._known(obj, owners):
+                self._save_list(obj)
+        elif kind is dict:
+            if not self._known(obj, owners):
+                self._save_dict(obj)
+        elif kind is tuple:
+            if not self._known(obj, owners):
+                self._save_tuple(obj)
+        elif kind is set and self.protocol >= 4:
+            if not self._known_set(obj, owners):
+                self._save_set(obj, self.keep)
+        elif kind is frozenset and self.protocol >= 4:
+            if not self._known_set(obj, owners):
+                self._save_frozenset(obj, self.keep)
+        elif self.out.recall(obj):
+            if self.guarded and obj is not self.callee:
+                self.save_known(obj)
+        elif kind is bytearray and self.protocol >= 5:
+            self.out.plain_bytearray(obj, obj)
+            self.out.memoize(obj)
+        else:
+            self.save_other(obj, kind)
+
+    def _known(self, obj: Any, owners: int) -> bool:
+        """Write a reference to a container that was written before; remember whether it needs an entry."""
+        self.keep = not self.sparing or self.out.shared(obj, owners)
+        return self.keep and self.out.recall(obj)
+
+    def _known_set(self, obj: Any, owners: int) -> bool:
+        # Weak references are not counted, and can hand out a set once more.
+        self.keep = not self.sparing or self.out.shared(obj, owners) or has_weak_references(obj)
+        return self.keep and self.out.recall(obj)
+
+    def _save_list(self, obj: Any) -> None:
+        out = self.out
+        count = len(obj)
+        self.open(count, 1)
+        if self.binary:
+            out.begin(_EMPTY_LIST)
+        else:
+            out.begin(_MARK)
+            out.put(_LIST)
+        if self.keep:
+            out.memoize(obj)
+        if count == 0:
+            return
+        index = 0
+        if self.plain and 1 < count <= _BATCH and self.binary:
+            # Short and flat lists are the most frequent: they need no frame.
+            out.put(_MARK)
+            self.current = obj
+            index = out.list_atoms(obj, 0, count, 2)
+            if index == count:
+                out.put(_APPENDS)
+                return
+        frame = self.push(_RUN, None, obj)
+        frame.index = index
+        frame.end = count
+        frame.owners = 2
+        frame.single = _APPEND
+        frame.many = _APPENDS
+        if self.plain and 1 < count <= _BATCH and self.binary:
+            frame.stop = count
+            frame.closer = _APPENDS
+
+    def _save_dict(self, obj: Any) -> None:
+        out = self.out
+        count = len(obj)
+        self.open(count, 1)
+        self.opcodes += count
+        if self.binary:
+            out.begin(_EMPTY_DICT)
+        else:
+            out.begin(_MARK)
+            out.put(_DICT)
+        if self.keep:
+            out.memoize(obj)
+        if count > 0:
+            self.push_table(obj, count)
+
+    def push_table(self, obj: Any, count: int) -> Frame:
+        frame = self.push(_TABLE, obj, None)
+        frame.end = count
+        frame.single = _SETITEM
+        frame.many = _SETITEMS
+        if not cython.compiled:
+            frame.iterator = iter(obj.items())
+        return frame
+
+    def _save_set(self, obj: Any, keep: bool) -> None:
+        out = self.out
+        count = len(obj)
+        self.open(count, 1)
+        out.begin(_EMPTY_SET)
+        if keep:
+            out.memoize(obj)
+        if count == 0:
+            return
+        done = 0
+        if self.plain and count <= _BATCH:
+            out.put(_MARK)
+            done = self._set_atoms(obj)
+            if done == count:
+                out.put(_ADDITEMS)
+                return
+        frame = self.push(_RUN, obj, list(obj))
+        frame.index = done
+        frame.end = count
+        frame.owners = 3
+        frame.many = _ADDITEMS
+        if self.plain and count <= _BATCH:
+            frame.stop = count
+            frame.closer = _ADDITEMS
+
+    def _save_frozenset(self, obj: Any, keep: bool) -> None:
+        out = self.out
+        count = len(obj)
+        self.open(count, 1)
+        out.begin(_MARK)
+        done = 0
+        if self.plain and count <= _BATCH:
+            done = self._set_atoms(obj)
+            if done == count:
+                out.put(_FROZENSET)
+                if keep:
+                    out.memoize(obj)
+                return
+        frame = self.push(_WHOLE, obj, tuple(obj))
+        frame.index = done
+        frame.end = count
+        frame.owners = 3
+        frame.shared = keep
+        frame.closer = _FROZENSET
+
+    def _set_atoms(self, obj: Any) -> int:
+        """Write items of a set up to the first one that has parts; return how many. No code runs meanwhile."""
+        out = self.out
+        done = 0
+        self.current = obj
+        for item in obj:
+            if not out.atom(item, 2):
+                return done
+            done += 1
+        return done
+
+    def _save_tuple(self, obj: Any) -> None:
+        out = self.out
+        count = len(obj)
+        keep = self.keep
+        self.open(count, 1)
+        if count == 0:
+            # Never in the memo: there is one of it only.
+            if self.binary:
+                out.begin(_EMPTY_TUPLE)
+            else:
+                out.put(_MARK)
+                out.put(_TUPLE)
+            return
+        if count <= 3 and self.protocol >= 2:
+            closer = _TUPLE1 + count - 1
+        else:
+            closer = _TUPLE
+            out.begin(_MARK)
+        index = 0
+        if self.plain and count <= _BATCH:
+            self.current = obj
+            index = out.tuple_atoms(obj, 0, count, 2)
+            if index == count:
+                out.put(closer)
+                if keep:
+                    out.memoize(obj)
+                return
+        frame = self.push(_WHOLE, None, obj)
+        frame.index = index
+        frame.end = count
+        frame.owners = 2
+        frame.shared = keep
+        frame.closer = closer
+
+    # -- containers --------------------------------------------------------------------------------------------
+
+    def walk_run(self, frame: Frame) -> None:
+        """Go on with a list or set, or with the items of an instance."""
+        out = self.out
+        items = frame.items
+        owners = frame.owners
+        while True:
+            index = frame.index
+            stop = frame.stop
+            if index < stop:
+                if stop > len(items):
+                    stop = frame.stop = len(items)
+                if self.plain:
+                    index = out.list_atoms(items, index, stop, owners)
+                    frame.index = index
+                if index < stop:
+                    item = items[index]
+                    frame.index = index + 1
+                    if self.plain:
+                        self.save_parts(item, owners)
+                    else:
+                        self.save(item, owners)
+                    if self.top is not frame:
+                        return
+            elif not self._next_batch(frame):
+                return
+            else:
+                items = frame.items
+
+    def _next_batch(self, frame: Frame) -> bool:
+        """End a batch and begin the next. Returns False, with the frame gone, when that was the last."""
+        out = self.out
+        if frame.closer != 0:
+            out.put(frame.closer)
+            frame.closer = 0
+        if frame.kind == _RUN and frame.end > len(frame.items):
+            # The list was made shorter by code that ran meanwhile: what is left of it is written.
+            frame.end = len(frame.items)
+        left = frame.end - frame.index
+        if left <= 0 and frame.iterator is not None and frame.kind != _TABLE:
+            left = self._refill(frame)
+        if left <= 0:
+            again = frame.again
+            self.pop()
+            if again != 0:
+                self.extra -= 1
+                out.put(again)
+            return False
+        if not self.binary:
+            left = 1
+        elif left > _BATCH:
+            left = _BATCH
+        if left == 1 and frame.single != 0:
+            frame.closer = frame.single
+        else:
+            out.begin(_MARK)
+            frame.closer = frame.many
+        frame.stop = frame.index + left
+        return True
+
+    def _refill(self, frame: Frame) -> int:
+        """Take the next items of an instance; its code runs."""
+        self.look()
+        self.doing = "an iterator over its items"
+        frame.items = batch = list(islice(frame.iterator, _BATCH))
+        self.doing = ""
+        frame.stage += frame.index
+        frame.index = 0
+        frame.end = len(batch)
+        self.opcodes += 2 * frame.end
+        total = frame.stage + frame.end
+        if total > self.bounds.max_items:
+            raise LimitError("max_items", self.bounds.max_items, total)
+        if frame.end < _BATCH:
+            frame.iterator = None
+        return frame.end
+
+    def walk_whole(self, frame: Frame) -> None:
+        """Go on with a tuple or frozenset."""
+        out = self.out
+        items = frame.items
+        index = frame.index
+        stop = frame.end
+        owners = frame.owners
+        while index < stop:
+            if self.plain:
+                until = min(stop, index + _BATCH)
+                index = out.tuple_atoms(items, index, until, owners)
+                frame.index = index
+                if index == until:
+                    continue
+            item = items[index]
+            index += 1
+            frame.index = index
+            if self.plain:
+                self.save_parts(item, owners)
+            else:
+                self.save(item, owners)
+            if self.top is not frame:
+                return
+        obj = frame.items if frame.obj is None else frame.obj
+        closer = frame.closer
+        shared = frame.shared
+        self.pop()
+        if shared and self.memo is not None and self.memo.find(obj) >= 0:
+            # Its own items led back to it: it is in the memo already. Drop what was written of this one.
+            if closer != _TUPLE and closer != _FROZENSET:
+                out.put_bytes(b"0" * stop)
+            elif self.binary:
+                out.put(_POP_MARK)
+            else:
+                out.put_bytes(b"0" * (stop + 1))
+            out.recall(obj)
+            return
+        out.put(closer)
+        if shared:
+            out.memoize(obj)
+
+    def walk_table(self, frame: Frame) -> None:
+        """Go on with a dict."""
+        out = self.out
+        plain = self.plain
+        while True:
+            if frame.stage == 1:
+                frame.stage = 0
+                value = frame.value
+                if plain:
+                    if not out.atom(value, 3):
+                        self.save_parts(value, 3)
+                        if self.top is not frame:
+                            return
+                else:
+                    self.save(value, 3)
+                    if self.top is not frame:
+                        return
+            elif frame.index < frame.stop:
+                if not frame.step():
+                    raise RuntimeError("dictionary changed size during iteration")
+                frame.index += 1
+                frame.stage = 1
+                key = frame.key
+                if plain:
+                    if not out.atom(key, 3):
+                        self.save_parts(key, 3)
+                        if self.top is not frame:
+                            return
+                else:
+                    self.save(key, 3)
+                    if self.top is not frame:
+                        return
+            elif not self._next_batch(frame):
+                return
+
+    def walk_pairs(self, frame: Frame) -> None:
+        """Go on with the keys and values of an instance."""
+        while True:
+            if frame.stop == -1:
+                return
+            if frame.value is not None:
+                value = frame.value[0]
+                frame.value = None
+                self.save(value, 0)
+            elif frame.index < frame.stop:
+                pair = frame.items[frame.index]
+                if type(pair) is not tuple or len(pair) != 2:
+                    raise TypeError("dict items iterator must return 2-tuples")
+                frame.index += 1
+                frame.key = pair[0]
+                frame.value = (pair[1],)
+                self.save(pair[0], 0)
+            elif not self._next_batch(frame):
+                return
+            if self.top is not frame:
+                return
+
+
+def has_weak_references(obj: Any) -> bool:
+    """Return whether an object has weak references."""
+    if cython.compiled:
+        return weak_references(obj)
+    return True

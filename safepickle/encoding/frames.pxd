@@ -1,0 +1,59 @@
+cimport cython
+from cpython.dict cimport PyDict_Next, PyDict_Size
+from cpython.object cimport PyObject
+
+from safepickle.wire.writing cimport Bounds, Memo, Writer
+
+cdef Py_ssize_t _INTERVAL, _FIRST_SEARCH
+
+@cython.final
+cdef class Frame:
+    cdef readonly object obj, items, iterator, key, value
+    cdef readonly Py_ssize_t index, stop, end, owners, stage
+    cdef readonly int kind, closer, single, many, again
+    cdef readonly bint shared
+    cdef Py_ssize_t table_position
+
+    cdef int begin(self, int kind, obj, items) except -1
+    cdef int clear(self) except -1
+    cdef bint step(self) except -1
+
+cdef inline bint dict_step(Frame frame) except -1:
+    # PyDict_Next stays inside the dict whatever happened to it; what it lends is kept alive at once.
+    cdef PyObject *key
+    cdef PyObject *value
+    if PyDict_Size(frame.obj) != frame.end or not PyDict_Next(frame.obj, &frame.table_position, &key, &value):
+        return False
+    frame.key = <object>key
+    frame.value = <object>value
+    return True
+
+cdef class Stack:
+    cdef readonly int protocol
+    cdef readonly bint binary, guarded
+    cdef Bounds bounds
+    cdef Memo memo
+    cdef long long max_items, max_depth
+    cdef long long objects, calls, opcodes, next_look
+    cdef double started
+    cdef list frames
+    cdef Frame top
+    cdef Py_ssize_t depth, extra, next_search
+    cdef object current
+    cdef str doing
+    cdef Writer out
+
+    cdef int open(self, long long items, long long levels) except -1
+    @cython.locals(bounds=Bounds, now=cython.double, seconds=cython.double)
+    cdef int look(self) except -1
+    @cython.locals(opcodes=cython.longlong)
+    cdef int check_counts(self) except -1
+    cdef int count_call(self) except -1
+    @cython.locals(frame=Frame, depth=Py_ssize_t)
+    cdef Frame push(self, int kind, obj, items)
+    cdef int pop(self) except -1
+    cdef int release(self) except -1
+    @cython.locals(depth=Py_ssize_t, again=Py_ssize_t, seen=dict, frame=Frame)
+    cdef int search(self) except -1
+    cpdef str place(self)
+    cdef locate(self, error)

@@ -1,0 +1,226 @@
+# cython: annotation_typing=False
+"""The encoder's stack: what is being written and not finished, counted against the limits.
+
+Rules that hold here:
+
+* Depth of data never becomes depth of calls (S6): containers, instances and reduce results wait as frames. Frames
+  are used again; nothing is allocated for a container at a depth that has been reached before.
+* Every part is counted before it is written. ``max_items`` and ``max_depth`` are exact; the counts of objects,
+  opcodes and seconds are looked at every few thousand objects, before code of the data runs, and at the end.
+* A path is worked out from the frames when an error happens (S11).
+"""
+# mypy: disable-error-code="name-defined"
+# pyright: reportUndefinedVariable=false
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from ..errors import EncodingError, LimitError, SafePickleError, quote
+from ..wire.writing import Bounds, Memo, Writer
+from .paths import path_of
+
+COMPILING = False
+if COMPILING:
+    import cython
+else:
+    from .._form import cython
+
+#: Objects between two looks at the clock and at the counters.
+_INTERVAL = 2048
+#: Depth at which data without end is looked for first.
+_FIRST_SEARCH = 1024
+
+
+class Frame:
+    """A container, instance or script that is being written.
+
+    :ivar kind: which walk goes on with it.
+    :ivar obj: what it is for, where that is not ``items``.
+    :ivar items: the list or tuple that is walked, or the steps of a script.
+    :ivar index: how far it is walked; ``stop`` ends the batch, ``end`` all.
+    :ivar owners: references to an item that the walk itself accounts for.
+    :ivar stage: items in batches before this one; for a dict, 1 between a key and its value.
+    :ivar closer: opcode that ends what is open; ``single`` and ``many`` are a batch's for one and for more.
+    :ivar again: opcode that follows the whole, or 0.
+    """
+
+    __slots__ = (
+        "again", "closer", "end", "index", "items", "iterator", "key", "kind", "many", "obj", "owners", "shared",
+        "single", "stage", "stop", "table_position", "value",
+    )  # fmt: skip
+
+    def __init__(self) -> None:
+        self.kind = 0
+        self.obj: Any = None
+        self.items: Any = None
+        self.iterator: Any = None
+        self.key: Any = None
+        self.value: Any = None
+
+    def begin(self, kind: int, obj: Any, items: Any) -> None:
+        """Begin with something new. What stays 0 or False here is set by those who need it."""
+        self.kind = kind
+        self.obj = obj
+        self.items = items
+        self.index = 0
+        self.stop = 0
+        self.end = 0
+        self.owners = 0
+        self.stage = 0
+        self.closer = 0
+        self.single = 0
+        self.many = 0
+        self.again = 0
+        self.shared = False
+        if cython.compiled:
+            self.table_position = 0
+
+    def clear(self) -> None:
+        """Let go of everything."""
+        self.obj = None
+        self.items = None
+        self.iterator = None
+        self.key = None
+        self.value = None
+
+    def step(self) -> bool:
+        """Go to the next entry of a dict: set ``key`` and ``value``. False where there is none."""
+        if cython.compiled:
+            return dict_step(self)
+        for self.key, self.value in self.iterator:
+            return True
+        return False
+
+
+class Stack:
+    """Frames and counters of one dump."""
+
+    def __init__(self, protocol: int, bounds: Bounds, memo: Memo | None, guarded: bool) -> None:
+        self.protocol = protocol
+        self.binary = protocol >= 1
+        self.bounds = bounds
+        self.memo = memo
+        #: There is a policy: errors then have their place in the text, too. Without one the text is pickle's own.
+        self.guarded = guarded
+        self.max_items = bounds.max_items
+        self.max_depth = bounds.max_depth
+        self.objects = 0
+        self.calls = 0
+        self.opcodes = 4
+        self.next_look = min(_INTERVAL, bounds.max_objects + 1)
+        self.started = 0.0
+        self.frames = [Frame()]
+        self.top = self.frames[0]
+        self.depth = 0
+        #: Levels beyond the number of frames.
+        self.extra = 0
+        self.next_search = _FIRST_SEARCH
+        #: A list, tuple or set that is being tried without a frame.
+        self.current: Any = None
+        #: What code of the data is running, for messages.
+        self.doing = ""
+        self.out: Writer = None  # type: ignore[assignment]
+
+    # -- counting ----------------------------------------------------------------------------------------------
+
+    def open(self, items: int, levels: int) -> None:
+        """Count one more object of *items* parts and *levels* levels, before it is written."""
+        self.objects += 1
+        self.opcodes += items + 3
+        if self.objects >= self.next_look:
+            self.look()
+        if items > self.max_items:
+            raise LimitError("max_items", self.max_items, items)
+        levels += self.depth + self.extra
+        if levels > self.max_depth:
+            raise LimitError("max_depth", self.max_depth, levels)
+
+    def look(self) -> None:
+        """Look at the clock and at the counters."""
+        bounds = self.bounds
+        self.check_counts()
+        self.next_look = min(self.objects + _INTERVAL, bounds.max_objects + 1)
+        now = time.monotonic()
+        if self.started == 0.0:
+            # The first look is when code of the data is about to run, or less than a millisecond after the start.
+            self.started = now
+        seconds = now - self.started
+        if seconds > bounds.max_seconds:
+            raise LimitError("max_seconds", bounds.max_seconds, round(seconds, 3))
+
+    def check_counts(self) -> None:
+        """Refuse too many objects or opcodes: one for each part, and those around the parts and for the memo."""
+        if self.objects > self.bounds.max_objects:
+            raise LimitError("max_objects", self.bounds.max_objects, self.objects)
+        opcodes = self.opcodes + self.out.frames
+        if self.memo is not None:
+            opcodes += self.memo.count
+        if opcodes > self.bounds.max_opcodes:
+            raise LimitError("max_opcodes", self.bounds.max_opcodes, opcodes)
+
+    def count_call(self) -> None:
+        """Count a call that the reader will make."""
+        self.calls += 1
+        if self.calls > self.bounds.max_calls:
+            raise LimitError("max_calls", self.bounds.max_calls, self.calls)
+
+    # -- frames ------------------------------------------------------------------------------------------------
+
+    def push(self, kind: int, obj: Any, items: Any) -> Frame:
+        """Put a frame on top, and return it."""
+        depth = self.depth + 1
+        if depth == len(self.frames):
+            self.frames.append(Frame())
+        frame = self.frames[depth]
+        frame.begin(kind, obj, items)
+        self.depth = depth
+        self.top = frame
+        if depth >= self.next_search:
+            self.search()
+        return frame
+
+    def pop(self) -> None:
+        """Drop the top frame."""
+        self.top.clear()
+        self.depth -= 1
+        self.top = self.frames[self.depth]
+
+    def release(self) -> None:
+        """Drop all frames."""
+        while self.depth > 0:
+            self.pop()
+        self.extra = 0
+        self.current = None
+
+    def search(self) -> None:
+        """Refuse data without end: looked for whenever the depth has doubled.
+
+        A container in the memo cannot come again below itself. What can is an object whose arguments contain it,
+        and without a memo (``fast``) anything.
+        """
+        self.next_search = self.depth * 2
+        again = 1 if self.memo is None else 100
+        seen: dict[int, int] = {}
+        for depth in range(1, self.depth + 1):
+            frame = self.frames[depth]
+            obj = frame.items if frame.obj is None else frame.obj
+            times = seen.get(id(obj), 0) + 1
+            seen[id(obj)] = times
+            if times > again:
+                reason = "cannot be written without a memo" if self.memo is None else "has no end: it is made from itself"
+                raise EncodingError(f"a cyclic object {reason}: {quote(obj)}")
+
+    # -- places ------------------------------------------------------------------------------------------------
+
+    def place(self) -> str:
+        """Return the path of what is being written."""
+        return path_of(self.frames, self.depth, None, None)
+
+    def locate(self, error: SafePickleError) -> None:
+        """Give an error its place. Without a policy the text stays pickle's own."""
+        if error.path is None and error.position is None:
+            error.path = path_of(self.frames, self.depth, self.out.offender, self.current)
+            if self.guarded or isinstance(error, LimitError):
+                error.args = (error._message(),)

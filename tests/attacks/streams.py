@@ -366,6 +366,13 @@ ABUSED: tuple[tuple[str, Pair, bytes], ...] = (
     ("of a type", ("builtins", "type"), call(name("builtins", "type"), NONE)),
     ("of a name", ("builtins", "type"), name("collections", "OrderedDict")),
     ("of two", ("builtins", "set"), LIST + LIST),
+    ("of a text", ("builtins", "range"), text("x")),
+    ("of a float", ("builtins", "range"), op("BINFLOAT", 1.0)),
+    ("of a step of 0", ("builtins", "range"), number(0) + number(1) + number(0)),
+    ("of nothing", ("builtins", "range"), b""),
+    ("of two", ("builtins", "slice"), number(1) + number(2)),
+    ("of ints", ("builtins", "complex"), number(1) + number(2)),
+    ("of text", ("builtins", "complex"), text("1") + text("2")),
     ("of an int", ("builtins", "set"), number(1)),
     ("of an int", ("builtins", "frozenset"), number(1)),
 )

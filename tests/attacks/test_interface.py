@@ -256,6 +256,17 @@ def test_a_second_entry_is_refused(sp: Any) -> None:
     assert [type(error) for error in seen] == [StateError]
 
 
+def test_a_machine_serves_one_pickle(sp: Any) -> None:
+    """R51, R67: neither a second run nor one from within."""
+    from importlib import import_module
+
+    unpickler = import_module(f"{sp.__name__}.decoding.unpickler")
+    machine = unpickler._machine(b"N.N.", None, policy=sp.PLAIN, limits=sp.DEFAULT_LIMITS)
+    assert machine.run() is None
+    with pytest.raises(StateError):
+        machine.run()
+
+
 def test_what_find_class_returns_goes_through_the_call_gate(sp: Any) -> None:
     """S4: an overridden find_class grants what it returns, and nothing besides."""
 

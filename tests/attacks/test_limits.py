@@ -535,6 +535,46 @@ def test_what_calls_return_is_paid_for(sp: Any) -> None:
         check(sp, data, limited("max_memory"), policy=policy, limits=Limits(max_memory="3 MiB"))
 
 
+@pytest.mark.parametrize(
+    "opcode",
+    [
+        "SHORT_BINUNICODE",
+        "BINUNICODE",
+        "BINUNICODE8",
+        "SHORT_BINBYTES",
+        "BINBYTES",
+        "BINBYTES8",
+        "BYTEARRAY8",
+        "BINSTRING",
+        "SHORT_BINSTRING",
+    ],
+)
+def test_every_string_is_held_to_its_length(sp: Any, opcode: str) -> None:
+    """D02, D20."""
+    data = pickled(op(opcode, b"x" * 101), proto=5)
+    check(sp, data, limited("max_string"), limits=Limits(max_string=100))
+    check(sp, data, ANY, limits=Limits(max_string=101))
+
+
+@pytest.mark.parametrize("line", [b"V%s", b"S'%s'", b"c%s\nx", b"cx\n%s", b"(i%s\nx", b"P%s"])
+def test_every_line_is_held_to_its_length(sp: Any, line: bytes) -> None:
+    """D20, D22."""
+    for load in (sp.loads, lambda data, limits: sp.load(io.BytesIO(data), limits=limits)):
+        with pytest.raises(LimitError) as caught:
+            load(line % (b"x" * 200) + b"\n.", limits=Limits(max_string=100))
+        assert caught.value.limit == "max_string"
+
+
+@pytest.mark.parametrize("claim", [2**31, 2**62, 2**62 + 1, 2**63 - 1, 2**63, 2**64 - 1])
+@pytest.mark.parametrize("opcode", ["BINBYTES8", "BYTEARRAY8", "BINUNICODE8", "FRAME"])
+def test_claims_without_any_limit(sp: Any, opcode: str, claim: int) -> None:
+    """D02: the end of the input is a bound too, and so is what a number can say."""
+    data = op(opcode, claim) if opcode == "FRAME" else op(opcode, b"xx", claim=claim)
+    for load in (sp.loads, lambda stream, limits: sp.load(io.BytesIO(stream), limits=limits)):
+        with pytest.raises((TruncatedError, LimitError)):
+            load(pickled(data, proto=5), limits=sp.UNLIMITED)
+
+
 def test_calls_are_counted_on_every_road(sp: Any) -> None:
     """D20: an allowed class can be slow; the number of calls is what bounds it."""
     policy = allowing("MadeByCall call new")

@@ -42,6 +42,7 @@ HOT_MODULES: Final = (
     "safepickle.decoding.window",
     "safepickle.decoding.operations",
     "safepickle.decoding.machine",
+    "safepickle.decoding.session",
     "safepickle.encoding.frames",
     "safepickle.encoding.containers",
     "safepickle.encoding.encoder",

@@ -122,6 +122,8 @@ cdef class Machine(Operations):
     cdef readonly Py_ssize_t opcodes
     cdef int phase
 
+    cpdef run(self)
+
     @cython.locals(
         data=bytes, position=size_t, end=size_t, stack=list, metastack=list, memo=list, spare=list, budget=Budget,
         nesting=Nesting, gate=Gate, max_memo=Py_ssize_t, max_items=Py_ssize_t, short=Py_ssize_t, base=Py_ssize_t,

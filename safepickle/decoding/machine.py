@@ -117,12 +117,13 @@ if not cython.compiled:
 
 
 class Machine(Operations):
-    """Decodes one pickle; the parameters are those of :class:`Operations`."""
+    """Decodes one pickle; the parameters are those of :class:`Window` and :class:`Operations`."""
 
     def __init__(
         self, data: bytes, source: Any, gate: Gate, encoding: str, errors: str, buffers: Iterator[Any] | None
     ) -> None:
-        super().__init__(data, source, gate, encoding, errors, buffers)
+        self.open_window(data, source, gate.budget, gate.strict)
+        self.open_stack(gate, encoding, errors, buffers)
         self.opcodes = 0
         self.phase = _FRESH
 

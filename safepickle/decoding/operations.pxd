@@ -19,6 +19,7 @@ cdef class Operations(Window):
     cdef readonly int protocol
     cdef bint underflow
 
+    cpdef open_stack(self, Gate gate, str encoding, str errors, object buffers)
     cpdef _stop(self)
     cpdef _tuple(self, Py_ssize_t start, int opcode, tuple items)
     cpdef _append(self, Py_ssize_t start, int opcode, object target, list items)

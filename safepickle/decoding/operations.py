@@ -52,18 +52,14 @@ _TEXTS = frozenset({0x58, 0x8D, 0x42, 0x8E, 0x96, 0x54, 0x55, 0x8B, 0x49, 0x4C, 
 class Operations(Window):
     """A pickle's stack and memo, and the opcodes that work on them.
 
-    :param data: the bytes, or what has been read of them.
-    :param source: gives more bytes, or None when *data* is all.
     :param gate: decides on globals, calls and state.
     :param encoding: how Python 2 str is decoded: a codec's name, or ``bytes``.
     :param errors: the codec's error handler.
     :param buffers: the out-of-band buffers, or None.
     """
 
-    def __init__(
-        self, data: bytes, source: Any, gate: Gate, encoding: str, errors: str, buffers: Iterator[Any] | None
-    ) -> None:
-        super().__init__(data, source, gate.budget, gate.strict)
+    def open_stack(self, gate: Gate, encoding: str, errors: str, buffers: Iterator[Any] | None) -> None:
+        """Begin with nothing on the stack and nothing in the memo."""
         self.gate = gate
         self.encoding = encoding
         self.errors = errors

@@ -7,16 +7,13 @@ Rules that hold here:
   they return still goes through the gate.
 * Each ``load`` starts with an empty memo (S6a, R67). Only under UNRESTRICTED a reused Unpickler goes on with the
   memo of the last one, as pickle's does.
-* The cyclic garbage collector is paused while the machine runs, because it would walk the growing data over and
-  over; see ``_gc_pause``.
 """
 
 from __future__ import annotations
 
 from typing import Any, NamedTuple
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
-from .. import _gc_pause
 from ..errors import (
     Denial,
     FormatError,
@@ -32,93 +29,10 @@ from ..wire.source import as_bytes, open_source
 from .budget import Budget
 from .gates import Gate
 from .machine import Machine
-from .open_gate import OpenGate, find_any
+from .open_gate import find_any
+from .session import loads, open_machine, run
 
 __all__ = ["Survey", "Unpickler", "load", "loads", "survey"]
-
-
-def _machine(
-    data: bytes,
-    source: Any,
-    *,
-    policy: Policy | FindClass,
-    limits: Limits,
-    find_class: Callable[[str, str], Any] | None = None,
-    persistent_load: Callable[[Any], Any] | None = None,
-    fix_imports: bool = True,
-    encoding: str = "ASCII",
-    errors: str = "strict",
-    buffers: Iterable[Any] | None = None,
-    inert: bool = False,
-) -> Machine:
-    """Put a machine together."""
-    if type(encoding) is not str or type(errors) is not str:
-        raise TypeError("encoding and errors must be str")
-    if type(limits) is not Limits:
-        raise TypeError(f"limits must be Limits, not {type(limits).__name__}")
-    if isinstance(policy, Policy):
-        limits = policy.within(limits)
-        kind = OpenGate if policy.unrestricted and not inert else Gate
-    elif isinstance(policy, FindClass):
-        # The user's own policy object: what its find_class returns is granted, all else is denied.
-        kind, find_class, policy = Gate, find_class or policy.find_class, PLAIN
-    else:
-        raise TypeError(f"policy must be a Policy or have find_class, not {type(policy).__name__}")
-    budget = Budget(limits)
-    gate = kind(policy, budget, find_class, persistent_load, bool(fix_imports), inert)
-    iterator = None if buffers is None else iter(buffers)
-    return Machine(data, source, gate, encoding, errors, iterator)
-
-
-def _run(machine: Machine) -> Any:
-    _gc_pause.enter()
-    try:
-        return machine.run()
-    finally:
-        _gc_pause.leave()
-
-
-def loads(
-    data: Any,
-    /,
-    *,
-    fix_imports: bool = True,
-    encoding: str = "ASCII",
-    errors: str = "strict",
-    buffers: Iterable[Any] | None = None,
-    policy: Policy | FindClass = PLAIN,
-    limits: Limits = DEFAULT_LIMITS,
-) -> Any:
-    """Return the value that a pickle stands for; ``pickle.loads`` under a policy and within limits.
-
-    :param data: one pickle, as any bytes-like object; it is copied unless it is ``bytes``.
-    :param fix_imports: rename Python 2 globals in pickles of protocols 0 to 2.
-    :param encoding: codec for Python 2 str, or ``"bytes"`` to leave them bytes.
-    :param errors: that codec's error handler.
-    :param buffers: out-of-band buffers, in the order in which they were taken (PEP 574).
-    :param policy: what is allowed; by default plain data only.
-    :param limits: how much is allowed.
-    :raises PolicyError: if the policy refuses anything; nothing refused was imported or called.
-    :raises LimitError: if a limit would be exceeded.
-    :raises FormatError: if *data* is not exactly one well-formed pickle.
-    :raises ReconstructionError: if something the policy allows fails.
-    """
-    content = as_bytes(data)
-    machine = _machine(
-        content, None, policy=policy, limits=limits, fix_imports=fix_imports, encoding=encoding, errors=errors,
-        buffers=buffers,
-    )  # fmt: skip
-    if len(content) > machine.gate.budget.max_bytes:
-        machine.gate.budget.refuse("max_bytes", len(content))
-    value = _run(machine)
-    if machine.strict and machine.position != len(content):
-        # What follows is never looked at by pickle, and hides a second pickle or another file format (R69).
-        raise TrailingDataError(
-            f"{len(content) - machine.position} bytes follow the pickle",
-            position=machine.position,
-            opcode="STOP",
-        )
-    return value
 
 
 def load(
@@ -136,11 +50,10 @@ def load(
     :param file: an object with ``read`` and ``readline``, in binary mode. Other parameters and errors: :func:`loads`.
     :raises EmptyInputError: (an ``EOFError``) if the file is at its end.
     """
-    machine = _machine(
-        b"", open_source(file), policy=policy, limits=limits, fix_imports=fix_imports, encoding=encoding,
-        errors=errors, buffers=buffers,
-    )  # fmt: skip
-    return _run(machine)
+    machine = open_machine(
+        b"", open_source(file), policy, limits, None, None, fix_imports, encoding, errors, buffers, False
+    )
+    return run(machine)
 
 
 class Unpickler:
@@ -187,24 +100,17 @@ class Unpickler:
             raise FormatError(f"Unpickler.__init__() was not called by {type(self).__name__}.__init__()")
         if self._running is not None:
             raise StateError("this Unpickler is loading already")
-        machine = _machine(
-            b"",
-            # The file may have been moved by its owner since.
-            open_source(self._file),
-            policy=self._policy,
-            limits=self._limits,
-            find_class=self._overridden("find_class"),
-            persistent_load=self._overridden("persistent_load"),
-            fix_imports=self._fix_imports,
-            encoding=self._encoding,
-            errors=self._errors,
-            buffers=self._buffers,
-        )
+        # The file may have been moved by its owner since the last load.
+        machine = open_machine(
+            b"", open_source(self._file), self._policy, self._limits, self._overridden("find_class"),
+            self._overridden("persistent_load"), self._fix_imports, self._encoding, self._errors, self._buffers,
+            False,
+        )  # fmt: skip
         if not machine.strict:
             machine.set_memo(self._memo)
         self._running = machine
         try:
-            return _run(machine)
+            return run(machine)
         finally:
             self._running = None
             self._protocol = machine.protocol
@@ -293,13 +199,13 @@ def survey(
     content = b"" if is_file else as_bytes(data)
     if limits.max_bytes is not None and len(content) > limits.max_bytes:
         return Survey((), LimitError("max_bytes", limits.max_bytes, len(content)), 0, 0, (), 0)
-    machine = _machine(
-        content, open_source(data) if is_file else None, policy=policy, limits=limits, fix_imports=fix_imports,
-        encoding=encoding, errors=errors, buffers=buffers, inert=True,
-    )  # fmt: skip
+    source = open_source(data) if is_file else None
+    machine = open_machine(
+        content, source, policy, limits, None, None, fix_imports, encoding, errors, buffers, True
+    )
     error: SafePickleError | None = None
     try:
-        _run(machine)
+        run(machine)
         rest = len(content) - machine.position
         if not is_file and rest:
             error = TrailingDataError(

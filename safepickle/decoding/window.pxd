@@ -11,6 +11,7 @@ cdef class Window:
     cdef bint in_frame
     cdef readonly int opcode
 
+    cpdef open_window(self, bytes data, object source, Budget budget, bint strict)
     cpdef fetch(self, Py_ssize_t start, Py_ssize_t argument, Py_ssize_t count)
     cpdef _read(self, Py_ssize_t count)
     cpdef _replace(self, bytes data)

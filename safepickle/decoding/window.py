@@ -27,7 +27,8 @@ class Window:
     :param strict: hold frames to what they say.
     """
 
-    def __init__(self, data: bytes, source: Any, budget: Budget, strict: bool) -> None:
+    def open_window(self, data: bytes, source: Any, budget: Budget, strict: bool) -> None:
+        """Begin at the first byte."""
         self.data = data
         self.source = source
         self.budget = budget

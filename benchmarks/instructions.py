@@ -6,8 +6,8 @@ counts of one machine only, and look at times for what a change is worth: an ins
 time.
 
 Rules:
-- Start, imports and making the data are taken out: the process runs twice, with few and with more calls, and
-  the difference divided by the extra calls is the count.
+- Start, imports, making the data and warming up are taken out: the process runs twice, with few and with more
+  calls, and the difference divided by the extra calls is the count.
 - Hash seed fixed, small data (valgrind is some fifty times slower), one process at a time.
 
     python -m benchmarks.instructions --shapes ints,records --direction loads
@@ -37,8 +37,8 @@ from .shapes import PLAIN, select
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-FEW: Final = 2
-MORE: Final = 6
+FEW: Final = 20
+MORE: Final = 60
 SCALE: Final = 0.1
 _COLLECTED: Final = re.compile(r"Collected\s*:\s*(\d+)")
 

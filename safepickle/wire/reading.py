@@ -146,6 +146,8 @@ def parse_float_line(line: bytes, strict: bool) -> float:
         raise FormatError(f"not a float: {quote(line)}") from None
     if value in (float("inf"), float("-inf")) and b"n" not in line.lower():
         # _pickle.c raises OverflowError, pickle.py gives inf.
+        if not strict:
+            raise OverflowError(f"float out of range: {quote(line)}")
         raise FormatError(f"float out of range: {quote(line)}")
     return value
 

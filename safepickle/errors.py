@@ -130,7 +130,7 @@ class SafePickleError(pickle.PickleError):
         if self.position is None and self.path is None:
             self.position = position
             self.opcode = opcode
-            self.args = (self._message(),)
+            self.args: tuple[Any, ...] = (self._message(),)
 
     def __reduce__(self) -> Any:
         # Exceptions are pickled as cls(*args); the fields live in __dict__ instead, so restore that.

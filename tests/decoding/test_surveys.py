@@ -1,0 +1,130 @@
+"""survey(): the machine run inert. It does nothing, says everything, and never says other than loads."""
+
+from __future__ import annotations
+
+import io
+import pickle
+from types import ModuleType
+from typing import Any
+
+import pytest
+from attacks.asm import call, name, pickled, text
+from attacks.streams import ATTACKS
+from attacks.streams_objects import MORE_ATTACKS
+from attacks.tripwire import watched
+from decoding import samples
+from decoding.programs import near_misses
+from hypothesis import given, settings
+
+import safepickle
+from safepickle.errors import LimitError, PolicyError, SafePickleError, TrailingDataError
+from safepickle.limits import Limits
+
+CASES = [
+    pytest.param(attack.data, id=f"{attack.id}-{attack.title}"[:60]) for attack in ATTACKS + MORE_ATTACKS
+]
+
+
+def fields(error: SafePickleError | None) -> Any:
+    return None if error is None else (type(error).__name__, error.position, error.opcode, error.reason)
+
+
+def refusal(sp: ModuleType, data: bytes) -> SafePickleError | None:
+    try:
+        sp.loads(data)
+    except SafePickleError as error:
+        return error
+    return None
+
+
+@pytest.mark.parametrize("data", CASES)
+def test_an_attack_is_surveyed_without_an_act(sp: ModuleType, data: bytes) -> None:
+    survey = sp.decoding.unpickler.survey
+    with watched() as acts:
+        found = survey(data)
+        again = survey(io.BytesIO(data))
+    assert acts == []
+    assert found.denials == again.denials
+    error = refusal(sp, data)
+    if isinstance(error, PolicyError):
+        assert found.denials == error.denials
+        assert fields(found.error) == fields(error.__cause__)  # type: ignore[arg-type]
+    else:
+        assert found.denials == ()
+        assert fields(found.error) == fields(error)
+
+
+@pytest.mark.parametrize("data", CASES)
+def test_under_stdlib_a_survey_refuses_no_more_than_loads(sp: ModuleType, data: bytes) -> None:
+    """What only a look at the object itself shows (its contract, its failure) a survey cannot know."""
+    policy = sp.Policy.packs("stdlib")
+    with watched() as acts:
+        found = sp.decoding.unpickler.survey(data, policy=policy)
+    assert acts == []
+    if not found.denials:
+        return
+    with pytest.raises(SafePickleError) as caught:
+        sp.loads(data, policy=policy)
+    if isinstance(caught.value, PolicyError):
+        refused = {(d.module, d.name) for d in caught.value.denials}
+        assert {(d.module, d.name) for d in found.denials} <= refused
+
+
+def test_nothing_is_made_even_where_the_policy_allows(sp: ModuleType) -> None:
+    before = vars(samples.Failing).copy()
+    data = pickled(name(samples.HERE, "Failing") + b")\x81")
+    found = sp.decoding.unpickler.survey(data, policy=samples.allowing("Failing"))
+    assert found.error is None
+    assert found.denials == ()
+    assert vars(samples.Failing) == before
+    assert found.globals == ((samples.HERE, "Failing"),)
+
+
+def test_all_denials_are_listed(sp: ModuleType) -> None:
+    names = [("os", "system"), ("builtins", "eval"), ("a.b", "C"), ("subprocess", "Popen")]
+    data = pickled(b"(" + b"".join(call(name(*pair), text("x")) for pair in names) + b"l")
+    found = sp.decoding.unpickler.survey(data)
+    assert [(d.module, d.name) for d in found.denials] == names
+    assert {d.right for d in found.denials} == {"call"}
+    assert found.globals == tuple(names)
+    assert found.error is None
+    assert found.bytes == len(data)
+
+
+def test_what_is_fine_is_said_to_be_fine(sp: ModuleType) -> None:
+    data = pickle.dumps({"a": [1, 2]})
+    found = sp.decoding.unpickler.survey(data)
+    assert (found.denials, found.error, found.globals, found.calls, found.bytes) == (
+        (),
+        None,
+        (),
+        0,
+        len(data),
+    )
+    assert found.opcodes > 5
+
+
+def test_what_is_wrong_is_said(sp: ModuleType) -> None:
+    survey = sp.decoding.unpickler.survey
+    assert isinstance(survey(b"N.x").error, TrailingDataError)
+    assert isinstance(survey(b"").error, EOFError)
+    assert isinstance(survey(b"](NN", limits=Limits(max_bytes=2)).error, LimitError)
+    found = survey(b"cos\nsystem\n(")
+    assert [d.name for d in found.denials] == ["system"]
+    assert found.error is not None
+
+
+@pytest.mark.xfail(reason="bytes behind a pickle with denials are passed over", strict=True)
+def test_trailing_bytes_are_said_beside_denials(sp: ModuleType) -> None:
+    assert isinstance(sp.decoding.unpickler.survey(b"cos\nsystem\n.x").error, TrailingDataError)
+
+
+@settings(max_examples=150)
+@given(near_misses())
+def test_on_plain_data_a_survey_is_what_loads_says(data: bytes) -> None:
+    found = safepickle.decoding.unpickler.survey(data)
+    error = refusal(safepickle, data)
+    if isinstance(error, PolicyError):
+        assert found.denials == error.denials
+    else:
+        assert fields(found.error) == fields(error)

@@ -166,7 +166,11 @@ def _text_strings() -> list[Answer]:
         Answer("X25", "INST without names", b"(i\n\n.", MALFORMED),
         Answer("X29", "BINSTRING of -1", b"T\xff\xff\xff\xff.", MALFORMED),
         Answer("X29", "BINSTRING of -2**31", b"T\0\0\0\x80" + b"x" * 10 + b".", MALFORMED),
-        Answer("X29", "LONG4 of -1", b"\x8b\xff\xff\xff\xff.", MALFORMED),
+        # A negative length must not lead back into what was read.
+        *(
+            Answer("X29", f"LONG4 of {n}", b"N\x8b" + n.to_bytes(4, "little", signed=True) + b".", MALFORMED)
+            for n in (-1, -2, -4, -5, -6, -(2**31))
+        ),
     ]
 
 

@@ -212,6 +212,16 @@ def test_hooks_are_not_asked_after_a_denial(sp: Any) -> None:
         check_load(Hooked(io.BytesIO(pickled(refused + rest))).load, denied(("os", "system")))
 
 
+def test_persistent_ids_in_text_are_ascii(sp: Any) -> None:
+    """X09, R64: with a hook that would take anything."""
+
+    class Persistent(sp.Unpickler):  # type: ignore[misc,name-defined]
+        def persistent_load(self, pid: Any) -> Any:
+            canary.RECORD.append("asked")
+
+    check_load(Persistent(io.BytesIO(b"P\xc3\xa9\n.")).load, MALFORMED)
+
+
 def test_persistent_ids_are_counted(sp: Any) -> None:
     """R64: each asks the application once."""
 
@@ -257,14 +267,18 @@ def test_a_second_entry_is_refused(sp: Any) -> None:
 
 
 def test_a_machine_serves_one_pickle(sp: Any) -> None:
-    """R51, R67: neither a second run nor one from within."""
-    from importlib import import_module
+    """R51, R67: nor can what is running be run once more from within."""
+    seen: list[BaseException] = []
 
-    unpickler = import_module(f"{sp.__name__}.decoding.unpickler")
-    machine = unpickler._machine(b"N.N.", None, policy=sp.PLAIN, limits=sp.DEFAULT_LIMITS)
-    assert machine.run() is None
-    with pytest.raises(StateError):
-        machine.run()
+    class Reentrant(sp.Unpickler):  # type: ignore[misc,name-defined]
+        def persistent_load(self, pid: Any) -> Any:
+            try:
+                self._running.run()
+            except BaseException as error:
+                seen.append(error)
+
+    assert Reentrant(io.BytesIO(b"Pid\n.")).load() is None
+    assert [type(error) for error in seen] == [StateError]
 
 
 def test_what_find_class_returns_goes_through_the_call_gate(sp: Any) -> None:
@@ -300,6 +314,8 @@ def test_buffers_are_the_applications(sp: Any) -> None:
 def test_buffers_are_buffers(sp: Any, given: Any) -> None:
     with pytest.raises((TypeError, SafePickleError)):
         sp.loads(pickled(op("NEXT_BUFFER") + op("READONLY_BUFFER"), proto=5), buffers=given)
+    with pytest.raises((TypeError, SafePickleError)):
+        sp.loads(pickled(op("NEXT_BUFFER"), proto=5), buffers=given)
 
 
 # --- Several pickles ----------------------------------------------------------------------------------------

@@ -1,0 +1,232 @@
+"""What is counted and paid for, opcode by opcode: strings, lines, items, objects, calls, hashes, memory.
+
+`test_limits.py` has the attacks; here every road to the same thing is held to the same limit, so that no
+opcode is left out of the bookkeeping.
+"""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import pytest
+from attacks.app import allowing
+from attacks.asm import (
+    ADDITEMS,
+    APPENDS,
+    DICT,
+    FROZENSET,
+    LIST,
+    MARK,
+    NONE,
+    POP,
+    REDUCE,
+    SET,
+    SETITEM,
+    SETITEMS,
+    TUPLE,
+    TUPLE0,
+    TUPLE1,
+    TUPLE2,
+    blob,
+    list_of,
+    name,
+    number,
+    op,
+    pickled,
+    text,
+    tuple_of,
+)
+from attacks.expected import Loads, check, check_load, equals, limited
+
+from safepickle.errors import LimitError, TruncatedError
+from safepickle.limits import Limits
+
+ANY = Loads(lambda value: True)
+
+# Multiples of it hash to 0: hash(int) is the remainder modulo 2**61 - 1 on 64-bit machines.
+MODULUS = 2**61 - 1
+
+
+def test_what_calls_return_is_paid_for(sp: Any) -> None:
+    """D16: whatever an allowed class makes of a value from the memo, again and again, counts at its size."""
+    policy = allowing("Buffer call", "QuietList call new", "QuietSet call")
+    for cls, argument in (
+        ("Buffer", op("BINBYTES", b"x" * 100_000)),
+        ("QuietList", list_of(NONE * 20_000)),
+        ("QuietSet", list_of(*map(number, range(2_000)))),
+    ):
+        once = name("attacks.canary", cls) + op("BINGET", 0) + TUPLE1 + REDUCE
+        data = pickled(argument + op("BINPUT", 0) + POP + MARK + once * 200 + TUPLE)
+        check(sp, data, limited("max_memory"), policy=policy, limits=Limits(max_memory="3 MiB"))
+
+
+@pytest.mark.parametrize(
+    "opcode",
+    [
+        "SHORT_BINUNICODE",
+        "BINUNICODE",
+        "BINUNICODE8",
+        "SHORT_BINBYTES",
+        "BINBYTES",
+        "BINBYTES8",
+        "BYTEARRAY8",
+        "BINSTRING",
+        "SHORT_BINSTRING",
+    ],
+)
+def test_every_string_is_held_to_its_length(sp: Any, opcode: str) -> None:
+    """D02, D20."""
+    data = pickled(op(opcode, b"x" * 101), proto=5)
+    check(sp, data, limited("max_string"), limits=Limits(max_string=100))
+    check(sp, data, ANY, limits=Limits(max_string=101))
+
+
+WIDE = "\U0001f600"
+
+WIDTHS: tuple[tuple[str, bytes], ...] = (
+    ("short strings", tuple_of(text("x" * 200) * 15_000)),
+    ("short wide strings", tuple_of(text(WIDE + "x" * 200) * 4_000)),
+    ("long strings", tuple_of(op("BINUNICODE", "x" * 2000) * 1_600)),
+    ("long wide strings", tuple_of(op("BINUNICODE", WIDE + "x" * 2000) * 500)),
+    ("BINUNICODE8, wide", op("BINUNICODE8", WIDE + "x" * 1_000_000)),
+    ("BINSTRING", op("BINSTRING", "x" * 1_000_000)),
+    ("short bytes", tuple_of(blob(b"x" * 200) * 15_000)),
+    ("long bytes", tuple_of(op("BINBYTES", b"x" * 2000) * 1_600)),
+    ("bytearrays", tuple_of(op("BYTEARRAY8", b"x" * 2000) * 1_600)),
+    ("lines", b"(" + (b"V" + b"x" * 2000 + b"\n") * 1_600 + b"t"),
+    ("ints", tuple_of(op("LONG1", b"\x7f" * 200) * 15_000)),
+    ("floats", tuple_of(op("BINFLOAT", 1.5) * 150_000)),
+    ("memo entries", NONE + b"".join(op("LONG_BINPUT", k * 2 + 1) for k in range(35_000))),
+)
+
+
+@pytest.mark.parametrize(("title", "body"), WIDTHS, ids=[row[0] for row in WIDTHS])
+def test_values_are_paid_for(sp: Any, title: str, body: bytes) -> None:
+    """D03, D14: whatever is made counts, a wide str four bytes for each character."""
+    check(sp, pickled(body, proto=5), limited("max_memory"), limits=Limits(max_memory="3 MiB"))
+    check(sp, pickled(body, proto=5), ANY)
+
+
+NUMBERS = [number(k) for k in range(101)]
+PAIRS = [key + NONE for key in NUMBERS]
+
+MANY: tuple[tuple[str, bytes], ...] = (
+    ("APPENDS", LIST + MARK + b"".join(NUMBERS) + APPENDS),
+    ("APPEND", LIST + b"".join(key + b"a" for key in NUMBERS)),
+    ("LIST", MARK + b"".join(NUMBERS) + b"l"),
+    ("TUPLE", MARK + b"".join(NUMBERS) + TUPLE),
+    ("SETITEMS", DICT + MARK + b"".join(PAIRS) + SETITEMS),
+    ("SETITEM", DICT + b"".join(pair + SETITEM for pair in PAIRS)),
+    ("DICT", MARK + b"".join(PAIRS) + b"d"),
+    ("ADDITEMS", SET + MARK + b"".join(NUMBERS) + ADDITEMS),
+    ("ADDITEMS one by one", SET + b"".join(MARK + key + ADDITEMS for key in NUMBERS)),
+    ("FROZENSET", MARK + b"".join(NUMBERS) + FROZENSET),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("opcode", "body"), MANY, ids=[row[0] for row in MANY])
+def test_items_are_counted_on_every_road(sp: Any, opcode: str, body: bytes) -> None:
+    """D03."""
+    check(sp, pickled(body), limited("max_items"), limits=Limits(max_items=100))
+    check(sp, pickled(body), ANY, limits=Limits(max_items=101))
+
+
+OBJECTS: dict[str, bytes] = {
+    "EMPTY_LIST": LIST, "EMPTY_DICT": DICT, "EMPTY_SET": SET, "LIST": MARK + b"l", "DICT": MARK + b"d",
+    "FROZENSET": MARK + FROZENSET, "TUPLE": MARK + NONE + TUPLE, "TUPLE1": NONE + TUPLE1,
+    "TUPLE2": NONE + NONE + TUPLE2, "TUPLE3": NONE * 3 + b"\x87", "BYTEARRAY8": op("BYTEARRAY8", b"x"),
+    "set()": name("builtins", "set") + TUPLE0 + REDUCE,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("opcode", OBJECTS)
+def test_objects_are_counted_on_every_road(sp: Any, opcode: str) -> None:
+    """D03: though each is dropped at once."""
+    data = pickled((OBJECTS[opcode] + POP) * 3000 + NONE, proto=5)
+    check(sp, data, limited("max_objects"), limits=Limits(max_objects=1000))
+
+
+HASHED: dict[str, list[bytes]] = {
+    "LONG1": [op("LONG1", (k * MODULUS).to_bytes(12, "little")) for k in range(1, 200)],
+    "LONG4": [op("LONG4", (k * MODULUS).to_bytes(12, "little")) for k in range(1, 200)],
+    "LONG": [op("LONG", f"{k * MODULUS}L") for k in range(1, 200)],
+    "INT": [op("INT", f"{k * MODULUS}") for k in range(1, 200)],
+    "negative": [op("LONG1", (-k * MODULUS).to_bytes(12, "little", signed=True)) for k in range(1, 200)],
+}
+
+
+@pytest.mark.parametrize("opcode", HASHED)
+def test_equal_hashes_are_counted_however_the_ints_are_written(sp: Any, opcode: str) -> None:
+    """D04."""
+    keys = HASHED[opcode]
+    work = limited("max_hash_work")
+    check(sp, pickled(SET + MARK, *keys, ADDITEMS), work)
+    check(sp, pickled(DICT + MARK, *(key + NONE for key in keys), SETITEMS), work)
+    check(sp, pickled(DICT, *(key + NONE + SETITEM for key in keys)), work)
+    check(sp, pickled(MARK, *keys, FROZENSET), work)
+    check(sp, pickled(MARK, *(key + NONE for key in keys), b"d"), work)
+
+
+@pytest.mark.parametrize("line", [b"V%s", b"S'%s'", b"c%s\nx", b"cx\n%s", b"(i%s\nx", b"P%s"])
+def test_every_line_is_held_to_its_length(sp: Any, line: bytes) -> None:
+    """D20, D22."""
+    for load in (sp.loads, lambda data, limits: sp.load(io.BytesIO(data), limits=limits)):
+        with pytest.raises(LimitError) as caught:
+            load(line % (b"x" * 200) + b"\n.", limits=Limits(max_string=100))
+        assert caught.value.limit == "max_string"
+
+
+@pytest.mark.parametrize("claim", [2**31, 2**62, 2**62 + 1, 2**63 - 1, 2**63, 2**64 - 1])
+@pytest.mark.parametrize("opcode", ["BINBYTES8", "BYTEARRAY8", "BINUNICODE8", "FRAME"])
+def test_claims_without_any_limit(sp: Any, opcode: str, claim: int) -> None:
+    """D02: the end of the input is a bound too, and so is what a number can say."""
+    data = op(opcode, claim) if opcode == "FRAME" else op(opcode, b"xx", claim=claim)
+    for load in (sp.loads, lambda stream, limits: sp.load(io.BytesIO(stream), limits=limits)):
+        with pytest.raises((TruncatedError, LimitError)):
+            load(pickled(data, proto=5), limits=sp.UNLIMITED)
+
+
+def test_calls_are_counted_on_every_road(sp: Any) -> None:
+    """D20: an allowed class can be slow; the number of calls is what bounds it."""
+    policy = allowing("MadeByCall call new")
+    cls = name("attacks.canary", "MadeByCall")
+    for road in (
+        cls + TUPLE0 + REDUCE,
+        cls + TUPLE0 + b"\x81",
+        cls + TUPLE0 + DICT + b"\x92",
+        MARK + cls + NONE + b"o",
+        MARK + NONE + op("INST", "attacks.canary", "MadeByCall"),
+    ):
+        limits = Limits(max_calls=10)
+        check(sp, pickled((road + POP) * 10 + NONE), equals(None), policy=policy, limits=limits)
+        check(sp, pickled((road + POP) * 11 + NONE), limited("max_calls"), policy=policy, limits=limits)
+
+
+def test_items_of_a_subclass_are_counted(sp: Any) -> None:
+    """D03: what goes in through a class's own method counts like what goes into a list."""
+    policy = allowing("QuietList new append", "QuietDict new setitem", "QuietSet new add")
+    numbers = [number(k) for k in range(101)]
+    for cls, items, tail in (
+        ("QuietList", numbers, APPENDS),
+        ("QuietDict", [key + NONE for key in numbers], SETITEMS),
+        ("QuietSet", numbers, ADDITEMS),
+    ):
+        target = name("attacks.canary", cls) + TUPLE0 + b"\x81"
+        batch = pickled(target + MARK, *items, tail)
+        singly = pickled(target, *(MARK + item + tail for item in items))
+        for data in (batch, singly):
+            check(sp, data, limited("max_items"), policy=policy, limits=Limits(max_items=100))
+
+
+def test_names_are_paid_for(sp: Any) -> None:
+    """D03: each global that a stream names is remembered."""
+
+    class Finding(sp.Unpickler):  # type: ignore[misc,name-defined]
+        def find_class(self, module: str, name: str) -> Any:
+            return dict
+
+    data = pickled(*(op("GLOBAL", "m", f"n{k}") + POP for k in range(5000)), NONE)
+    limits = Limits(max_memory="1 MiB")
+    check_load(lambda: Finding(io.BytesIO(data), limits=limits).load(), limited("max_memory"))
+    check_load(lambda: Finding(io.BytesIO(data)).load(), equals(None))

@@ -103,7 +103,7 @@ class Window:
             self.in_frame = False
             self.end = self.data_end()
         if length > self.budget.max_bytes:
-            self.budget.refuse("max_bytes", length)
+            self.budget.refuse("max_bytes", min(length, 2**62))
         if self.position + length > self.end:
             self._read(length)
             if self.position + length > self.end:

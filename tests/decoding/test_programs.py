@@ -74,6 +74,11 @@ def test_near_misses_are_values_or_our_errors(data: bytes) -> None:
 
 @settings(max_examples=300)
 @given(st.binary(max_size=40))
+@example(b"\x95" + bytes(7) + b"\x80")  # lengths that no C integer holds
+@example(b"\x8e" + b"\xff" * 8)
+@example(b"\x8b" + b"\xff" * 4)
+@example(b"Np99999999999999999999\n.")
+@example(b"g-99999999999999999\n.")
 def test_noise_is_a_value_or_our_error(data: bytes) -> None:
     assert load_ours(data).error != "InternalError"
 

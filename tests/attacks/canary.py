@@ -203,6 +203,13 @@ class QuietSet(set[Any]):
     """A set subclass that adds nothing."""
 
 
+class Keyed:
+    """A class that hashes what it holds."""
+
+    def __hash__(self) -> int:
+        return hash(self.value)  # type: ignore[attr-defined]
+
+
 class Buffer(bytearray):
     """A bytearray subclass that adds nothing."""
 

@@ -15,6 +15,7 @@ from attacks.asm import (
     ADDITEMS,
     APPENDS,
     DICT,
+    DUP,
     FROZENSET,
     LIST,
     MARK,
@@ -230,3 +231,18 @@ def test_names_are_paid_for(sp: Any) -> None:
     limits = Limits(max_memory="1 MiB")
     check_load(lambda: Finding(io.BytesIO(data), limits=limits).load(), limited("max_memory"))
     check_load(lambda: Finding(io.BytesIO(data)).load(), equals(None))
+
+
+def test_instances_as_keys_are_measured(sp: Any) -> None:
+    """D06: the hash of an allowed class may visit all that the instance holds."""
+    tall = number(1) + (DUP + TUPLE2) * 28
+    key = name("attacks.canary", "Keyed") + TUPLE0 + b"\x81" + DICT + text("value") + tall + SETITEM + b"b"
+    policy = allowing("Keyed new build")
+    check(sp, pickled(DICT + key + NONE + SETITEM), limited("max_hash_work"), policy=policy)
+    check(sp, pickled(SET + MARK + key + ADDITEMS), limited("max_hash_work"), policy=policy)
+
+
+def test_time_is_looked_at(sp: Any) -> None:
+    """D20."""
+    limits = Limits(max_seconds=0)
+    check(sp, pickled((NONE + POP) * 3000 + NONE), limited("max_seconds"), limits=limits)

@@ -1,4 +1,4 @@
-"""Write docs/limits.md from the table of limits: python docs/make_limits.py
+"""Write docs/limits.md from the table of limits: ``python docs/make_limits.py``.
 
 A test holds the page to the table.
 """

@@ -1,6 +1,6 @@
 """Write hostile.pkl: what a pickle looks like that acts when it is loaded. It only says so on the terminal.
 
-    python examples/make_hostile.py > examples/hostile.pkl
+python examples/make_hostile.py > examples/hostile.pkl
 """
 
 import os

@@ -17,7 +17,7 @@ Rule: nothing but `compiled` is offered. C types live in the `.pxd` beside the m
 from `cython` in a hot module is an AttributeError in the uncompiled form, and a test runs that form.
 """
 
-from typing import Final, Literal
+from typing import Final
 
 
 class _Uncompiled:
@@ -25,7 +25,7 @@ class _Uncompiled:
 
     __slots__ = ()
 
-    compiled: Final[Literal[False]] = False
+    compiled: Final = False
 
 
 cython: Final = _Uncompiled()

@@ -9,8 +9,8 @@ Rules that hold here:
 from __future__ import annotations
 
 import pickle
-from typing import Any
 from collections.abc import Iterable
+from typing import Any
 
 from .decoding.unpickler import Unpickler as _Unpickler
 from .decoding.unpickler import load as _load

@@ -12,8 +12,8 @@ Rules that hold here:
 from __future__ import annotations
 
 import re
-from typing import Any, NamedTuple
 from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 __all__ = ["DEFAULT_LIMITS", "LIMITS", "UNLIMITED", "Limit", "Limits", "parse_size"]
 
@@ -232,7 +232,7 @@ class Limits:
         value = getattr(self, name)
         return NO_BOUND if value is None else min(NO_BOUND, int(value))
 
-    def replace(self, **values: int | float | str | None) -> Limits:
+    def replace(self, **values: float | str | None) -> Limits:
         """Return a copy with some bounds changed."""
         return Limits(**{**self.as_dict(), **values})  # type: ignore[arg-type]
 

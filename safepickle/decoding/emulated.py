@@ -14,9 +14,9 @@ The shapes are what CPython 2.7 and 3.8 to 3.13 write (attacks.md, section 6).
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
-from collections.abc import Callable, Mapping
 
 from ..errors import FormatError
 from .handles import GlobalHandle

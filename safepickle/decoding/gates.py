@@ -20,8 +20,8 @@ import copyreg
 import enum
 import sys
 import types
-from typing import Any
 from collections.abc import Callable
+from typing import Any
 
 from ..errors import Denial, FormatError, PolicyError, ReconstructionError, SafePickleError, quote, quote_name
 from ..policy.contracts import CONTRACTS, ENUM, HARMLESS_FACTORIES, STATES

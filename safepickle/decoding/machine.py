@@ -18,8 +18,8 @@ Rules that hold here:
 
 from __future__ import annotations
 
-from typing import Any
 from collections.abc import Iterator
+from typing import Any
 
 from ..errors import FormatError, InternalError, LimitError, PolicyError, SafePickleError, StateError
 from ..wire.opcodes import opcode_name

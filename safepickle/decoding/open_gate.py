@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import copyreg
 import sys
-from typing import Any
 from collections.abc import Callable
+from typing import Any
 
 from ..errors import FormatError
 from ..policy.rules import Policy

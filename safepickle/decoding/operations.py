@@ -12,8 +12,8 @@ Rules that hold here:
 
 from __future__ import annotations
 
-from typing import Any
 from collections.abc import Iterator
+from typing import Any
 
 from ..errors import FormatError, quote
 from ..wire.opcodes import HIGHEST_PROTOCOL, opcode_name

@@ -10,8 +10,8 @@ Rules that hold here:
 
 from __future__ import annotations
 
-from typing import Any
 from collections.abc import Callable, Iterable
+from typing import Any
 
 from .. import _gc_pause
 from ..errors import TrailingDataError

@@ -11,8 +11,8 @@ Rules that hold here:
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
 from collections.abc import Iterable
+from typing import Any, NamedTuple
 
 from ..errors import (
     Denial,

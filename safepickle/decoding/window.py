@@ -88,7 +88,7 @@ class Window:
     def data_end(self) -> int:
         """Return where the bytes at hand end; a source may have given more than a pickle may be long."""
         allowed = self.budget.max_bytes - self.offset
-        return len(self.data) if len(self.data) < allowed else allowed
+        return min(allowed, len(self.data))
 
     def need(self, count: int) -> None:
         """Have *count* bytes at hand from the position on."""

@@ -1,0 +1,1 @@
+"""Encoding: the encoder, the reduce protocol, and the gate on the writing side."""

@@ -13,8 +13,8 @@ Sources: attacks R05-R07, R20-R29 (fickling, picklescan and modelscan advisories
 
 from __future__ import annotations
 
-from types import MappingProxyType
 from collections.abc import Mapping
+from types import MappingProxyType
 
 __all__ = ["GADGETS", "GADGET_MODULES", "gadget_reason"]
 
@@ -82,12 +82,15 @@ GADGET_MODULES: Mapping[str, str] = MappingProxyType(
             "venv ensurepip pip._internal pydoc lib2to3.pgen2.pgen idlelib.pyshell".split(),
             _RUNS,
         ),
-        **dict.fromkeys("importlib importlib._bootstrap importlib.util imp pkgutil inspect zipimport".split(), _RESOLVES),
+        **dict.fromkeys(
+            "importlib importlib._bootstrap importlib.util imp pkgutil inspect zipimport".split(), _RESOLVES
+        ),
         **dict.fromkeys("shelve marshal dill cloudpickle cPickle".split(), _NESTED),
         **dict.fromkeys("sys faulthandler signal gc atexit threading _thread site resource".split(), _PROCESS),
         **dict.fromkeys("shutil tempfile io _io fileinput glob tarfile zipfile sqlite3 dbm".split(), _FILES),
         **dict.fromkeys(
-            "socket ssl urllib.request http.client ftplib smtplib telnetlib xmlrpc.client socketserver http.server".split(),
+            "socket ssl urllib.request http.client ftplib smtplib telnetlib xmlrpc.client socketserver "
+            "http.server".split(),
             _NETWORK,
         ),
     }

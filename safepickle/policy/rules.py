@@ -372,7 +372,7 @@ def _policy_from_parts(
 
 def _unrestricted() -> Policy:
     policy = Policy.__new__(Policy)
-    policy._set("UNRESTRICTED", {}, {}, frozenset(), None, unrestricted=True)
+    policy._set("UNRESTRICTED", {}, {}, frozenset(), None, unrestricted=True)  # noqa: SLF001
     return policy
 
 

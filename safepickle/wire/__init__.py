@@ -1,0 +1,1 @@
+"""The wire: bytes and opcodes. Knows no policy."""

@@ -142,7 +142,7 @@ OPCODES: tuple[Opcode, ...] = (
     _row("EMPTY_DICT", b"}", 1, "none", "", "dict", "an empty dict"),
     _row("DICT", b"d", 0, "none", "mark items", "dict", "a dict of keys and values in turn"),
     _row("SETITEM", b"s", 0, "none", "dict any any", "dict", "sets one item", right="setitem"),
-    _row("SETITEMS", b"u", 1, "none", "dict mark items", "dict", "sets items, keys and values in turn", right="setitem"),
+    _row("SETITEMS", b"u", 1, "none", "dict mark items", "dict", "sets keys and values in turn", right="setitem"),
     _row("EMPTY_SET", b"\x8f", 4, "none", "", "set", "an empty set"),
     _row("ADDITEMS", b"\x90", 4, "none", "set mark items", "set", "adds the items", right="add"),
     _row("FROZENSET", b"\x91", 4, "none", "mark items", "frozenset", "a frozenset of the items"),

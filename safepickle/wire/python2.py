@@ -11,8 +11,8 @@ Rules that hold here:
 from __future__ import annotations
 
 import _compat_pickle
-from types import MappingProxyType
 from collections.abc import Mapping
+from types import MappingProxyType
 
 __all__ = ["to_python2", "to_python3"]
 

@@ -44,8 +44,9 @@ class Budget:
         ) = limits.bounds
         self.since_clock = 0
         self.deadline = -1.0
-        if limits.max_seconds is not None:
-            self.deadline = monotonic() + limits.max_seconds
+        seconds = limits.max_seconds
+        if seconds is not None:
+            self.deadline = monotonic() + seconds
 
     def refuse(self, limit: str, asked: int) -> None:
         """Raise for *limit*; *asked* is what it would take in all."""

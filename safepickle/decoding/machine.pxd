@@ -99,21 +99,10 @@ cdef extern from *:
     #endif
     }
     """
-    int list_push "safepickle_list_push"(list stack, object value) except -1
-    object list_pop "safepickle_list_pop"(list stack)
-    int list_move "safepickle_list_move"(list target, list items) except -1
-    tuple list_as_tuple "safepickle_list_as_tuple"(list items)
-
-cdef int push(list stack, object value) except -1
-cdef pop(list stack)
-cdef int extend(list target, list items) except -1
-cdef tuple tuple_of(list items)
-cdef str text_at(bytes data, size_t start, size_t stop)
-cdef bytes bytes_at(bytes data, size_t start, size_t stop)
-cdef long long int4_at(bytes data, size_t position) except? -1
-cdef long long uint4_at(bytes data, size_t position) except? -1
-cdef double float8_at(bytes data, size_t position) except? -1.0
-cdef int_at(bytes data, size_t start, size_t stop)
+    int push "safepickle_list_push"(list stack, object value) except -1
+    object pop "safepickle_list_pop"(list stack)
+    int extend "safepickle_list_move"(list target, list items) except -1
+    tuple tuple_of "safepickle_list_as_tuple"(list items)
 
 cdef int _FRESH, _RUNNING, _DONE
 
@@ -128,7 +117,7 @@ cdef class Machine(Operations):
         data=bytes, position=size_t, end=size_t, stack=list, metastack=list, memo=list, spare=list, budget=Budget,
         nesting=Nesting, gate=Gate, max_memo=Py_ssize_t, max_items=Py_ssize_t, short=Py_ssize_t, base=Py_ssize_t,
         done=Py_ssize_t, index=Py_ssize_t, used=Py_ssize_t, start=size_t, opcode=cython.int, missing=Py_ssize_t,
-        steps=Py_ssize_t, length=Py_ssize_t, text=str, items=list, pair=tuple, single=tuple, triple=tuple,
+        steps=Py_ssize_t, length=Py_ssize_t, height=Py_ssize_t, word=str, items=list, pair=tuple, single=tuple, triple=tuple,
         many=tuple, outside=bint,
     )
     cpdef _run(self)

@@ -10,8 +10,8 @@ Rules that hold here:
   test holds the two together.
 * The loop carries out the frequent opcodes where it stands. It leaves (``break``) for the others, in
   ``operations``, and when an argument is not wholly at hand: then the bytes are fetched and the opcode is begun again.
-* The leaves at the top are C in the compiled form, from ``machine.pxd``: names that only exist there are used
-  under ``cython.compiled`` alone.
+* The compiled form has its leaves (``push``, ``pop``, ``extend``, ``tuple_of``, ``read_...``) in C, in
+  ``machine.pxd`` and ``reading.pxd``. What is moved out of a list leaves it empty there, and the list is used again.
 """
 # mypy: disable-error-code="name-defined"
 # pyright: reportUndefinedVariable=false
@@ -23,7 +23,7 @@ from typing import Any
 
 from ..errors import FormatError, InternalError, LimitError, PolicyError, SafePickleError, StateError
 from ..wire.opcodes import opcode_name
-from ..wire.reading import float8, int4, long_int, not_utf8, uint4
+from ..wire.reading import float8, int4, long_int, not_utf8, piece, text, uint4
 from .gates import Gate
 from .hashing import add_items, set_items
 from .operations import Operations
@@ -37,82 +37,11 @@ else:
 _FRESH, _RUNNING, _DONE = 0, 1, 2
 
 
-# -- leaves ----------------------------------------------------------------------------------------------------
-
-
-def push(stack: list[Any], value: Any) -> None:
-    """Append *value*."""
-    if cython.compiled:
-        list_push(stack, value)
-
-
-def pop(stack: list[Any]) -> Any:
-    """Take the last item off; the list keeps its room."""
-    if cython.compiled:
-        return list_pop(stack)
-
-
-def extend(target: list[Any], items: list[Any]) -> None:
-    """Append all *items*; the compiled form moves them, and their list keeps its room."""
-    if cython.compiled:
-        list_move(target, items)
-
-
-def tuple_of(items: list[Any]) -> tuple[Any, ...]:
-    """Return a tuple of *items*; the compiled form moves them, and their list keeps its room."""
-    if cython.compiled:
-        return list_as_tuple(items)
-    return tuple(items)
-
-
-def text_at(data: bytes, start: int, stop: int) -> str:
-    """UTF-8 with surrogates allowed. What is not UTF-8 gets its error at the door."""
-    if cython.compiled:
-        return read_utf8(data, start, stop)
-    return str(data[start:stop], "utf-8", "surrogatepass")
-
-
-def bytes_at(data: bytes, start: int, stop: int) -> bytes:
-    """A slice of the bytes."""
-    if cython.compiled:
-        return read_piece(data, start, stop)
-    return data[start:stop]
-
-
-def int4_at(data: bytes, position: int) -> int:
-    """Signed, 4 bytes, little-endian."""
-    if cython.compiled:
-        return read_int4(data, position)
-    return int4(data, position)
-
-
-def uint4_at(data: bytes, position: int) -> int:
-    """Unsigned, 4 bytes, little-endian."""
-    if cython.compiled:
-        return read_uint4(data, position)
-    return uint4(data, position)
-
-
-def float8_at(data: bytes, position: int) -> float:
-    """IEEE 754 double, big-endian."""
-    if cython.compiled:
-        return read_float8(data, position)
-    return float8(data, position)
-
-
-def int_at(data: bytes, start: int, stop: int) -> int:
-    """An int in two's complement, little-endian."""
-    if cython.compiled:
-        if start < stop <= start + 8:
-            return read_small_int(data, start, stop)
-    return long_int(data, start, stop)
-
-
 if not cython.compiled:
-    # Python has these itself: one call less for each.
+    # The leaves: C that is inlined in the compiled form, what Python itself has in this one.
     globals().update(
-        push=list.append, pop=list.pop, extend=list.extend, tuple_of=tuple, int4_at=int4, uint4_at=uint4,
-        float8_at=float8, int_at=long_int,
+        push=list.append, pop=list.pop, extend=list.extend, tuple_of=tuple, read_piece=piece, read_utf8=text,
+        read_int4=int4, read_uint4=uint4, read_float8=float8, read_small_int=long_int,
     )  # fmt: skip
 
 
@@ -247,13 +176,13 @@ class Machine(Operations):
                         if length > short:
                             budget.refuse("max_string", length)
                         position += 1 + length
-                        text = text_at(data, position - length, position)
-                        used += 56 + length if len(text) == length else 56 + 4 * length
-                        push(stack, text)
+                        word = read_utf8(data, position - length, position)
+                        used += 56 + length if len(word) == length else 56 + 4 * length
+                        push(stack, word)
                     elif opcode == 0x94:  # MEMOIZE
                         if len(memo) >= max_memo or self.sparse is not None:
                             break
-                        if nesting.top >= 0 and nesting.top == base + len(stack) - 1:
+                        if nesting.top == base + len(stack) - 1 >= 0:
                             nesting.remember(len(memo))
                         used += 8
                         push(memo, stack[-1])
@@ -274,14 +203,14 @@ class Machine(Operations):
                             missing = 4
                             break
                         used += 24
-                        push(stack, int4_at(data, position))
+                        push(stack, read_int4(data, position))
                         position += 4
                     elif opcode == 0x47:  # BINFLOAT
                         if position + 8 > end:
                             missing = 8
                             break
                         used += 24
-                        push(stack, float8_at(data, position))
+                        push(stack, read_float8(data, position))
                         position += 8
                     elif opcode == 0x4D:  # BININT2
                         if position + 2 > end:
@@ -298,7 +227,7 @@ class Machine(Operations):
                         if length != len(memo) or length >= max_memo or self.sparse is not None:
                             break
                         position += 1
-                        if nesting.top >= 0 and nesting.top == base + len(stack) - 1:
+                        if nesting.top == base + len(stack) - 1 >= 0:
                             nesting.remember(length)
                         used += 8
                         push(memo, stack[-1])
@@ -306,16 +235,16 @@ class Machine(Operations):
                         if position + 4 > end:
                             missing = 4
                             break
-                        length = uint4_at(data, position)
+                        length = read_uint4(data, position)
                         if position + 4 + length > end:
                             break
                         budget.take_string(length, 56 + length + used)
                         used = 0
                         position += 4 + length
-                        text = text_at(data, position - length, position)
-                        if len(text) != length:
-                            budget.take_memory(3 * len(text))
-                        push(stack, text)
+                        word = read_utf8(data, position - length, position)
+                        if len(word) != length:
+                            budget.take_memory(3 * len(word))
+                        push(stack, word)
                     elif opcode == 0x28:  # MARK
                         if len(metastack) >= nesting.mark_bound:
                             nesting.refuse(len(metastack) + 1)
@@ -334,8 +263,9 @@ class Machine(Operations):
                         stack = metastack.pop()
                         base -= len(stack)
                         target = stack[-1]
-                        if nesting.top >= base + len(stack):
-                            nesting.join(base + len(stack) - 1)
+                        height = base + len(stack) - 1
+                        if nesting.top > height:
+                            nesting.join(height)
                         if len(items) % 2:
                             raise FormatError("SETITEMS with a key and no value")
                         if type(target) is dict and not gate.foreign and not gate.handles_seen:
@@ -351,7 +281,7 @@ class Machine(Operations):
                     elif opcode == 0x7D:  # EMPTY_DICT
                         budget.objects_left -= 1
                         used += 72
-                        if nesting.bottom_height < len(stack) and not metastack:
+                        if not metastack and nesting.bottom_height < len(stack):
                             nesting.refuse(nesting.bottom_height)
                         nesting.opened(base + len(stack), 1)
                         push(stack, {})
@@ -362,8 +292,9 @@ class Machine(Operations):
                         stack = metastack.pop()
                         base -= len(stack)
                         target = stack[-1]
-                        if nesting.top >= base + len(stack):
-                            nesting.join(base + len(stack) - 1)
+                        height = base + len(stack) - 1
+                        if nesting.top > height:
+                            nesting.join(height)
                         if type(target) is list and not gate.foreign and not gate.handles_seen:
                             length = len(items)
                             if len(target) + length > max_items or 8 * length > budget.memory_left:
@@ -377,15 +308,16 @@ class Machine(Operations):
                     elif opcode == 0x5D:  # EMPTY_LIST
                         budget.objects_left -= 1
                         used += 64
-                        if nesting.bottom_height < len(stack) and not metastack:
+                        if not metastack and nesting.bottom_height < len(stack):
                             nesting.refuse(nesting.bottom_height)
                         nesting.opened(base + len(stack), 1)
                         push(stack, [])
                     elif opcode == 0x61:  # APPEND
                         value = pop(stack)
                         target = stack[-1]
-                        if nesting.top >= base + len(stack):
-                            nesting.join(base + len(stack) - 1)
+                        height = base + len(stack) - 1
+                        if nesting.top > height:
+                            nesting.join(height)
                         if type(target) is list and not gate.foreign and not gate.handles_seen:
                             if len(target) >= max_items:
                                 budget.refuse("max_items", len(target) + 1)
@@ -397,8 +329,9 @@ class Machine(Operations):
                         value = pop(stack)
                         key = pop(stack)
                         target = stack[-1]
-                        if nesting.top >= base + len(stack):
-                            nesting.join(base + len(stack) - 1)
+                        height = base + len(stack) - 1
+                        if nesting.top > height:
+                            nesting.join(height)
                         if type(target) is dict and not gate.foreign and not gate.handles_seen:
                             used += 100
                             if len(target) >= max_items or used > budget.memory_left:
@@ -420,8 +353,9 @@ class Machine(Operations):
                         stack = metastack.pop()
                         base -= len(stack)
                         target = stack[-1]
-                        if nesting.top >= base + len(stack):
-                            nesting.join(base + len(stack) - 1)
+                        height = base + len(stack) - 1
+                        if nesting.top > height:
+                            nesting.join(height)
                         if type(target) is set and not gate.foreign and not gate.handles_seen:
                             length = len(items)
                             if len(target) + length > max_items or 72 * length > budget.memory_left:
@@ -435,8 +369,8 @@ class Machine(Operations):
                         pair = (stack[-1], value)
                         budget.objects_left -= 1
                         used += 64
-                        length = base + len(stack) - 1
-                        nesting.opened(length, nesting.absorb(length) + 1 if nesting.top >= length else 1)
+                        height = base + len(stack) - 1
+                        nesting.opened(height, nesting.absorb(height) + 1 if nesting.top >= height else 1)
                         stack[-1] = pair if not gate.handles_seen else self._tuple(start, opcode, pair)
                     elif opcode == 0x4E:  # NONE
                         push(stack, None)
@@ -448,8 +382,8 @@ class Machine(Operations):
                         single = (stack[-1],)
                         budget.objects_left -= 1
                         used += 56
-                        length = base + len(stack) - 1
-                        nesting.opened(length, nesting.absorb(length) + 1 if nesting.top >= length else 1)
+                        height = base + len(stack) - 1
+                        nesting.opened(height, nesting.absorb(height) + 1 if nesting.top >= height else 1)
                         stack[-1] = single if not gate.handles_seen else self._tuple(start, opcode, single)
                     elif opcode == 0x87:  # TUPLE3
                         value = pop(stack)
@@ -457,8 +391,8 @@ class Machine(Operations):
                         triple = (stack[-1], key, value)
                         budget.objects_left -= 1
                         used += 72
-                        length = base + len(stack) - 1
-                        nesting.opened(length, nesting.absorb(length) + 1 if nesting.top >= length else 1)
+                        height = base + len(stack) - 1
+                        nesting.opened(height, nesting.absorb(height) + 1 if nesting.top >= height else 1)
                         stack[-1] = triple if not gate.handles_seen else self._tuple(start, opcode, triple)
                     elif opcode == 0x74:  # TUPLE
                         if not metastack:
@@ -472,8 +406,8 @@ class Machine(Operations):
                         if length > max_items or 8 * length > budget.memory_left:
                             budget.take_items(0, length, 8)
                         budget.memory_left -= 8 * length
-                        length = base + len(stack)
-                        nesting.opened(length, nesting.absorb(length) + 1 if nesting.top >= length else 1)
+                        height = base + len(stack)
+                        nesting.opened(height, nesting.absorb(height) + 1 if nesting.top >= height else 1)
                         many = tuple_of(items)
                         if not items:
                             spare = items
@@ -482,7 +416,7 @@ class Machine(Operations):
                         if position + 4 > end:
                             missing = 4
                             break
-                        length = uint4_at(data, position)
+                        length = read_uint4(data, position)
                         if length >= len(memo):
                             break
                         position += 4
@@ -494,11 +428,11 @@ class Machine(Operations):
                         if position + 4 > end:
                             missing = 4
                             break
-                        length = uint4_at(data, position)
+                        length = read_uint4(data, position)
                         if length != len(memo) or length >= max_memo or self.sparse is not None:
                             break
                         position += 4
-                        if nesting.top >= 0 and nesting.top == base + len(stack) - 1:
+                        if nesting.top == base + len(stack) - 1 >= 0:
                             nesting.remember(length)
                         used += 8
                         push(memo, stack[-1])
@@ -516,7 +450,7 @@ class Machine(Operations):
                             budget.refuse("max_string", length)
                         position += 1 + length
                         used += 40 + length
-                        push(stack, bytes_at(data, position - length, position))
+                        push(stack, read_piece(data, position - length, position))
                     elif opcode == 0x8A:  # LONG1
                         if position >= end:
                             missing = 1
@@ -529,7 +463,10 @@ class Machine(Operations):
                         used += 32 + length
                         if length >= 8:
                             gate.keys.big_ints = True
-                        number = int_at(data, position - length, position)
+                        if 0 < length <= 8:
+                            number = read_small_int(data, position - length, position)
+                        else:
+                            number = long_int(data, position - length, position)
                         if length * 8 > budget.max_int_bits:
                             self._check_int(number)
                         push(stack, number)

@@ -31,7 +31,7 @@ cdef class Nesting:
     cdef _make_room(self)
     cpdef refuse(self, Py_ssize_t asked)
     cpdef opened(self, Py_ssize_t height, Py_ssize_t depth)
-    @cython.locals(deepest=Py_ssize_t, depth=Py_ssize_t, cell=cython.longlong)
+    @cython.locals(deepest=Py_ssize_t, depth=Py_ssize_t, cell=cython.longlong, first=Py_ssize_t)
     cpdef Py_ssize_t absorb(self, Py_ssize_t height) except -1
     @cython.locals(cell=cython.longlong, deepest=Py_ssize_t, depth=Py_ssize_t)
     cpdef join(self, Py_ssize_t height)

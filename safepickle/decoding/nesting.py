@@ -104,17 +104,25 @@ class Nesting:
     def absorb(self, height: int) -> int:
         """Forget the containers at *height* and above; return the greatest depth among them."""
         deepest = 0
-        while self.top >= height:
-            self.count -= 1
-            if cython.compiled:
+        if cython.compiled:
+            while self.top >= height:
+                self.count -= 1
                 cell = self.cells[self.count]
                 depth = self.depths[cell if cell > 0 else -cell]
                 self.top = self.heights[self.count - 1] if self.count > 0 else -1
-            else:
-                depth = self.depths[abs(self.cells.pop())]
-                self.heights.pop()
-                self.top = self.heights[-1] if self.heights else -1
-            deepest = max(deepest, depth)
+                deepest = max(deepest, depth)
+        elif self.top >= height:
+            heights, cells = self.heights, self.cells
+            first = len(heights) - 1
+            while first > 0 and heights[first - 1] >= height:
+                first -= 1
+            for cell in cells[first:]:
+                depth = self.depths[abs(cell)]
+                if depth > deepest:  # noqa: PLR1730 - a call less for each container
+                    deepest = depth
+            del heights[first:], cells[first:]
+            self.count = first
+            self.top = heights[-1] if heights else -1
         return deepest
 
     def join(self, height: int) -> None:

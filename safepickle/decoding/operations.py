@@ -135,7 +135,13 @@ class Operations(Window):
 
     def _rare(self, opcode: int) -> None:
         """Carry out any opcode that the loop does not; its argument begins at the position."""
-        if opcode == 0x52:  # REDUCE
+        if opcode == 0x80:  # PROTO
+            self._proto()
+        elif opcode == 0x95:  # FRAME
+            self.need(8)
+            self.position += 8
+            self.open_frame(uint8(self.data, self.position - 8))
+        elif opcode == 0x52:  # REDUCE
             self._reduce()
         elif opcode == 0x81:  # NEWOBJ
             self._new_object(False)
@@ -155,12 +161,6 @@ class Operations(Window):
             self._push(self._text(opcode))
         elif opcode == 0x94:  # MEMOIZE
             self._put(len(self.memo) + (0 if self.sparse is None else len(self.sparse)))
-        elif opcode == 0x80:  # PROTO
-            self._proto()
-        elif opcode == 0x95:  # FRAME
-            self.need(8)
-            self.position += 8
-            self.open_frame(uint8(self.data, self.position - 8))
         elif opcode == 0x30:  # POP
             self._pop()
         elif opcode == 0x31:  # POP_MARK

@@ -1,6 +1,6 @@
 cimport cython
 from safepickle.decoding.budget cimport Budget
-from safepickle.wire.reading cimport uint4
+from safepickle.wire.reading cimport uint4, uint8
 
 cdef class Window:
     cdef readonly bytes data

@@ -28,6 +28,18 @@ cdef extern from *:
         }
         return p[0] | (unsigned int)p[1] << 8 | (unsigned int)p[2] << 16 | (unsigned int)p[3] << 24;
     }
+    static CYTHON_INLINE PyObject *safepickle_uint8(PyObject *data, size_t position) {
+        unsigned long long value = 0;
+        int i;
+        const unsigned char *p = safepickle_bytes(data, position, position + 8);
+        if (p == NULL) {
+            return NULL;
+        }
+        for (i = 7; i >= 0; i--) {
+            value = value << 8 | p[i];
+        }
+        return PyLong_FromUnsignedLongLong(value);
+    }
     static CYTHON_INLINE double safepickle_float8(PyObject *data, size_t position) {
         /* CPython has had IEEE 754 doubles only since 3.11. */
         unsigned long long bits = 0;
@@ -71,6 +83,7 @@ cdef extern from *:
     """
     long long read_int4 "safepickle_int4"(bytes data, size_t position) except? -1
     long long read_uint4 "safepickle_uint4"(bytes data, size_t position) except? -1
+    object read_uint8 "safepickle_uint8"(bytes data, size_t position)
     double read_float8 "safepickle_float8"(bytes data, size_t position) except? -1.0
     object read_small_int "safepickle_small_int"(bytes data, size_t start, size_t stop)
     bytes read_piece "safepickle_piece"(bytes data, size_t start, size_t stop)
@@ -78,6 +91,7 @@ cdef extern from *:
 
 cpdef long long int4(bytes data, Py_ssize_t position) except? -1
 cpdef long long uint4(bytes data, Py_ssize_t position) except? -1
+cpdef object uint8(bytes data, Py_ssize_t position)
 cpdef long long uint2(bytes data, Py_ssize_t position) except? -1
 cpdef double float8(bytes data, Py_ssize_t position) except? -1.0
 cpdef str utf8(bytes data, Py_ssize_t start, Py_ssize_t stop)

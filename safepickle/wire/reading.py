@@ -67,6 +67,8 @@ def uint4(data: bytes, position: int) -> int:
 
 def uint8(data: bytes, position: int) -> int:
     """Unsigned, 8 bytes, little-endian."""
+    if cython.compiled:
+        return read_uint8(data, position)
     number: int = _UINT8(data, position)[0]
     return number
 
@@ -86,12 +88,17 @@ def piece(data: bytes, start: int, stop: int) -> bytes:
     return data[start:stop]
 
 
+def text(data: bytes, start: int, stop: int) -> str:
+    """UTF-8 with surrogates allowed, as every pickler writes str; what is not UTF-8 raises as Python does."""
+    return str(data[start:stop], "utf-8", "surrogatepass")
+
+
 def utf8(data: bytes, start: int, stop: int) -> str:
     """UTF-8 with surrogates allowed, as every pickler writes str."""
     try:
         if cython.compiled:
             return read_utf8(data, start, stop)
-        return str(data[start:stop], "utf-8", "surrogatepass")
+        return text(data, start, stop)
     except UnicodeDecodeError as error:
         raise not_utf8(error) from None
 

@@ -219,6 +219,12 @@ class Machine(Operations):
                         used += 24
                         push(stack, data[position] + data[position + 1] * 256)
                         position += 2
+                    elif opcode == 0x4E:  # NONE
+                        push(stack, None)
+                    elif opcode == 0x88:  # NEWTRUE
+                        push(stack, True)
+                    elif opcode == 0x89:  # NEWFALSE
+                        push(stack, False)
                     elif opcode == 0x71:  # BINPUT
                         if position >= end:
                             missing = 1
@@ -372,12 +378,6 @@ class Machine(Operations):
                         height = base + len(stack) - 1
                         nesting.opened(height, nesting.absorb(height) + 1 if nesting.top >= height else 1)
                         stack[-1] = pair if not gate.handles_seen else self._tuple(start, opcode, pair)
-                    elif opcode == 0x4E:  # NONE
-                        push(stack, None)
-                    elif opcode == 0x88:  # NEWTRUE
-                        push(stack, True)
-                    elif opcode == 0x89:  # NEWFALSE
-                        push(stack, False)
                     elif opcode == 0x85:  # TUPLE1
                         single = (stack[-1],)
                         budget.objects_left -= 1

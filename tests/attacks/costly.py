@@ -117,9 +117,7 @@ STREAMS: dict[str, Callable[[], bytes]] = {
     "deep tuple as a key": lambda: pickled(DICT + TUPLE0 + TUPLE1 * 300_000 + NONE + SETITEM),
     "ints of one hash": lambda: pickled(dict_of(*(key + NONE for key in colliding(10_000)))),
     "ints of one hash in a set": lambda: pickled(SET + MARK, *colliding(10_000), b"\x90"),
-    "ints of one hash in set(list)": lambda: pickled(
-        call(name("builtins", "set"), list_of(*colliding(10_000)))
-    ),
+    "ints of one hash in set(list)": lambda: pickled(call(name("builtins", "set"), list_of(*colliding(10_000)))),
     "ints of one hash in a Counter": lambda: pickled(
         call(name("collections", "Counter"), dict_of(*(key + NONE for key in colliding(10_000))))
     ),
@@ -165,16 +163,12 @@ STREAMS: dict[str, Callable[[], bytes]] = {
     "FLOAT of 10 MB": lambda: b"F" + b"1" * 10_000_000 + b"\n.",
     # Callables.
     "bytearray(10**9)": lambda: pickled(call(name("builtins", "bytearray"), number(10**9))),
-    "set(range(10**8))": lambda: pickled(
-        call(name("builtins", "set"), call(name("builtins", "range"), number(10**8)))
-    ),
+    "set(range(10**8))": lambda: pickled(call(name("builtins", "set"), call(name("builtins", "range"), number(10**8)))),
     "list(range(10**8))": lambda: pickled(
         call(name("builtins", "list"), call(name("builtins", "range"), number(10**8)))
     ),
     "deque(range(10**8))": lambda: pickled(call(DEQUE, call(name("builtins", "range"), number(10**8)))),
-    "punycode of 20 kB": lambda: pickled(
-        call(name("_codecs", "encode"), text("\u00e4" * 20_000), text("punycode"))
-    ),
+    "punycode of 20 kB": lambda: pickled(call(name("_codecs", "encode"), text("\u00e4" * 20_000), text("punycode"))),
     "Fraction of 1e100000000": lambda: pickled(call(name("fractions", "Fraction"), text("1e100000000"))),
     "Decimal of 10 MB": lambda: pickled(call(name("decimal", "Decimal"), op("BINUNICODE", "9" * 10_000_000))),
     "datetime of 10 MB": lambda: pickled(call(name("datetime", "datetime"), blob(b"\7" * 10_000_000))),

@@ -189,12 +189,8 @@ def _names() -> Iterator[Attack]:
         yield Attack("R04", f"Python 2 name {old}, protocol 0", data[2:], denied(now))
         yield Attack("R04", f"Python 2 name {old}, protocol 4", called(old, text("0")), denied(old))
     for pair in NO_DOT:
-        yield Attack(
-            "R05", f"without a dot {pair}", pickled(name(*pair)), denied(pair), source="modelscan 330"
-        )
-    exec_of_builtins = call(
-        call(name("collections", "_itemgetter"), text("exec")), name("collections", "__builtins__")
-    )
+        yield Attack("R05", f"without a dot {pair}", pickled(name(*pair)), denied(pair), source="modelscan 330")
+    exec_of_builtins = call(call(name("collections", "_itemgetter"), text("exec")), name("collections", "__builtins__"))
     yield Attack(
         "R05",
         "itemgetter over __builtins__",
@@ -225,9 +221,7 @@ def _names() -> Iterator[Attack]:
         yield Attack("R10", f"odd name {number_}", pickled(name(*pair)), denied(pair))
         if "\n" not in pair[0] + pair[1]:
             yield Attack("R10", f"odd name {number_} in text", pickled(old_name(*pair)), _odd_in_text(pair))
-    yield Attack(
-        "R10", "blank in a text name", pickled(old_name("os system", "x")), denied(("os system", "x"))
-    )
+    yield Attack("R10", "blank in a text name", pickled(old_name("os system", "x")), denied(("os system", "x")))
     for pair in (("", ""), ("collections", ""), ("", "OrderedDict")):
         yield Attack("R10", f"empty name {pair}", pickled(name(*pair)), MALFORMED)
     for pair in (
@@ -255,15 +249,11 @@ def _getattr() -> Iterator[Attack]:
         "with a default": call(getattr_, name("collections", "OrderedDict"), text("x"), NONE),
         "in Python 2": call(old_name("__builtin__", "getattr"), DICT, text("get")),
         "of a module": call(getattr_, name("collections", "abc"), text("sys")),
-        "with a dotted name": call(
-            getattr_, name("collections", "OrderedDict"), text("__init__.__globals__")
-        ),
+        "with a dotted name": call(getattr_, name("collections", "OrderedDict"), text("__init__.__globals__")),
     }
     for title, body in cases.items():
         data = pickled(body, proto=2 if "Python 2" in title else 4)
-        yield Attack(
-            "R06", f"getattr {title}", data, denied(), source="agent-framework 5923, modelaudit 1662"
-        )
+        yield Attack("R06", f"getattr {title}", data, denied(), source="agent-framework 5923, modelaudit 1662")
     walk = getattr_ + tuple_of(ACT, text("__globals__")) + REDUCE
     yield Attack("R06", "getattr for __globals__", pickled(walk), ACTED)
 
@@ -468,9 +458,7 @@ def _calls() -> Iterator[Attack]:
         "BUILD state": state(LIST, text("x"), call(ACT)),
     }
     for title, body in hidden.items():
-        yield Attack(
-            "R21", f"result hidden as {title}", pickled(body), ACTED, source="fickling GHSA-mxhj-88fx-4pcv"
-        )
+        yield Attack("R21", f"result hidden as {title}", pickled(body), ACTED, source="fickling GHSA-mxhj-88fx-4pcv")
     for id_, table in (("R22", DRIVERS), ("R23", CONSTRUCTORS), ("R25", PROCESS)):
         for pair, arguments in table:
             yield Attack(id_, f"{pair}", called(pair, arguments), denied(pair))
@@ -486,9 +474,7 @@ def _calls() -> Iterator[Attack]:
         yield Attack("R29", f"{pair}", called(pair, text("0")), denied(pair), source="vega 228, ragflow 1240")
     for pair in NUMPY:
         body = call(name(*pair), NONE, tuple_of(number(1)), blob(b"b"))
-        yield Attack(
-            "R30", f"{pair}", pickled(state(body, text("x"), NONE)), denied(pair), source="numpy 21009, 30476"
-        )
+        yield Attack("R30", f"{pair}", pickled(state(body, text("x"), NONE)), denied(pair), source="numpy 21009, 30476")
 
 
 ATTACKS: tuple[Attack, ...] = (*_names(), *_calls())

@@ -52,14 +52,10 @@ def _targets() -> Iterator[Attack]:
         "R42": ("module", name("attacks", "canary"), ("attacks", "canary")),
     }
     for id_, (title, target, pair) in live.items():
-        yield Attack(
-            id_, f"state for a {title}", pickled(state(target, text("limit"), number(2))), denied(pair)
-        )
+        yield Attack(id_, f"state for a {title}", pickled(state(target, text("limit"), number(2))), denied(pair))
         data = pickled(slot_state(target, text("__eq__"), NONE))
         yield Attack(id_, f"slot state for a {title}", data, denied(pair), source="modelscan 85")
-    yield Attack(
-        "R40", "state for a class in use", pickled(state(ordered, text("x"), number(1))), denied(), MALFORMED
-    )
+    yield Attack("R40", "state for a class in use", pickled(state(ordered, text("x"), number(1))), denied(), MALFORMED)
     yield Attack(
         "R40",
         "slot state for a class in use",
@@ -98,9 +94,7 @@ def _targets() -> Iterator[Attack]:
         yield Attack("R63", title, pickled(opcode), MALFORMED)
     yield Attack("R65", "NEXT_BUFFER without buffers", pickled(op("NEXT_BUFFER"), proto=5), MALFORMED)
     for title, value in {"an int": number(1), "a list": LIST, "a str": text("x")}.items():
-        yield Attack(
-            "R65", f"READONLY_BUFFER of {title}", pickled(value + op("READONLY_BUFFER"), proto=5), MALFORMED
-        )
+        yield Attack("R65", f"READONLY_BUFFER of {title}", pickled(value + op("READONLY_BUFFER"), proto=5), MALFORMED)
     yield Attack(
         "R66",
         "finaliser of a popped object",
@@ -131,25 +125,10 @@ def _targets() -> Iterator[Attack]:
 def _scanners() -> Iterator[Attack]:
     eval_ = denied(("builtins", "eval"))
     tail = tuple_of(text("0")) + REDUCE
-    confused = (
-        op("SHORT_BINUNICODE", "builtins")
-        + op("BINPUT", 1)
-        + op("SHORT_BINUNICODE", "list")
-        + op("BINPUT", 0)
-    )
-    got = (
-        op("SHORT_BINUNICODE", "eval")
-        + MEMOIZE
-        + POP
-        + op("BINGET", 1)
-        + op("BINGET", 2)
-        + STACK_GLOBAL
-        + tail
-    )
+    confused = op("SHORT_BINUNICODE", "builtins") + op("BINPUT", 1) + op("SHORT_BINUNICODE", "list") + op("BINPUT", 0)
+    got = op("SHORT_BINUNICODE", "eval") + MEMOIZE + POP + op("BINGET", 1) + op("BINGET", 2) + STACK_GLOBAL + tail
     yield Attack("S4", "PUT and MEMOIZE mixed", pickled(confused + got), eval_, source="picklescan 14, 22")
-    overwritten = (
-        text("builtins") + MEMOIZE + text("list") + MEMOIZE + POP + text("eval") + op("BINPUT", 1) + POP
-    )
+    overwritten = text("builtins") + MEMOIZE + text("list") + MEMOIZE + POP + text("eval") + op("BINPUT", 1) + POP
     yield Attack(
         "S4",
         "memo entry written twice",
@@ -157,9 +136,7 @@ def _scanners() -> Iterator[Attack]:
         MALFORMED,
         source="modelscan 85",
     )
-    beside = (
-        text("collections") + text("OrderedDict") + POP + POP + text("builtins") + text("eval") + NONE + POP
-    )
+    beside = text("collections") + text("OrderedDict") + POP + POP + text("builtins") + text("eval") + NONE + POP
     yield Attack("S4", "operands not in the opcodes before", pickled(beside + STACK_GLOBAL + tail), eval_)
     for title, module, qualname in (
         ("UNICODE escapes", op("UNICODE", r"builtin\u0073"), op("UNICODE", r"\u0065val")),
@@ -197,9 +174,7 @@ def _scanners() -> Iterator[Attack]:
         "BINUNICODE8": op("BINUNICODE8", "x"),
         "ADDITEMS": SET + MARK + ADDITEMS,
     }.items():
-        yield Attack(
-            "S4", f"{title} before it", pickled(first + POP + hidden, proto=5), eval_, source="fickling 322"
-        )
+        yield Attack("S4", f"{title} before it", pickled(first + POP + hidden, proto=5), eval_, source="fickling 322")
     whole = pickled(hidden)[2:]
     yield Attack(
         "S4",

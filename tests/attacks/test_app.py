@@ -169,9 +169,7 @@ RIGHTS: tuple[tuple[str, str, bytes, Expected], ...] = (
 
 
 @pytest.mark.parametrize(("title", "rows", "body", "expected"), RIGHTS, ids=[row[0] for row in RIGHTS])
-def test_one_right_never_implies_another(
-    sp: Any, title: str, rows: str, body: bytes, expected: Expected
-) -> None:
+def test_one_right_never_implies_another(sp: Any, title: str, rows: str, body: bytes, expected: Expected) -> None:
     check(sp, pickled(body), expected, policy=allowing(*rows.split("\n")))
 
 
@@ -264,9 +262,7 @@ NAMES: tuple[tuple[str, str, str, str, bytes], ...] = (
 
 
 @pytest.mark.parametrize(("title", "module", "listed", "asked", "body"), NAMES, ids=[row[0] for row in NAMES])
-def test_names_are_compared_whole(
-    sp: Any, title: str, module: str, listed: str, asked: str, body: bytes
-) -> None:
+def test_names_are_compared_whole(sp: Any, title: str, module: str, listed: str, asked: str, body: bytes) -> None:
     check(sp, pickled(body), denied(), policy=allowing(f"{listed} refer new call build", module=module))
 
 
@@ -282,9 +278,7 @@ LISTED: tuple[tuple[str, str, str], ...] = (
 
 @pytest.mark.parametrize(("title", "module", "listed"), LISTED, ids=[row[0] for row in LISTED])
 def test_what_is_listed_is_a_class_or_function(sp: Any, title: str, module: str, listed: str) -> None:
-    check_refused(
-        sp, pickled(name(module, listed)), allowing(f"{listed} refer new call build", module=module)
-    )
+    check_refused(sp, pickled(name(module, listed)), allowing(f"{listed} refer new call build", module=module))
 
 
 def test_an_inner_class_named_whole_is_granted(sp: Any) -> None:
@@ -402,14 +396,10 @@ def test_a_function_as_state_is_only_data(sp: Any) -> None:
     check(sp, pickled(injected + ONE + APPEND + MARK + number(2) + APPENDS), expected, policy=APP)
 
 
-@pytest.mark.parametrize(
-    "tail", [ONE + APPEND, MARK + ONE + APPENDS, MARK + ONE + ADDITEMS, KEY + ONE + SETITEM]
-)
+@pytest.mark.parametrize("tail", [ONE + APPEND, MARK + ONE + APPENDS, MARK + ONE + ADDITEMS, KEY + ONE + SETITEM])
 def test_injected_methods_of_an_instance_are_never_called(sp: Any, tail: bytes) -> None:
     """R44: an object that is no container takes no items, whatever its state says."""
-    pairs = [
-        part for key in ("append", "extend", "add", "update", "__setitem__") for part in (text(key), ACT)
-    ]
+    pairs = [part for key in ("append", "extend", "add", "update", "__setitem__") for part in (text(key), ACT)]
     policy = allowing("Plain new build append setitem add", "act refer")
     check_refused(sp, pickled(state(PLAIN, *pairs[:-2]) + tail), policy)
     check_refused(sp, pickled(state(PLAIN, *pairs) + tail), policy)
@@ -425,17 +415,13 @@ def check_refused(sp: Any, data: bytes, policy: Any, **options: Any) -> None:
 def test_the_instance_is_not_asked_for_setstate(sp: Any) -> None:
     """R47: `__getattr__` of an allowed class does not run."""
     probing = new(name(CANARY, "Probing"))
-    check(
-        sp, pickled(state(probing, KEY, ONE)), Loads(lambda value: value.__dict__ == {"key": 1}), policy=APP
-    )
+    check(sp, pickled(state(probing, KEY, ONE)), Loads(lambda value: value.__dict__ == {"key": 1}), policy=APP)
 
 
 def test_dict_state_does_not_run_setattr(sp: Any) -> None:
     """R46: dict state goes into `__dict__`; slot state runs no `__setattr__` either."""
     setting = new(name(CANARY, "Setting"))
-    check(
-        sp, pickled(state(setting, KEY, ONE)), Loads(lambda value: value.__dict__ == {"key": 1}), policy=APP
-    )
+    check(sp, pickled(state(setting, KEY, ONE)), Loads(lambda value: value.__dict__ == {"key": 1}), policy=APP)
     with watched() as acts, suppress(SafePickleError):
         sp.loads(pickled(slot_state(setting, KEY, ONE)), policy=APP)
     assert acts == []

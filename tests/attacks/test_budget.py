@@ -128,9 +128,10 @@ MANY: tuple[tuple[str, bytes], ...] = (
 
 @pytest.mark.parametrize(("opcode", "body"), MANY, ids=[row[0] for row in MANY])
 def test_items_are_counted_on_every_road(sp: Any, opcode: str, body: bytes) -> None:
-    """D03."""
-    check(sp, pickled(body), limited("max_items"), limits=Limits(max_items=100))
-    check(sp, pickled(body), ANY, limits=Limits(max_items=101))
+    """D03: before and after the stream has named a global, from when on every item is looked at."""
+    for before in (b"", name("builtins", "set") + POP):
+        check(sp, pickled(before + body), limited("max_items"), limits=Limits(max_items=100))
+        check(sp, pickled(before + body), ANY, limits=Limits(max_items=101))
 
 
 OBJECTS: dict[str, bytes] = {
@@ -246,3 +247,10 @@ def test_time_is_looked_at(sp: Any) -> None:
     """D20."""
     limits = Limits(max_seconds=0)
     check(sp, pickled((NONE + POP) * 3000 + NONE), limited("max_seconds"), limits=limits)
+
+
+def test_a_claimed_int_is_held_to_its_size(sp: Any) -> None:
+    """D12: by its length, before the bytes are asked for."""
+    data = b"\x8b\xff\xff\xff\x7fx"
+    check(sp, data, limited("max_int_bits"))
+    check_load(lambda: sp.load(io.BytesIO(data)), limited("max_int_bits"))

@@ -75,9 +75,7 @@ def _line(opcode: bytes, line: str | bytes) -> bytes:
 
 
 def _same(value: float) -> Loads:
-    return Loads(
-        lambda found: type(found) is float and (found == value or (math.isnan(found) and math.isnan(value)))
-    )
+    return Loads(lambda found: type(found) is float and (found == value or (math.isnan(found) and math.isnan(value))))
 
 
 EMPTY = Refused(EmptyInputError)
@@ -91,8 +89,7 @@ def _text_numbers() -> list[Answer]:
         rows += [Answer("X01", f"I{line}", _line(b"I", line), MALFORMED)]
         rows += [Answer("X01", f"L{line}L", _line(b"L", f"{line}L"), MALFORMED)]
     rows += [
-        Answer("X02", f"I{line}", _line(b"I", line), MALFORMED)
-        for line in ("010", "001", "000", "-01", "-0", "-00")
+        Answer("X02", f"I{line}", _line(b"I", line), MALFORMED) for line in ("010", "001", "000", "-01", "-0", "-00")
     ]
     rows += [
         Answer("X03", f"I{line!r}", _line(b"I", line), MALFORMED)
@@ -155,9 +152,7 @@ def _text_strings() -> list[Answer]:
         Answer("X08", 'S"x"', _line(b"S", '"x"'), equals("x")),
         Answer("X09", "STRING with other bytes", _line(b"S", b"'\xe9'"), MALFORMED),
         Answer("X09", "STRING with an escape", _line(b"S", b"'\\xe9'"), MALFORMED),
-        Answer(
-            "X09", "GLOBAL in UTF-8", b"ccaf\xc3\xa9\nna\xc3\xafve\n.", denied(("caf\u00e9", "na\u00efve"))
-        ),
+        Answer("X09", "GLOBAL in UTF-8", b"ccaf\xc3\xa9\nna\xc3\xafve\n.", denied(("caf\u00e9", "na\u00efve"))),
         Answer("X09", "GLOBAL in Latin-1", b"ccaf\xe9\nx\n.", MALFORMED),
         Answer("X09", "UNICODE in Latin-1", b"V\xe9\n.", equals("\u00e9")),
         Answer("X25", "GLOBAL without names", b"c\n\n.", MALFORMED),
@@ -311,9 +306,7 @@ def _frames() -> list[Answer]:
     whole = list_of(text("x"), number(5))
     return [
         Answer("X19", "FRAME longer than the data", PROTO[4] + frame(NONE + b".", claim=99), TRUNCATED),
-        Answer(
-            "X19", "FRAME of 2**64 - 1", PROTO[4] + frame(NONE + b".", claim=2**64 - 1), limited("max_bytes")
-        ),
+        Answer("X19", "FRAME of 2**64 - 1", PROTO[4] + frame(NONE + b".", claim=2**64 - 1), limited("max_bytes")),
         Answer("X19", "FRAME longer by one", PROTO[4] + frame(NONE + b".", claim=3), TRUNCATED),
         Answer("X20", "FRAME inside FRAME", PROTO[4] + frame(frame(NONE) + b"."), MALFORMED),
         Answer(
@@ -324,9 +317,7 @@ def _frames() -> list[Answer]:
         ),
         Answer("X21", "text straddles", PROTO[4] + frame(text("xyz"), claim=4) + b".", MALFORMED),
         Answer("X21", "a line straddles", PROTO[4] + frame(b"Vxyz\n", claim=3) + b".", MALFORMED),
-        Answer(
-            "X21", "two lines straddle", PROTO[4] + frame(op("GLOBAL", "m", "n"), claim=4) + b".", MALFORMED
-        ),
+        Answer("X21", "two lines straddle", PROTO[4] + frame(op("GLOBAL", "m", "n"), claim=4) + b".", MALFORMED),
         Answer(
             "X22",
             "the second line begins at the end",
@@ -340,9 +331,7 @@ def _frames() -> list[Answer]:
             MALFORMED,
         ),
         Answer("X21", "an int straddles", PROTO[4] + frame(op("BININT", 7), claim=3) + b".", MALFORMED),
-        Answer(
-            "X22", "an argument begins at the end", PROTO[4] + frame(number(5), claim=1) + b".", equals(5)
-        ),
+        Answer("X22", "an argument begins at the end", PROTO[4] + frame(number(5), claim=1) + b".", equals(5)),
         Answer("X22", "STOP in the frame", PROTO[4] + frame(whole + b"."), equals(["x", 5])),
         Answer("X22", "STOP after the frame", PROTO[4] + frame(whole) + b".", equals(["x", 5])),
         Answer(
@@ -407,9 +396,7 @@ def test_answer_under_a_pack(sp: Any, answer: Answer, pack: str) -> None:
     check(sp, answer.data, answer.expected, policy=sp.Policy.packs(pack))
 
 
-@pytest.mark.parametrize(
-    "answer", [param for param in PARAMS if param.values[0].expected in (MALFORMED, TRUNCATED)]
-)
+@pytest.mark.parametrize("answer", [param for param in PARAMS if param.values[0].expected in (MALFORMED, TRUNCATED)])
 def test_every_cut_of_it_is_refused_in_kind(sp: Any, answer: Answer) -> None:
     """X24: one family of errors, wherever the bytes end."""
     for end in range(len(answer.data)):

@@ -173,9 +173,7 @@ def test_the_object_in_the_extension_cache_is_not_handed_out(sp: Any, extension:
 
 
 @pytest.mark.parametrize("entry", [(CANARY, "act"), "x", (CANARY,), [CANARY, "act"], (1, 2), None])
-def test_a_poisoned_extension_registry_gives_nothing(
-    sp: Any, monkeypatch: pytest.MonkeyPatch, entry: Any
-) -> None:
+def test_a_poisoned_extension_registry_gives_nothing(sp: Any, monkeypatch: pytest.MonkeyPatch, entry: Any) -> None:
     """R62, R63: codes that cannot be registered, and entries that copyreg would not make."""
     registry = copyreg._inverted_registry  # type: ignore[attr-defined]
     for code, opcode in ((0, "EXT1"), (-1, "EXT4")):
@@ -230,9 +228,7 @@ def test_persistent_ids_are_counted(sp: Any) -> None:
             return pid
 
     data = pickled((number(1) + PERSID + b"0") * 11 + NONE)
-    check_load(
-        lambda: Persistent(io.BytesIO(data), limits=sp.Limits(max_calls=10)).load(), limited("max_calls")
-    )
+    check_load(lambda: Persistent(io.BytesIO(data), limits=sp.Limits(max_calls=10)).load(), limited("max_calls"))
     check_load(lambda: Persistent(io.BytesIO(data), limits=sp.Limits(max_calls=11)).load(), equals(None))
 
 

@@ -105,9 +105,7 @@ def _memo() -> list[Case]:
         Case("D01", "PUT 2**31", b"Np2147483648\n.", memo),
         Case("D01", "PUT 2**62", b"Np4611686018427387904\n.", memo),
         Case("D01", "many entries", pickled(NONE + MEMOIZE * 101), memo, limits=Limits(max_memo=100)),
-        Case(
-            "D01", "index at the bound", pickled(NONE + op("BINPUT", 101)), memo, limits=Limits(max_memo=100)
-        ),
+        Case("D01", "index at the bound", pickled(NONE + op("BINPUT", 101)), memo, limits=Limits(max_memo=100)),
     ]
 
 
@@ -267,9 +265,7 @@ def _hashes() -> list[Case]:
             work,
         ),
         Case("D08", "deep tuple as a key", pickled(dict_of(deep_tuple(900), NONE)), work),
-        Case(
-            "D08", "deeper tuple as a key", pickled(dict_of(deep_tuple(300_000), NONE)), limited("max_depth")
-        ),
+        Case("D08", "deeper tuple as a key", pickled(dict_of(deep_tuple(300_000), NONE)), limited("max_depth")),
     ]
     return cases
 
@@ -321,9 +317,7 @@ def _depth() -> list[Case]:
 def laughs(levels: int) -> bytes:
     """Push a list of ten lists of ten lists of ..., each made once."""
     return (
-        LIST
-        + MEMOIZE
-        + b"".join(POP + LIST + MARK + op("BINGET", k) * 10 + APPENDS + MEMOIZE for k in range(levels))
+        LIST + MEMOIZE + b"".join(POP + LIST + MARK + op("BINGET", k) * 10 + APPENDS + MEMOIZE for k in range(levels))
     )
 
 
@@ -358,9 +352,7 @@ def _values() -> list[Case]:
         Case("D14", "wide str", pickled(op("BINUNICODE", astral)), memory, limits=tight),
         Case("D14", "wide str in text", b"V" + b"x" * 1_000_000 + b"\\U0001f600\n.", memory, limits=tight),
         Case("D14", "wide str, by default", pickled(op("BINUNICODE", astral)), equals(astral)),
-        Case(
-            "D15", "bytearray(10**9)", pickled(call(name("builtins", "bytearray"), number(10**9))), denied()
-        ),
+        Case("D15", "bytearray(10**9)", pickled(call(name("builtins", "bytearray"), number(10**9))), denied()),
         Case("D15", "bytes(10**9)", pickled(call(name("builtins", "bytes"), number(10**9))), denied()),
         *(
             Case(
@@ -411,9 +403,7 @@ def _values() -> list[Case]:
             pickled(call(name("_codecs", "encode"), text("\u00e4" * 20_000), text("punycode"))),
             denied(),
         ),
-        Case(
-            "D17", "idna", pickled(call(name("_codecs", "encode"), text("a" * 100), text("idna"))), denied()
-        ),
+        Case("D17", "idna", pickled(call(name("_codecs", "encode"), text("a" * 100), text("idna"))), denied()),
         Case(
             "D18",
             "zlib by _codecs",

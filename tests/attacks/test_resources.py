@@ -38,9 +38,7 @@ def environment() -> dict[str, str]:
 def run(*arguments: str, timeout: float) -> subprocess.CompletedProcess[str]:
     """Run Python on the arguments."""
     command = [sys.executable, "-P", *arguments]
-    return subprocess.run(
-        command, env=environment(), capture_output=True, text=True, timeout=timeout, check=False
-    )
+    return subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=timeout, check=False)
 
 
 @pytest.mark.parametrize("pack", ["plain", "stdlib"])
@@ -54,10 +52,7 @@ def test_hostile_streams_cost_little(sp: Any, pack: str) -> None:
         row
         for title, row in rows.items()
         if row["MB"] > (SPENT_MEGABYTES if title in SPENDING else MEGABYTES)
-        or not (
-            row["outcome"] == LOADED.get(title)
-            or (title not in LOADED and row["outcome"].startswith(REFUSALS))
-        )
+        or not (row["outcome"] == LOADED.get(title) or (title not in LOADED and row["outcome"].startswith(REFUSALS)))
     ]
     assert wrong == []
 
@@ -102,9 +97,7 @@ def test_a_million_levels_do_not_end_the_process(sp: Any) -> None:
 
 def test_an_instance_nests_no_deeper_than_the_limit(sp: Any) -> None:
     """D09 under `stdlib`: instances made by calls count as levels too."""
-    done = run(
-        str(SCRIPT), "compiled" if sp.COMPILED else "python", "stdlib", "OrderedDicts", "deques", timeout=60
-    )
+    done = run(str(SCRIPT), "compiled" if sp.COMPILED else "python", "stdlib", "OrderedDicts", "deques", timeout=60)
     outcomes = [json.loads(line)["outcome"] for line in done.stdout.splitlines()]
     assert outcomes == ["LimitError max_depth"] * 2
 

@@ -38,8 +38,6 @@ def test_from_a_file(sp: Any, attack: Attack) -> None:
 
 
 def test_every_line_of_the_catalogue_is_tried() -> None:
-    sources = "".join(
-        path.read_text("utf-8") for path in Path(__file__).parent.glob("*.py") if path != Path(__file__)
-    )
+    sources = "".join(path.read_text("utf-8") for path in Path(__file__).parent.glob("*.py") if path != Path(__file__))
     tried = set(re.findall(r"\b[RDX]\d\d\b", sources))
     assert [id_ for id_ in CATALOGUE if id_ not in tried] == []

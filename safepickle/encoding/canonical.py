@@ -20,9 +20,9 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any
-from collections.abc import Callable, Iterator
 
 from ..errors import EncodingError, LimitError, SafePickleError, quote
 from ..wire.opcodes import BY_NAME
@@ -77,7 +77,7 @@ class _Canonical:
     def __init__(self, protocol: int, bounds: Bounds) -> None:
         self.protocol = protocol
         self.bounds = bounds
-        self.out = Writer(protocol, True, bounds, None, None, False)
+        self.out = Writer().start(protocol, True, bounds, None, None, False)
         self.steps: list[str] = []
         self.open: set[int] = set()
         self.objects = 0
@@ -157,7 +157,7 @@ class _Canonical:
         kind = type(obj)
         out = self.out
         if kind is float:
-            out.floating(_plain_float(obj))
+            out.write_float(_plain_float(obj))
         elif kind in (str, bytes) and len(obj) > 0xFFFF:
             out.atom(obj, 0)
             out.check_size(0)
@@ -168,14 +168,14 @@ class _Canonical:
         elif kind is complex:
             self._count(2, len(self.open) + 2)
             out.put_bytes(_COMPLEX)
-            out.floating(_plain_float(obj.real))
-            out.floating(_plain_float(obj.imag))
+            out.write_float(_plain_float(obj.real))
+            out.write_float(_plain_float(obj.imag))
             self._call(2)
         elif kind is range:
             self._count(3, len(self.open) + 2)
             out.put_bytes(_RANGE)
             for number in _plain_range(obj):
-                out.integer(number)
+                out.write_integer(number)
             self._call(3)
         elif obj is Ellipsis or obj is NotImplemented:
             out.put_bytes(_CONSTANTS[obj])
@@ -216,7 +216,7 @@ class _Canonical:
         """Write an item that cannot be refused for its value, without a step of the path."""
         kind = type(item)
         if kind is float:
-            self.out.floating(_plain_float(item))
+            self.out.write_float(_plain_float(item))
             return True
         return (kind is bool or item is None) and bool(self.out.atom(item, 0))
 

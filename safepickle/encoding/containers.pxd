@@ -1,6 +1,6 @@
 cimport cython
 
-from safepickle.encoding.frames cimport Frame, Stack
+from safepickle.encoding.frames cimport Frame, Stack, dict_step
 from safepickle.wire.writing cimport Bounds, Memo, Writer
 
 cdef int _MARK, _POP_MARK, _EMPTY_LIST, _EMPTY_DICT, _EMPTY_SET, _EMPTY_TUPLE, _LIST, _DICT, _TUPLE, _TUPLE1
@@ -17,37 +17,46 @@ cdef extern from *:
     """
     bint weak_references "safepickle_weak_references"(obj) noexcept
 
+cdef bint next_entry(Frame frame) except -1
 cdef bint has_weak_references(obj) noexcept
 
 cdef class Containers(Stack):
     cdef bint sparing, plain, keep
     cdef object callee
 
+    cdef begin_containers(self, int protocol, Bounds bounds, Memo memo, bint guarded, bint sparing)
     cdef save_other(self, obj, kind)
     cdef save_known(self, obj)
     cdef bint ask_persistent_id(self, obj) except -1
     cdef save(self, obj, Py_ssize_t owners)
     cdef save_parts(self, obj, Py_ssize_t owners)
+    @cython.final
     cdef bint _known(self, obj, Py_ssize_t owners) except -1
+    @cython.final
     cdef bint _known_set(self, obj, Py_ssize_t owners) except -1
-    @cython.locals(out=Writer, count=Py_ssize_t, index=Py_ssize_t, frame=Frame)
+    @cython.final
+    @cython.locals(out=Writer, count=Py_ssize_t, index=Py_ssize_t, closer=cython.int, frame=Frame)
     cdef _save_list(self, list obj)
+    @cython.final
     @cython.locals(out=Writer, count=Py_ssize_t)
     cdef _save_dict(self, dict obj)
     @cython.locals(frame=Frame)
     cdef Frame push_table(self, obj, Py_ssize_t count)
-    @cython.locals(out=Writer, frame=Frame, count=Py_ssize_t, done=Py_ssize_t)
+    @cython.final
+    @cython.locals(out=Writer, frame=Frame, count=Py_ssize_t, done=Py_ssize_t, closer=cython.int)
     cdef _save_set(self, set obj, bint keep)
+    @cython.final
     @cython.locals(out=Writer, frame=Frame, count=Py_ssize_t, done=Py_ssize_t)
     cdef _save_frozenset(self, frozenset obj, bint keep)
-    @cython.locals(out=Writer, done=Py_ssize_t)
-    cdef Py_ssize_t _set_atoms(self, obj) except -1
+    @cython.final
     @cython.locals(out=Writer, count=Py_ssize_t, index=Py_ssize_t, closer=cython.int, keep=cython.bint, frame=Frame)
     cdef _save_tuple(self, tuple obj)
     @cython.locals(out=Writer, items=list, index=Py_ssize_t, stop=Py_ssize_t, owners=Py_ssize_t)
     cdef walk_run(self, Frame frame)
+    @cython.final
     @cython.locals(out=Writer, left=Py_ssize_t, again=cython.int)
     cdef bint _next_batch(self, Frame frame) except -1
+    @cython.final
     @cython.locals(batch=list, total=Py_ssize_t)
     cdef Py_ssize_t _refill(self, Frame frame) except -1
     @cython.locals(
@@ -55,6 +64,6 @@ cdef class Containers(Stack):
         closer=cython.int, shared=cython.bint
     )
     cdef walk_whole(self, Frame frame)
-    @cython.locals(out=Writer, plain=cython.bint)
+    @cython.locals(out=Writer)
     cdef walk_table(self, Frame frame)
     cdef walk_pairs(self, Frame frame)

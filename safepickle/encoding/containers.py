@@ -20,7 +20,7 @@ from typing import Any
 
 from ..errors import LimitError
 from ..wire.opcodes import BY_NAME
-from ..wire.writing import Bounds, Memo, Writer
+from ..wire.writing import Bounds, Memo
 from .frames import Frame, Stack
 
 COMPILING = False
@@ -50,7 +50,7 @@ _ADDITEMS = BY_NAME["ADDITEMS"].code
 #: the size of a frame, where the items are numbers.
 _BATCH = 1000
 
-# Kinds of frames; the fifth, scripts, is the encoder's own.
+# Kinds of frames; there are two more in the encoder.
 _RUN = 1
 _WHOLE = 2
 _TABLE = 3
@@ -63,8 +63,11 @@ class Containers(Stack):
     :param sparing: leave out the memo entries of containers, as long as no code of the data runs.
     """
 
-    def __init__(self, protocol: int, bounds: Bounds, memo: Memo | None, guarded: bool, sparing: bool) -> None:
-        super().__init__(protocol, bounds, memo, guarded)
+    def begin_containers(
+        self, protocol: int, bounds: Bounds, memo: Memo | None, guarded: bool, sparing: bool
+    ) -> None:
+        """Begin one dump."""
+        self.begin_stack(protocol, bounds, memo, guarded)
         self.sparing = sparing and bool(cython.compiled)
         #: No persistent_id is asked for each part.
         self.plain = True
@@ -89,20 +92,23 @@ class Containers(Stack):
         """Write *obj*, or begin to: then there is a new frame on top."""
         if not self.plain and self.ask_persistent_id(obj):
             return
-        if not self.out.atom(obj, owners):
+        if not self.out.leaf(obj, owners):
             self.save_parts(obj, owners)
 
     def save_parts(self, obj: Any, owners: int) -> None:
         """Write or begin something that is no atom."""
         kind = type(obj)
-        if kind is list:
-            if not self._known(obj, owners):
+        if kind is list or kind is dict or kind is tuple:
+            if self.sparing:
+                if self._known(obj, owners):
+                    return
+            elif self.out.recall(obj):
+                return
+            if kind is list:
                 self._save_list(obj)
-        elif kind is dict:
-            if not self._known(obj, owners):
+            elif kind is dict:
                 self._save_dict(obj)
-        elif kind is tuple:
-            if not self._known(obj, owners):
+            else:
                 self._save_tuple(obj)
         elif kind is set and self.protocol >= 4:
             if not self._known_set(obj, owners):
@@ -120,8 +126,8 @@ class Containers(Stack):
             self.save_other(obj, kind)
 
     def _known(self, obj: Any, owners: int) -> bool:
-        """Write a reference to a container that was written before; remember whether it needs an entry."""
-        self.keep = not self.sparing or self.out.shared(obj, owners)
+        """Write a reference to a container that was written before; else note whether it needs an entry."""
+        self.keep = self.out.shared(obj, owners)
         return self.keep and self.out.recall(obj)
 
     def _known_set(self, obj: Any, owners: int) -> bool:
@@ -143,23 +149,26 @@ class Containers(Stack):
         if count == 0:
             return
         index = 0
-        if self.plain and 1 < count <= _BATCH and self.binary:
+        closer = 0
+        if self.plain and self.binary and count <= _BATCH:
             # Short and flat lists are the most frequent: they need no frame.
-            out.put(_MARK)
+            closer = _APPEND
+            if count > 1:
+                out.put(_MARK)
+                closer = _APPENDS
             self.current = obj
             index = out.list_atoms(obj, 0, count, 2)
             if index == count:
-                out.put(_APPENDS)
+                out.put(closer)
                 return
-        frame = self.push(_RUN, None, obj)
-        frame.index = index
-        frame.end = count
+        frame = self.push(_RUN, None, obj, index, count)
+        # Without a batch begun above, the first is still to be begun.
+        frame.stop = count if closer != 0 else 0
+        frame.closer = closer
+        frame.fresh = closer != 0
         frame.owners = 2
         frame.single = _APPEND
         frame.many = _APPENDS
-        if self.plain and 1 < count <= _BATCH and self.binary:
-            frame.stop = count
-            frame.closer = _APPENDS
 
     def _save_dict(self, obj: Any) -> None:
         out = self.out
@@ -177,8 +186,9 @@ class Containers(Stack):
             self.push_table(obj, count)
 
     def push_table(self, obj: Any, count: int) -> Frame:
-        frame = self.push(_TABLE, obj, None)
-        frame.end = count
+        frame = self.push(_TABLE, obj, None, 0, count)
+        frame.stop = 0
+        frame.closer = 0
         frame.single = _SETITEM
         frame.many = _SETITEMS
         if not cython.compiled:
@@ -195,20 +205,26 @@ class Containers(Stack):
         if count == 0:
             return
         done = 0
+        closer = 0
         if self.plain and count <= _BATCH:
+            # Nothing but the file's own write can run meanwhile.
             out.put(_MARK)
-            done = self._set_atoms(obj)
+            closer = _ADDITEMS
+            self.current = obj
+            for item in obj:
+                if not out.leaf(item, 2):
+                    break
+                done += 1
             if done == count:
                 out.put(_ADDITEMS)
                 return
-        frame = self.push(_RUN, obj, list(obj))
-        frame.index = done
-        frame.end = count
+        frame = self.push(_RUN, obj, list(obj), done, count)
+        frame.stop = count if closer != 0 else 0
+        frame.closer = closer
+        frame.fresh = closer != 0
         frame.owners = 3
+        frame.single = 0
         frame.many = _ADDITEMS
-        if self.plain and count <= _BATCH:
-            frame.stop = count
-            frame.closer = _ADDITEMS
 
     def _save_frozenset(self, obj: Any, keep: bool) -> None:
         out = self.out
@@ -217,29 +233,21 @@ class Containers(Stack):
         out.begin(_MARK)
         done = 0
         if self.plain and count <= _BATCH:
-            done = self._set_atoms(obj)
+            self.current = obj
+            for item in obj:
+                if not out.leaf(item, 2):
+                    break
+                done += 1
             if done == count:
                 out.put(_FROZENSET)
                 if keep:
                     out.memoize(obj)
                 return
-        frame = self.push(_WHOLE, obj, tuple(obj))
-        frame.index = done
-        frame.end = count
+        frame = self.push(_WHOLE, obj, tuple(obj), done, count)
         frame.owners = 3
+        frame.fresh = False
         frame.shared = keep
         frame.closer = _FROZENSET
-
-    def _set_atoms(self, obj: Any) -> int:
-        """Write items of a set up to the first one that has parts; return how many. No code runs meanwhile."""
-        out = self.out
-        done = 0
-        self.current = obj
-        for item in obj:
-            if not out.atom(item, 2):
-                return done
-            done += 1
-        return done
 
     def _save_tuple(self, obj: Any) -> None:
         out = self.out
@@ -268,10 +276,9 @@ class Containers(Stack):
                 if keep:
                     out.memoize(obj)
                 return
-        frame = self.push(_WHOLE, None, obj)
-        frame.index = index
-        frame.end = count
+        frame = self.push(_WHOLE, None, obj, index, count)
         frame.owners = 2
+        frame.fresh = self.plain and count <= _BATCH
         frame.shared = keep
         frame.closer = closer
 
@@ -288,7 +295,9 @@ class Containers(Stack):
             if index < stop:
                 if stop > len(items):
                     stop = frame.stop = len(items)
-                if self.plain:
+                if frame.fresh:
+                    frame.fresh = False
+                elif self.plain:
                     index = out.list_atoms(items, index, stop, owners)
                     frame.index = index
                 if index < stop:
@@ -361,7 +370,9 @@ class Containers(Stack):
         stop = frame.end
         owners = frame.owners
         while index < stop:
-            if self.plain:
+            if frame.fresh:
+                frame.fresh = False
+            elif self.plain:
                 until = min(stop, index + _BATCH)
                 index = out.tuple_atoms(items, index, until, owners)
                 frame.index = index
@@ -397,36 +408,40 @@ class Containers(Stack):
     def walk_table(self, frame: Frame) -> None:
         """Go on with a dict."""
         out = self.out
-        plain = self.plain
         while True:
             if frame.stage == 1:
+                # The key has just been written by a frame of its own.
                 frame.stage = 0
-                value = frame.value
-                if plain:
-                    if not out.atom(value, 3):
-                        self.save_parts(value, 3)
-                        if self.top is not frame:
-                            return
-                else:
-                    self.save(value, 3)
-                    if self.top is not frame:
-                        return
-            elif frame.index < frame.stop:
-                if not frame.step():
-                    raise RuntimeError("dictionary changed size during iteration")
-                frame.index += 1
-                frame.stage = 1
-                key = frame.key
-                if plain:
-                    if not out.atom(key, 3):
+                self.save(frame.value, 3)
+                if self.top is not frame:
+                    return
+            if self.plain:
+                while frame.index < frame.stop:
+                    if not next_entry(frame):
+                        raise RuntimeError("dictionary changed size during iteration")
+                    frame.index += 1
+                    key = frame.key
+                    if not out.leaf(key, 3):
+                        frame.stage = 1
                         self.save_parts(key, 3)
                         if self.top is not frame:
                             return
-                else:
-                    self.save(key, 3)
-                    if self.top is not frame:
-                        return
-            elif not self._next_batch(frame):
+                        frame.stage = 0
+                    value = frame.value
+                    if not out.leaf(value, 3):
+                        self.save_parts(value, 3)
+                        if self.top is not frame:
+                            return
+            elif frame.index < frame.stop:
+                if not next_entry(frame):
+                    raise RuntimeError("dictionary changed size during iteration")
+                frame.index += 1
+                frame.stage = 1
+                self.save(frame.key, 3)
+                if self.top is not frame:
+                    return
+                continue
+            if not self._next_batch(frame):
                 return
 
     def walk_pairs(self, frame: Frame) -> None:
@@ -450,6 +465,15 @@ class Containers(Stack):
                 return
             if self.top is not frame:
                 return
+
+
+def next_entry(frame: Frame) -> bool:
+    """Go to the next entry of a dict: set ``key`` and ``value``. False where there is none."""
+    if cython.compiled:
+        return dict_step(frame)
+    for frame.key, frame.value in frame.iterator:
+        return True
+    return False
 
 
 def has_weak_references(obj: Any) -> bool:

@@ -4,11 +4,11 @@ from safepickle.encoding.containers cimport Containers
 from safepickle.encoding.frames cimport Frame
 from safepickle.wire.writing cimport Bounds, Memo, Writer
 
-cdef int _STOP, _EMPTY_DICT, _EMPTY_TUPLE, _APPEND, _APPENDS, _SETITEM, _SETITEMS, _NEWOBJ, _BUILD
+cdef int _STOP, _EMPTY_DICT, _EMPTY_TUPLE, _APPEND, _APPENDS, _SETITEM, _SETITEMS, _NEWOBJ, _BUILD, _REDUCE
 cdef int _BINPERSID, _NEXT_BUFFER, _READONLY_BUFFER, _STACK_GLOBAL
-cdef int _RUN, _WHOLE, _TABLE, _PAIRS, _SCRIPT
-cdef int _STATE, _USE, _AGAIN, _CODE, _BYTES, _NOTE, _ITEMS, _ENTRIES
-cdef int _UNKNOWN, _REDUCED, _PLAIN
+cdef int _RUN, _WHOLE, _TABLE, _PAIRS, _SCRIPT, _RUN_OF_ITEMS
+cdef int _ARGS, _STATE, _USE, _AGAIN, _CODE, _BYTES, _NOTE, _ITEMS, _ENTRIES
+cdef int _UNKNOWN, _PLAIN, _IN_C, _REDUCED
 
 cdef instance_dict(obj)
 
@@ -33,6 +33,8 @@ cdef class Encoder(Containers):
     @cython.locals(out=Writer, frame=Frame, state=dict, index=Py_ssize_t, count=Py_ssize_t)
     cdef bint _save_plain_instance(self, obj, kind) except -1
     cdef _save_reduced(self, obj, reduced, reducer)
+    @cython.locals(index=Py_ssize_t)
+    cdef bint _save_call(self, obj, reduced) except -1
     @cython.locals(frame=Frame)
     cdef int _push_script(self, obj, list script) except -1
     @cython.locals(out=Writer, script=list, step=cython.int, run=Frame)

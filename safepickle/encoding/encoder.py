@@ -41,6 +41,7 @@ _SETITEM = BY_NAME["SETITEM"].code
 _SETITEMS = BY_NAME["SETITEMS"].code
 _NEWOBJ = BY_NAME["NEWOBJ"].code
 _BUILD = BY_NAME["BUILD"].code
+_REDUCE = BY_NAME["REDUCE"].code
 _BINPERSID = BY_NAME["BINPERSID"].code
 _NEXT_BUFFER = BY_NAME["NEXT_BUFFER"].code
 _READONLY_BUFFER = BY_NAME["READONLY_BUFFER"].code
@@ -52,8 +53,10 @@ _WHOLE = 2
 _TABLE = 3
 _PAIRS = 4
 _SCRIPT = 5
+_RUN_OF_ITEMS = 6
 
 # Steps of a script: the numbers are those of the module that writes the scripts.
+_ARGS = reducing.ARGS
 _STATE = reducing.STATE
 _USE = reducing.USE
 _AGAIN = reducing.AGAIN
@@ -63,10 +66,12 @@ _NOTE = reducing.NOTE
 _ITEMS = reducing.ITEMS
 _ENTRIES = reducing.ENTRIES
 
-# What is known of a class: nothing, that its instances are reduced one by one, or that they are plain.
+# What is known of a class: nothing, that its instances are plain, or that they are reduced one by one, by code in C or
+# by any.
 _UNKNOWN = 0
-_REDUCED = 1
-_PLAIN = 2
+_PLAIN = 1
+_IN_C = 2
+_REDUCED = 3
 
 
 class _StartOver(Exception):
@@ -94,7 +99,7 @@ class Encoder(Containers):
     ) -> None:
         # Text and bytes without a second owner are never memoized in one shot. Containers neither, where the encoder
         # can start over; protocols 0 to 2 are for Python 2 too and are written byte for byte as pickle does.
-        super().__init__(
+        self.begin_containers(
             protocol, bounds, memo, make_gate is not None, one_shot and protocol > 2 and file_write is None
         )
         self.make_gate = make_gate
@@ -113,7 +118,9 @@ class Encoder(Containers):
         self._begin_output()
 
     def _begin_output(self) -> None:
-        self.out = Writer(self.protocol, self.binary, self.bounds, self.memo, self.file_write, self.one_shot)
+        self.out = Writer.__new__(Writer).start(
+            self.protocol, self.binary, self.bounds, self.memo, self.file_write, self.one_shot
+        )
 
     def save_known(self, obj: Any) -> None:
         """A global that was written for one use may be referred to for another."""
@@ -126,8 +133,9 @@ class Encoder(Containers):
         self.reducer_override = reducer_override
         self.dispatch_table = dispatch_table
         self.plain = persistent_id is None
-        self.binary = binary
-        self.out.binary = binary
+        if binary != self.binary:
+            self.binary = binary
+            self._begin_output()
 
     def dump(self, obj: Any) -> bytes | None:
         """Write *obj*; return the pickle, or None where it went to a file."""
@@ -136,6 +144,7 @@ class Encoder(Containers):
                 return self._attempt(obj)
             except _StartOver:
                 self.sparing = False
+                self.keep = True
                 if self.memo is not None:
                     self.memo.clear()
                 self.release()
@@ -175,8 +184,10 @@ class Encoder(Containers):
                 self.walk_whole(frame)
             elif kind == _SCRIPT:
                 self._walk_script(frame)
-            else:
+            elif kind == _PAIRS:
                 self.walk_pairs(frame)
+            else:
+                self.walk_run(frame)
         out.put(_STOP)
         self.check_counts()
         return out.finish()
@@ -196,11 +207,10 @@ class Encoder(Containers):
             self.out.put_bytes(reducing.persistent_line(pid, self.guarded))
             return True
         # The id itself is not asked about again.
-        if self.out.atom(pid, 0):
+        if self.out.leaf(pid, 0):
             self.out.put(_BINPERSID)
             return True
-        frame = self.push(_SCRIPT, None, [_CODE, _BINPERSID])
-        frame.end = 2
+        self.push(_SCRIPT, None, [_CODE, _BINPERSID], 0, 2)
         self.save_parts(pid, 0)
         return True
 
@@ -261,14 +271,26 @@ class Encoder(Containers):
         if self.gate is not None and known == _UNKNOWN and kind not in reducing.EXEMPT:
             self.gate.require_class(kind, self)
         plain = known == _UNKNOWN and reducing.is_plain_class(kind, self.protocol)
-        if self.sparing and not plain and not reducing.is_trusted(kind):
+        if self.sparing and not plain and known != _IN_C and not reducing.is_trusted(kind):
             raise _StartOver
         self.look()
         self.doing = "its reduce method"
-        reduced, reducer = reducing.reduce_object(obj, kind, self.protocol, self.gate is not None)
+        if self.guarded:
+            reducer = reducing.reduce_method(obj, kind)
+            reduced = reducer(self.protocol)
+        else:
+            reducer = getattr(obj, "__reduce_ex__", NotImplemented)
+            if reducer is NotImplemented:
+                reducer = reducing.old_reduce_method(obj, kind)
+                reduced = reducer()
+            else:
+                reduced = reducer(self.protocol)
         self.doing = ""
         if known == _UNKNOWN:
-            self.classes[kind] = _PLAIN if plain and reducing.confirms_plain_class(obj, kind, reduced) else _REDUCED
+            if plain and reducing.confirms_plain_class(obj, kind, reduced):
+                self.classes[kind] = _PLAIN
+            else:
+                self.classes[kind] = _IN_C if reducing.is_trusted(kind) else _REDUCED
         self._save_reduced(obj, reduced, reducer)
 
     def _save_plain_instance(self, obj: Any, kind: type) -> bool:
@@ -309,13 +331,31 @@ class Encoder(Containers):
             self._save_global(obj, reduced)
             return
         self.count_call()
-        self._push_script(obj, reducing.script(self, obj, reduced, reducer))
+        if not self._save_call(obj, reduced):
+            self._push_script(obj, reducing.script(self, obj, reduced, reducer))
+
+    def _save_call(self, obj: Any, reduced: Any) -> bool:
+        """Begin the most frequent form: a class that has been written before is called with some arguments."""
+        if type(reduced) is not tuple or len(reduced) != 2 or self.memo is None or self.persistent_id is not None:
+            return False
+        func = reduced[0]
+        args = reduced[1]
+        if type(func) is not type or type(args) is not tuple or reducing.is_new_helper(func):
+            return False
+        index = self.memo.find(func)
+        if index < 0 or (self.gate is not None and not self.gate.may_call_again(func)):
+            return False
+        self.open(0, 1)
+        self.opcodes += 4
+        self.out.get(index)
+        self.push(_SCRIPT, obj, [_ARGS, None, _CODE, _REDUCE, _NOTE, obj], 2, 6)
+        self.save(args, 2)
+        return True
 
     def _push_script(self, obj: Any, script: list[Any]) -> None:
         self.open(0, 1)
         self.opcodes += 8
-        frame = self.push(_SCRIPT, obj, script)
-        frame.end = len(script)
+        self.push(_SCRIPT, obj, script, 0, len(script))
 
     def _walk_script(self, frame: Frame) -> None:
         """Go on with a script: pairs of a step and what it is about."""
@@ -340,13 +380,19 @@ class Encoder(Containers):
             elif step == _BYTES:
                 out.put_bytes(subject)
             elif step == _ITEMS:
-                run = self.push(_RUN, None, [])
+                run = self.push(_RUN_OF_ITEMS, None, [], 0, 0)
                 run.iterator = subject
+                run.stop = 0
+                run.closer = 0
+                run.owners = 2
+                run.fresh = False
                 run.single = _APPEND
                 run.many = _APPENDS
             elif step == _ENTRIES:
-                run = self.push(_PAIRS, None, [])
+                run = self.push(_PAIRS, None, [], 0, 0)
                 run.iterator = subject
+                run.stop = 0
+                run.closer = 0
                 run.single = _SETITEM
                 run.many = _SETITEMS
             elif step == _AGAIN and not out.recall(subject):

@@ -1,28 +1,30 @@
 cimport cython
-from cpython.dict cimport PyDict_Next, PyDict_Size
+from cpython.dict cimport PyDict_Next
 from cpython.object cimport PyObject
 
 from safepickle.wire.writing cimport Bounds, Memo, Writer
 
 cdef Py_ssize_t _INTERVAL, _FIRST_SEARCH
+cdef int _SIMPLE
 
 @cython.final
 cdef class Frame:
     cdef readonly object obj, items, iterator, key, value
     cdef readonly Py_ssize_t index, stop, end, owners, stage
     cdef readonly int kind, closer, single, many, again
-    cdef readonly bint shared
+    cdef readonly bint shared, fresh
     cdef Py_ssize_t table_position
 
-    cdef int begin(self, int kind, obj, items) except -1
     cdef int clear(self) except -1
-    cdef bint step(self) except -1
+
+cdef extern from "Python.h":
+    Py_ssize_t PyDict_GET_SIZE(object mapping)
 
 cdef inline bint dict_step(Frame frame) except -1:
     # PyDict_Next stays inside the dict whatever happened to it; what it lends is kept alive at once.
     cdef PyObject *key
     cdef PyObject *value
-    if PyDict_Size(frame.obj) != frame.end or not PyDict_Next(frame.obj, &frame.table_position, &key, &value):
+    if PyDict_GET_SIZE(frame.obj) != frame.end or not PyDict_Next(frame.obj, &frame.table_position, &key, &value):
         return False
     frame.key = <object>key
     frame.value = <object>value
@@ -43,6 +45,7 @@ cdef class Stack:
     cdef str doing
     cdef Writer out
 
+    cdef begin_stack(self, int protocol, Bounds bounds, Memo memo, bint guarded)
     cdef int open(self, long long items, long long levels) except -1
     @cython.locals(bounds=Bounds, now=cython.double, seconds=cython.double)
     cdef int look(self) except -1
@@ -50,7 +53,8 @@ cdef class Stack:
     cdef int check_counts(self) except -1
     cdef int count_call(self) except -1
     @cython.locals(frame=Frame, depth=Py_ssize_t)
-    cdef Frame push(self, int kind, obj, items)
+    cdef Frame push(self, int kind, obj, items, Py_ssize_t index, Py_ssize_t end)
+    @cython.locals(frame=Frame)
     cdef int pop(self) except -1
     cdef int release(self) except -1
     @cython.locals(depth=Py_ssize_t, again=Py_ssize_t, seen=dict, frame=Frame)

@@ -29,6 +29,8 @@ else:
 
 #: Objects between two looks at the clock and at the counters.
 _INTERVAL = 2048
+#: Frames of the kinds up to this one are a plain list or tuple.
+_SIMPLE = 2
 #: Depth at which data without end is looked for first.
 _FIRST_SEARCH = 1024
 
@@ -41,13 +43,14 @@ class Frame:
     :ivar items: the list or tuple that is walked, or the steps of a script.
     :ivar index: how far it is walked; ``stop`` ends the batch, ``end`` all.
     :ivar owners: references to an item that the walk itself accounts for.
+    :ivar fresh: what comes next has been looked at: it has parts.
     :ivar stage: items in batches before this one; for a dict, 1 between a key and its value.
     :ivar closer: opcode that ends what is open; ``single`` and ``many`` are a batch's for one and for more.
     :ivar again: opcode that follows the whole, or 0.
     """
 
     __slots__ = (
-        "again", "closer", "end", "index", "items", "iterator", "key", "kind", "many", "obj", "owners", "shared",
+        "again", "closer", "end", "fresh", "index", "items", "iterator", "key", "kind", "many", "obj", "owners", "shared",
         "single", "stage", "stop", "table_position", "value",
     )  # fmt: skip
 
@@ -55,49 +58,39 @@ class Frame:
         self.kind = 0
         self.obj: Any = None
         self.items: Any = None
-        self.iterator: Any = None
-        self.key: Any = None
-        self.value: Any = None
-
-    def begin(self, kind: int, obj: Any, items: Any) -> None:
-        """Begin with something new. What stays 0 or False here is set by those who need it."""
-        self.kind = kind
-        self.obj = obj
-        self.items = items
         self.index = 0
         self.stop = 0
         self.end = 0
         self.owners = 0
-        self.stage = 0
         self.closer = 0
         self.single = 0
         self.many = 0
-        self.again = 0
         self.shared = False
+        self.fresh = False
+        self.iterator: Any = None
+        self.key: Any = None
+        self.value: Any = None
+        self.stage = 0
+        self.again = 0
         if cython.compiled:
             self.table_position = 0
 
     def clear(self) -> None:
-        """Let go of everything."""
-        self.obj = None
-        self.items = None
+        """Let go of everything. What only some kinds of frames use is 0 or None from here on."""
         self.iterator = None
         self.key = None
         self.value = None
-
-    def step(self) -> bool:
-        """Go to the next entry of a dict: set ``key`` and ``value``. False where there is none."""
+        self.stage = 0
+        self.again = 0
         if cython.compiled:
-            return dict_step(self)
-        for self.key, self.value in self.iterator:
-            return True
-        return False
+            self.table_position = 0
 
 
 class Stack:
     """Frames and counters of one dump."""
 
-    def __init__(self, protocol: int, bounds: Bounds, memo: Memo | None, guarded: bool) -> None:
+    def begin_stack(self, protocol: int, bounds: Bounds, memo: Memo | None, guarded: bool) -> None:
+        """Begin one dump."""
         self.protocol = protocol
         self.binary = protocol >= 1
         self.bounds = bounds
@@ -168,13 +161,17 @@ class Stack:
 
     # -- frames ------------------------------------------------------------------------------------------------
 
-    def push(self, kind: int, obj: Any, items: Any) -> Frame:
+    def push(self, kind: int, obj: Any, items: Any, index: int, end: int) -> Frame:
         """Put a frame on top, and return it."""
         depth = self.depth + 1
         if depth == len(self.frames):
             self.frames.append(Frame())
         frame = self.frames[depth]
-        frame.begin(kind, obj, items)
+        frame.kind = kind
+        frame.obj = obj
+        frame.items = items
+        frame.index = index
+        frame.end = end
         self.depth = depth
         self.top = frame
         if depth >= self.next_search:
@@ -183,7 +180,11 @@ class Stack:
 
     def pop(self) -> None:
         """Drop the top frame."""
-        self.top.clear()
+        frame = self.top
+        frame.obj = None
+        frame.items = None
+        if frame.kind > _SIMPLE:
+            frame.clear()
         self.depth -= 1
         self.top = self.frames[self.depth]
 

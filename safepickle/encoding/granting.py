@@ -62,6 +62,8 @@ class WriteGate:
         self.find_class = find_class
         #: By identity: the object (kept alive), its pair after renames, and its rights.
         self.known: dict[int, tuple[Any, Found, int]] = {}
+        #: Classes that may be called with any arguments, by identity.
+        self.callees: set[int] = set()
 
     # -- asking ------------------------------------------------------------------------------------------------
 
@@ -84,6 +86,10 @@ class WriteGate:
         known = self.known.get(id(obj))
         if known is not None and not known[2] & _RIGHTS["refer"]:
             self._require(obj, known[1], "refer", encoder)
+
+    def may_call_again(self, func: Any) -> bool:
+        """Return whether a class was granted to be called, whatever its arguments are."""
+        return id(func) in self.callees
 
     def use(self, obj: Any, right: str, encoder: Encoder) -> None:
         """Ask for another use of a global."""
@@ -206,7 +212,10 @@ class WriteGate:
     ) -> None:
         pair = self._rights(func, None, encoder)[0]
         contract = CONTRACTS.get(pair)
-        if contract is not None:
+        if contract is None:
+            if right == "call":
+                self.callees.add(id(func))
+        else:
             refusal = contract.check(args, kwargs)
             if refusal is not None:
                 self.deny(pair, right, f"its arguments are refused: {refusal}", encoder)

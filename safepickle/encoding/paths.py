@@ -20,7 +20,7 @@ ROOT = "root"
 #: Steps shown of a path: this many at each end.
 _SHOWN = 12
 
-_RUN, _WHOLE, _TABLE, _PAIRS, _SCRIPT = 1, 2, 3, 4, 5
+_RUN, _WHOLE, _TABLE, _PAIRS, _SCRIPT, _RUN_OF_ITEMS = 1, 2, 3, 4, 5, 6
 
 
 def join(steps: list[str]) -> str:
@@ -51,10 +51,10 @@ def path_of(frames: list[Any], depth: int, offender: Any, current: Any) -> str:
         if kind == _SCRIPT:
             in_state = _script_step(frame, steps)
             continue
-        if kind in (_RUN, _WHOLE):
+        if kind in (_RUN, _WHOLE, _RUN_OF_ITEMS):
             _item_step(frame, offender if last else None, steps)
         else:
-            _entry_step(frame, in_state or frame.again != 0, steps)
+            _entry_step(frame, in_state or frame.again != 0, offender if last else None, steps)
         in_state = False
     if offender is not None and type(current) in (list, tuple) and not _is_framed(frames, depth, current):
         index = _index_of(current, offender, 0)
@@ -85,11 +85,11 @@ def _item_step(frame: Any, offender: Any, steps: list[str]) -> None:
         steps.append(f"[{frame.stage + index}]")
 
 
-def _entry_step(frame: Any, is_state: bool, steps: list[str]) -> None:
+def _entry_step(frame: Any, is_state: bool, offender: Any, steps: list[str]) -> None:
     key = frame.key
     if frame.index == 0:
         return
-    if (frame.stage == 1 and frame.kind == _TABLE) or (frame.kind == _PAIRS and frame.value is not None):
+    if (offender is not None and offender is key and offender is not frame.value) or (frame.stage == 1 and frame.kind == _TABLE) or (frame.kind == _PAIRS and frame.value is not None):
         steps.append(f".<key {quote(key)}>")
     elif is_state and type(key) is str and key.isidentifier() and key.isascii() and len(key) <= 80:
         steps.append(f".{key}")

@@ -11,8 +11,8 @@ Rules that hold here:
 from __future__ import annotations
 
 import pickle
-from typing import Any
 from collections.abc import Callable
+from typing import Any
 
 from ..errors import EncodingError, StateError
 from ..limits import DEFAULT_LIMITS, Limits
@@ -52,9 +52,11 @@ _recent = _DEFAULT_TERMS
 
 def _terms(policy: Any, limits: Limits) -> _Terms:
     global _recent
-    for known in (_DEFAULT_TERMS, _recent):
-        if known.policy is policy and known.limits is limits:
-            return known
+    if policy is PLAIN and limits is DEFAULT_LIMITS:
+        return _DEFAULT_TERMS
+    known = _recent
+    if known.policy is policy and known.limits is limits:
+        return known
     terms = _Terms(policy, limits)
     if isinstance(policy, Policy):
         _recent = terms

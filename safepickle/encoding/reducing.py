@@ -83,24 +83,24 @@ _IMMUTABLE_TYPE = 1 << 8
 # -- reducing --------------------------------------------------------------------------------------------------
 
 
-def reduce_object(obj: Any, kind: type, protocol: int, strict: bool) -> tuple[Any, Any]:
-    """Ask an object what it is written as; return that and the method asked.
+def reduce_method(obj: Any, kind: type) -> Any:
+    """Return the ``__reduce_ex__`` of an object's class, bound: an instance attribute is data, not code (R70)."""
+    refuse_hooks(obj)
+    method = lookup(kind, "__reduce_ex__")
+    return method.__get__(obj, kind) if hasattr(type(method), "__get__") else method
 
-    :param strict: look the method up on the type: an instance attribute is data, not code (R70).
-    """
-    if strict:
-        refuse_hooks(obj)
-        method = lookup(kind, "__reduce_ex__")
-        if hasattr(type(method), "__get__"):
-            method = method.__get__(obj, kind)
-        return method(protocol), method
-    method = getattr(obj, "__reduce_ex__", _MISSING)
-    if method is not _MISSING:
-        return method(protocol), method
+
+def old_reduce_method(obj: Any, kind: type) -> Any:
+    """Return the ``__reduce__`` of an object that has no ``__reduce_ex__``."""
     method = getattr(obj, "__reduce__", _MISSING)
     if method is _MISSING:
         raise EncodingError(f"can't pickle {kind.__name__!r} object: {obj!r}")
-    return method(), method
+    return method
+
+
+def is_new_helper(func: Any) -> bool:
+    """Return whether a callable stands for NEWOBJ or NEWOBJ_EX, which it says by its name."""
+    return func.__name__ in ("__newobj__", "__newobj_ex__")
 
 
 def refuse_hooks(obj: Any) -> None:

@@ -159,12 +159,28 @@ cdef extern from *:
         long long value;
         unsigned long long bits;
         unsigned char *p;
-        value = PyLong_AsLongLongAndOverflow(item, &overflow);
-        if (overflow != 0) {
-            return 0;
-        }
-        if (value == -1 && PyErr_Occurred()) {
-            return -1;
+    #if PY_VERSION_HEX >= 0x030C0000
+        if (PyUnstable_Long_IsCompact((PyLongObject *) item)) {
+            value = PyUnstable_Long_CompactValue((PyLongObject *) item);
+        } else
+    #else
+        Py_ssize_t digits = Py_SIZE(item);
+        if (digits == 1) {
+            value = ((PyLongObject *) item)->ob_digit[0];
+        } else if (digits == 0) {
+            value = 0;
+        } else if (digits == 2 && PyLong_SHIFT == 30) {
+            value = ((long long) ((PyLongObject *) item)->ob_digit[1] << 30) | ((PyLongObject *) item)->ob_digit[0];
+        } else
+    #endif
+        {
+            value = PyLong_AsLongLongAndOverflow(item, &overflow);
+            if (overflow != 0) {
+                return 0;
+            }
+            if (value == -1 && PyErr_Occurred()) {
+                return -1;
+            }
         }
         if (safepickle_output_room(out, 10) < 0) {
             return -1;
@@ -436,7 +452,7 @@ cdef extern from *:
 cdef int _NONE, _NEWTRUE, _NEWFALSE, _BININT, _BININT1, _BININT2, _LONG1, _LONG4, _BINUNICODE, _BINUNICODE8
 cdef int _SHORT_BINUNICODE, _SHORT_BINBYTES, _BINBYTES, _BINBYTES8, _BYTEARRAY8, _BINGET, _LONG_BINGET, _BINPUT
 cdef int _LONG_BINPUT, _MEMOIZE, _POP, _FRAME, _PROTO
-cdef Py_ssize_t _FRAME_TARGET, _FRAME_LEAST, _FRAME_HEADER
+cdef Py_ssize_t _NEW, _NEVER, _FRAME_TARGET, _FRAME_LEAST, _FRAME_HEADER
 
 @cython.final
 cdef class Bounds:
@@ -446,10 +462,9 @@ cdef class Bounds:
 
 @cython.final
 cdef class Memo:
-    cdef readonly long long count
+    cdef long long count
     cdef Table table
     cpdef Py_ssize_t find(self, item) noexcept
-    cpdef Py_ssize_t add(self, item) except -1
     cpdef clear(self)
     cpdef dict as_dict(self)
 
@@ -460,7 +475,8 @@ cdef class Writer:
     cdef Bounds bounds
     cdef Memo memo
     cdef object file_write
-    cdef bint sparing, framing
+    cdef bint sparing, framing, free_ints
+    cdef Py_ssize_t free_text
     cdef readonly bint in_file
     cdef Py_ssize_t flushed, frame_start
     cdef readonly Py_ssize_t next_stop
@@ -469,6 +485,9 @@ cdef class Writer:
     cdef Output out
 
     cpdef Py_ssize_t size(self) noexcept
+    cpdef Writer start(
+        self, int protocol, bint binary, Bounds bounds, Memo memo, file_write, bint sparing
+    )
     cpdef int put(self, int code) except -1
     cpdef int put2(self, int code, int value) except -1
     cpdef int put_u2(self, int code, long long value) except -1
@@ -493,19 +512,24 @@ cdef class Writer:
     @cython.locals(length=Py_ssize_t)
     cdef int large(self, int code, int width, data) except -1
     cpdef bint atom(self, item, Py_ssize_t owners) except -1
+    cdef inline bint leaf(self, item, Py_ssize_t owners) except -1
     @cython.locals(index=Py_ssize_t)
     cdef Py_ssize_t list_atoms(self, list items, Py_ssize_t start, Py_ssize_t stop, Py_ssize_t owners) except -1
     @cython.locals(index=Py_ssize_t)
     cdef Py_ssize_t tuple_atoms(self, tuple items, Py_ssize_t start, Py_ssize_t stop, Py_ssize_t owners) except -1
     cdef int refuse(self, str limit, long long bound, asked, item) except -1
     cdef int boolean(self, item) except -1
-    cpdef integer(self, item)
+    cpdef int write_integer(self, item) except -1
+    cdef inline int integer(self, item) except -1
     cdef int large_integer(self, item) except -1
-    cpdef int floating(self, item) except -1
+    cpdef int write_float(self, item) except -1
+    cdef inline int floating(self, item) except -1
     @cython.locals(index=Py_ssize_t)
-    cdef text(self, item, Py_ssize_t owners)
+    cdef inline int text(self, item, Py_ssize_t owners) except -1
+    cdef inline int plain_text(self, item) except -1
+    cdef int any_text(self, item) except -1
     @cython.locals(length=Py_ssize_t)
-    cdef plain_text(self, item)
+    cdef int _text_bytes(self, str item) except -1
     cdef int _text_line(self, str item) except -1
     @cython.locals(index=Py_ssize_t)
     cdef int binary_string(self, item, Py_ssize_t owners) except -1
@@ -520,4 +544,6 @@ cdef class Writer:
     cdef bint recall_over(self, item) except -1
     @cython.locals(memo=Memo, index=Py_ssize_t)
     cdef memoize(self, item)
-    cdef int get(self, Py_ssize_t index) except -1
+    cdef inline int get(self, Py_ssize_t index) except -1
+    cdef int get_any(self, Py_ssize_t index) except -1
+    cdef inline Py_ssize_t index_of(self, item, Py_ssize_t owners) noexcept

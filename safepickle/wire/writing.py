@@ -20,8 +20,8 @@ a table of pointers; ``writing.pxd`` has both, in C. The names that only exist t
 from __future__ import annotations
 
 import struct
-from typing import Any
 from collections.abc import Callable
+from typing import Any
 
 from ..errors import LimitError
 from .opcodes import BY_NAME
@@ -70,6 +70,10 @@ _pack_u8 = struct.Struct("<BQ").pack
 _pack_f8 = struct.Struct(">Bd").pack
 
 
+_NEW = -1
+_NEVER = -2
+
+
 class Bounds:
     """Limits as the encoder counts them; made once for a :class:`Limits`."""
 
@@ -97,24 +101,15 @@ class Memo:
     def __init__(self) -> None:
         self.count = 0
         if not cython.compiled:
-            self.entries: dict[int, tuple[int, Any]] = {}
+            self.entries: dict[int, int] = {}
+            #: Keeps them alive. (Entries that are pairs would have the garbage collector look at each.)
+            self.kept: list[Any] = []
 
     def find(self, item: Any) -> int:
         """Return the index of an object, or -1."""
         if cython.compiled:
             return table_find(self.table, item)
-        entry = self.entries.get(id(item))
-        return -1 if entry is None else entry[0]
-
-    def add(self, item: Any) -> int:
-        """Note an object that is not there yet; return its index."""
-        index = self.count
-        if cython.compiled:
-            table_add(self.table, item, index)
-        else:
-            self.entries[id(item)] = (index, item)
-        self.count = index + 1
-        return index
+        return self.entries.get(id(item), _NEW)
 
     def clear(self) -> None:
         """Forget everything."""
@@ -123,12 +118,13 @@ class Memo:
             table_free(self.table)
         else:
             self.entries = {}
+            self.kept = []
 
     def as_dict(self) -> dict[int, tuple[int, Any]]:
         """Return ``{id: (index, object)}``, as ``Pickler.memo`` shows it."""
         if cython.compiled:
             return table_dict(self.table)
-        return dict(self.entries)
+        return {id(item): (self.entries[id(item)], item) for item in self.kept}
 
     def fill(self, entries: dict[int, tuple[int, Any]]) -> None:
         """Take over what :meth:`as_dict` gave."""
@@ -137,7 +133,8 @@ class Memo:
             if cython.compiled:
                 table_add(self.table, item, index)
             else:
-                self.entries[id(item)] = (index, item)
+                self.entries[id(item)] = index
+                self.kept.append(item)
         self.count = len(entries)
 
     def __dealloc__(self) -> None:
@@ -146,17 +143,9 @@ class Memo:
 
 
 class Writer:
-    """The output of one pickle.
+    """The output of one pickle: ``Writer().start(...)``."""
 
-    :param protocol: 0 to 5.
-    :param binary: False writes the text forms of protocol 0.
-    :param bounds: the limits.
-    :param memo: what has been written before, or None for no memo at all (``fast``).
-    :param file_write: takes the output, piece by piece; None keeps it for :meth:`finish`.
-    :param sparing: leave out memo entries that cannot be used (compiled form only).
-    """
-
-    def __init__(
+    def start(
         self,
         protocol: int,
         binary: bool,
@@ -164,7 +153,16 @@ class Writer:
         memo: Memo | None,
         file_write: Callable[[Any], Any] | None,
         sparing: bool,
-    ) -> None:
+    ) -> Writer:
+        """Begin a pickle.
+
+        :param protocol: 0 to 5.
+        :param binary: False writes the text forms of protocol 0.
+        :param bounds: the limits.
+        :param memo: what has been written before, or None for no memo at all (``fast``).
+        :param file_write: takes the output, piece by piece; None keeps it for :meth:`finish`.
+        :param sparing: leave out memo entries that cannot be used (compiled form only).
+        """
         self.protocol = protocol
         self.binary = binary
         self.bounds = bounds
@@ -176,6 +174,9 @@ class Writer:
         self.framing = False
         self.offender: Any = None
         self.in_file = False
+        #: Ints of up to 64 bits need not be looked at; nor ASCII text of up to this length in the short forms.
+        self.free_ints = binary and bounds.max_int_bits >= 64
+        self.free_text = min(bounds.max_string, _FRAME_TARGET - 1) if binary and protocol >= 4 else -1
         if not cython.compiled:
             self.buffer = bytearray()
             #: What comes before the buffer: large bytes are kept as they are until the end.
@@ -184,6 +185,7 @@ class Writer:
             self.put2(_PROTO, protocol)
         self.frame_start = self.size()
         self.next_stop = _FRAME_TARGET
+        return self
 
     def __dealloc__(self) -> None:
         if cython.compiled:
@@ -276,9 +278,14 @@ class Writer:
 
     def begin(self, code: int) -> None:
         """Write the first opcode of something with parts, in a new frame if this one is full."""
-        if self.size() >= self.next_stop:
-            self.boundary()
-        self.put(code)
+        if cython.compiled:
+            if self.out.size >= self.next_stop:
+                self.boundary()
+            output_put(self.out, code)
+        else:
+            if len(self.buffer) >= self.next_stop:
+                self.boundary()
+            self.buffer.append(code)
 
     def boundary(self) -> None:
         """End a frame that is full. Called between opcodes; also where output goes to the file and is counted.
@@ -363,19 +370,22 @@ class Writer:
     # -- values without parts ----------------------------------------------------------------------------------
 
     def atom(self, item: Any, owners: int) -> bool:
+        """Call :meth:`leaf` from Python code."""
+        return self.leaf(item, owners)
+
+    def leaf(self, item: Any, owners: int) -> bool:
         """Write *item* if it is a value without parts; return False, with nothing written, if it is not."""
-        kind = type(item)
-        if kind is str:
+        if type(item) is str:
             self.text(item, owners)
-        elif kind is int:
+        elif type(item) is int:
             self.integer(item)
-        elif kind is float:
+        elif type(item) is float:
             self.floating(item)
         elif item is None:
             self.put(_NONE)
-        elif kind is bool:
+        elif item is True or item is False:
             self.boolean(item)
-        elif kind is bytes and self.protocol >= 3:
+        elif type(item) is bytes and self.protocol >= 3:
             self.binary_string(item, owners)
         else:
             return False
@@ -384,14 +394,14 @@ class Writer:
     def list_atoms(self, items: list[Any], start: int, stop: int, owners: int) -> int:
         """Write items of a list from *start* up to the first one that has parts; return its index."""
         index = start
-        while index < stop and self.atom(items[index], owners):
+        while index < stop and self.leaf(items[index], owners):
             index += 1
         return index
 
     def tuple_atoms(self, items: tuple[Any, ...], start: int, stop: int, owners: int) -> int:
         """Write items of a tuple from *start* up to the first one that has parts; return its index."""
         index = start
-        while index < stop and self.atom(items[index], owners):
+        while index < stop and self.leaf(items[index], owners):
             index += 1
         return index
 
@@ -410,18 +420,25 @@ class Writer:
     def integer(self, item: Any) -> None:
         """Write an int."""
         if cython.compiled:
-            if self.binary and self.bounds.max_int_bits >= 64 and output_int(self.out, item, self.protocol >= 2):
-                return
-        elif self.binary and -0x80000000 <= item <= 0x7FFFFFFF and self.bounds.max_int_bits >= 64:
-            if 0 <= item <= 0xFF:
-                self.buffer.append(_BININT1)
-                self.buffer.append(item)
-            elif 0 <= item <= 0xFFFF:
-                self.buffer += _pack_u2(_BININT2, item)
-            else:
-                self.buffer += _pack_i4(_BININT, item)
-            return
-        self.large_integer(item)
+            if not (self.free_ints and output_int(self.out, item, self.protocol >= 2)):
+                self.large_integer(item)
+        elif not self.free_ints or not -0x80000000 <= item <= 0x7FFFFFFF:
+            self.large_integer(item)
+        elif 0 <= item <= 0xFF:
+            self.buffer.append(_BININT1)
+            self.buffer.append(item)
+        elif 0 <= item <= 0xFFFF:
+            self.buffer += _pack_u2(_BININT2, item)
+        else:
+            self.buffer += _pack_i4(_BININT, item)
+
+    def write_integer(self, item: Any) -> None:
+        """Call :meth:`integer` from Python code."""
+        self.integer(item)
+
+    def write_float(self, item: Any) -> None:
+        """Call :meth:`floating` from Python code."""
+        self.floating(item)
 
     def large_integer(self, item: Any) -> None:
         """Write an int that is not short, or one in a text protocol."""
@@ -460,26 +477,44 @@ class Writer:
 
     def text(self, item: Any, owners: int) -> None:
         """Write a str, or a reference to it."""
-        if self.shared(item, owners):
-            index = self.memo.find(item)  # type: ignore[union-attr]
-            if index >= 0:
-                self.get(index)
-            else:
-                self.plain_text(item)
-                self.memoize(item)
+        if cython.compiled:
+            index = self.index_of(item, owners)
+        else:
+            index = _NEVER if self.memo is None else self.memo.entries.get(id(item), _NEW)
+        if index >= 0:
+            self.get(index)
         else:
             self.plain_text(item)
+            if index == _NEW:
+                self.memoize(item)
 
     def plain_text(self, item: Any) -> None:
         """Write a str."""
-        if self.size() >= self.next_stop:
-            self.boundary()
         if cython.compiled:
-            if self.protocol >= 4 and self.binary and output_text(self.out, item, min(self.bounds.max_string, _FRAME_TARGET - 1)):
-                return
-        if not self.binary:
+            if self.out.size >= self.next_stop:
+                self.boundary()
+            if not output_text(self.out, item, self.free_text):
+                self.any_text(item)
+        else:
+            if len(self.buffer) >= self.next_stop:
+                self.boundary()
+            data = item.encode("utf-8", "surrogatepass")
+            length = len(data)
+            if length <= 0xFF and length <= self.free_text:
+                self.buffer.append(_SHORT_BINUNICODE)
+                self.buffer.append(length)
+                self.buffer += data
+            else:
+                self.any_text(item)
+
+    def any_text(self, item: Any) -> None:
+        """Write a str in whatever form it takes."""
+        if self.binary:
+            self._text_bytes(item)
+        else:
             self._text_line(item)
-            return
+
+    def _text_bytes(self, item: str) -> None:
         data = item.encode("utf-8", "surrogatepass")
         length = len(data)
         if length > self.bounds.max_string:
@@ -508,15 +543,13 @@ class Writer:
 
     def binary_string(self, item: Any, owners: int) -> None:
         """Write bytes, or a reference to them (protocol 3 and later)."""
-        if self.shared(item, owners):
-            index = self.memo.find(item)  # type: ignore[union-attr]
-            if index >= 0:
-                self.get(index)
-            else:
-                self.plain_bytes(item, item)
-                self.memoize(item)
+        index = self.index_of(item, owners)
+        if index >= 0:
+            self.get(index)
         else:
             self.plain_bytes(item, item)
+            if index == _NEW:
+                self.memoize(item)
 
     def plain_bytes(self, data: Any, item: Any) -> None:
         """Write *data*, bytes-like, as bytes (protocol 3 and later); *item* is what it was taken from."""
@@ -561,11 +594,22 @@ class Writer:
             return not self.sparing or reference_count(item) > owners
         return True
 
+    def index_of(self, item: Any, owners: int) -> int:
+        """Return the memo index of text or bytes; :data:`_NEW` if it is to get one, :data:`_NEVER` if it is not."""
+        if cython.compiled:
+            if self.memo is None or (self.sparing and reference_count(item) <= owners):
+                return _NEVER
+            return table_find(self.memo.table, item)
+        return _NEVER if self.memo is None else self.memo.entries.get(id(item), _NEW)
+
     def recall(self, item: Any) -> bool:
         """Write a reference to *item* if it has been written before."""
         if self.memo is None:
             return False
-        index = self.memo.find(item)
+        if cython.compiled:
+            index = table_find(self.memo.table, item)
+        else:
+            index = self.memo.entries.get(id(item), _NEW)
         if index < 0:
             return False
         self.get(index)
@@ -587,11 +631,20 @@ class Writer:
         memo = self.memo
         if memo is None:
             return
-        if memo.count >= self.bounds.max_memo:
-            self.refuse("max_memo", self.bounds.max_memo, memo.count + 1, item)
-        index = memo.add(item)
+        index = memo.count
+        if index >= self.bounds.max_memo:
+            self.refuse("max_memo", self.bounds.max_memo, index + 1, item)
+        if cython.compiled:
+            table_add(memo.table, item, index)
+        else:
+            memo.entries[id(item)] = index
+            memo.kept.append(item)
+        memo.count = index + 1
         if self.protocol >= 4:
-            self.put(_MEMOIZE)
+            if cython.compiled:
+                output_put(self.out, _MEMOIZE)
+            else:
+                self.buffer.append(_MEMOIZE)
         elif not self.binary:
             self.put_bytes(b"p%d\n" % index)
         elif index < 256:
@@ -601,6 +654,19 @@ class Writer:
 
     def get(self, index: int) -> None:
         """Write a reference to a memo entry."""
+        if cython.compiled:
+            if self.binary and index < 256:
+                output_put2(self.out, _BINGET, index)
+            else:
+                self.get_any(index)
+        elif self.binary and index < 256:
+            self.buffer.append(_BINGET)
+            self.buffer.append(index)
+        else:
+            self.get_any(index)
+
+    def get_any(self, index: int) -> None:
+        """Write a reference to a memo entry in whatever form it takes."""
         if not self.binary:
             self.put_bytes(b"g%d\n" % index)
         elif index < 256:

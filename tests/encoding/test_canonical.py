@@ -15,10 +15,11 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-import safepickle
 from encoding.values import Listed, Point, plain_values
 from hypothesis import given
 from hypothesis import strategies as st
+
+import safepickle
 from safepickle import _forms
 
 
@@ -95,7 +96,7 @@ def test_zeros_nans_and_ranges(sp: ModuleType) -> None:
     assert canonical(sp, range(0, 3, 2)) == canonical(sp, range(0, 4, 2))
     assert canonical(sp, range(5, 5)) == canonical(sp, range(0))
     assert canonical(sp, range(1, 2)) == canonical(sp, range(1, 9, 8))
-    assert canonical(sp, range(3, 0, -1)) != canonical(sp, range(0, 3))
+    assert canonical(sp, range(3, 0, -1)) != canonical(sp, range(3))
 
 
 @pytest.mark.parametrize("size", [0, 1, 2, 999, 1000, 1001, 2500])

@@ -193,7 +193,7 @@ def test_extension_codes_are_not_written_under_a_policy(sp: ModuleType) -> None:
 def test_the_standard_pack(sp: ModuleType) -> None:
     policy = sp.Policy.packs("stdlib")
     value = [
-        datetime.datetime(2020, 1, 1, tzinfo=datetime.timezone.utc), datetime.timedelta(1), decimal.Decimal("1.5"),
+        datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC), datetime.timedelta(1), decimal.Decimal("1.5"),
         collections.OrderedDict(a=1), collections.deque([1], 3), collections.Counter("aab"),
     ]  # fmt: skip
     for protocol in range(6):

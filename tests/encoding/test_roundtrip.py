@@ -120,7 +120,7 @@ OBJECTS = [
     Mapped(a=1),
     Pair((1, 2)),
     Color.RED,
-    datetime.datetime(2020, 1, 2, tzinfo=datetime.timezone.utc),
+    datetime.datetime(2020, 1, 2, tzinfo=datetime.UTC),
     datetime.timedelta(1),
     decimal.Decimal("1.50"),
     fractions.Fraction(1, 3),

@@ -86,7 +86,7 @@ class ReadSource:
             return unused + _checked(self._readline(room), room)
         line = self._readline()
         if len(line) > room:
-            raise LimitError("max_string", limit, len(line) + len(unused))
+            raise LimitError("max_string", limit - 1, len(line) + len(unused))
         return unused + _checked(line, len(line))
 
     def finish(self, unused: int) -> None:

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import pytest
 from attacks.asm import MEMOIZE, NONE, POP, frame, number, op, pickled, text
 from decoding import samples
+from decoding.files import FILES, rest_of
 from decoding.outcomes import PACKAGES
 from decoding.programs import Model, assembled, models
 from hypothesis import given, settings
@@ -107,9 +108,7 @@ BOUNDS: tuple[Bound, ...] = (
 POLICY = samples.allowing("Thing")
 
 
-@pytest.mark.parametrize(
-    "case", [pytest.param(bound, id=f"{bound.limit}: {bound.title}") for bound in BOUNDS]
-)
+@pytest.mark.parametrize("case", [pytest.param(bound, id=f"{bound.limit}: {bound.title}") for bound in BOUNDS])
 @pytest.mark.parametrize("as_file", [False, True], ids=["bytes", "file"])
 def test_exactly_at_the_bound(sp: Any, case: Bound, as_file: bool) -> None:
     def load(bound: int) -> Any:
@@ -137,9 +136,7 @@ def test_every_limit_is_tried_here() -> None:
     assert tried == {row.name for row in LIMITS}
 
 
-@pytest.mark.parametrize(
-    "data", [pickled(text("x" * 50)), b"V" + b"x" * 50 + b"\n.", pickled(frame(text("x" * 50)))]
-)
+@pytest.mark.parametrize("data", [pickled(text("x" * 50)), b"V" + b"x" * 50 + b"\n.", pickled(frame(text("x" * 50)))])
 def test_max_bytes(sp: Any, data: bytes) -> None:
     size = len(data)
     for load in (sp.loads, lambda data, limits: sp.load(io.BytesIO(data), limits=limits)):
@@ -148,6 +145,20 @@ def test_max_bytes(sp: Any, data: bytes) -> None:
             load(data, limits=Limits(max_bytes=size - 1, max_string=size))
         assert (caught.value.limit, caught.value.bound) in (("max_bytes", size - 1), ("max_string", size - 1))
         assert caught.value.asked >= size - 1
+
+
+@pytest.mark.parametrize("kind", sorted(FILES))
+@pytest.mark.parametrize("ended", [True, False], ids=["line", "no end"])
+def test_a_line_of_a_file_is_read_up_to_its_limit(sp: Any, kind: str, ended: bool) -> None:
+    data = b"V" + b"x" * 50 + b"\n." * ended
+    file = FILES[kind](data)
+    with pytest.raises(LimitError) as caught:
+        sp.load(file, limits=Limits(max_string=20))
+    error = caught.value
+    assert (error.limit, error.bound, error.opcode, error.position) == ("max_string", 20, "UNICODE", 0)
+    if kind == "slow":
+        # One byte more than the limit is enough to know.
+        assert len(rest_of(file)) >= len(data) - 22
 
 
 def test_max_bytes_counts_each_pickle_of_a_file(sp: Any) -> None:
@@ -210,8 +221,7 @@ FLOODS: dict[str, bytes] = {
     "set items": b"\x8f" + b"".join(b"(" + op("BININT", n) + b"\x90" for n in range(40_000)),
     "dict items": b"}" + b"".join(op("BININT", n) + b"Ns" for n in range(40_000)),
     "helpers": b"(" + op("GLOBAL", "builtins", "set") + b"q\x000" + b"h\x00)R" * 40_000,
-    "big keys": b"}"
-    + b"".join(op("LONG1", (2**64 + n).to_bytes(9, "little")) + b"Ns" for n in range(20_000)),
+    "big keys": b"}" + b"".join(op("LONG1", (2**64 + n).to_bytes(9, "little")) + b"Ns" for n in range(20_000)),
     "names": b"(" + b"".join(op("GLOBAL", "m", f"n{n}") + b"0" for n in range(20_000)),
 }
 
@@ -253,9 +263,7 @@ def test_memory_stays_near_its_bound(sp: Any, title: str) -> None:
 # -- depth ---------------------------------------------------------------------------------------------------
 
 
-def true_depth(
-    value: Any, above: frozenset[int] = frozenset(), known: dict[int, int] | None = None
-) -> int | None:
+def true_depth(value: Any, above: frozenset[int] = frozenset(), known: dict[int, int] | None = None) -> int | None:
     """Return the depth of acyclic data, () counting as a leaf, or None for a cycle."""
     known = {} if known is None else known
     if not isinstance(value, (list, dict, set, tuple, frozenset)) or value == ():

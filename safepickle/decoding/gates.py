@@ -275,6 +275,8 @@ class Gate:
         found = []
         for handle in self.denied or ():
             uses = [(bit, use) for bit, use in handle.missing.items() if bit]
+            if not uses and handle.listed and handle.rights:
+                continue
             if not uses:
                 uses = [(REFER, handle.missing[0])]
             have = handle.rights & ALL_RIGHTS if handle.listed else 0
@@ -403,7 +405,9 @@ class Gate:
 
     def instantiate(self, callee: Any, args: tuple[Any, ...]) -> Any:
         """INST and OBJ: call a class; without arguments only make an instance, as pickle does."""
-        if not args and type(callee) is GlobalHandle and callee.emulation is None and not self.inert:
+        if not args and type(callee) is GlobalHandle and callee.emulation is None and callee.rights & (NEW | CALL):
+            if self.inert:
+                return Inert(callee)
             if callee.rights & NEW:
                 return self.new(callee, args, None)
             # The right to be called covers the lesser thing that INST and OBJ do here.

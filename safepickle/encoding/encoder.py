@@ -275,6 +275,7 @@ class Encoder(Containers):
             raise _StartOver
         self.look()
         self.doing = "its reduce method"
+        reducer: Any
         if self.guarded:
             reducer = reducing.reduce_method(obj, kind)
             reduced = reducer(self.protocol)

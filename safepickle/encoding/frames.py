@@ -50,7 +50,8 @@ class Frame:
     """
 
     __slots__ = (
-        "again", "closer", "end", "fresh", "index", "items", "iterator", "key", "kind", "many", "obj", "owners", "shared",
+        "again", "closer", "end", "fresh", "index", "items", "iterator", "key", "kind", "many", "obj", "owners",
+        "shared",
         "single", "stage", "stop", "table_position", "value",
     )  # fmt: skip
 
@@ -210,7 +211,9 @@ class Stack:
             times = seen.get(id(obj), 0) + 1
             seen[id(obj)] = times
             if times > again:
-                reason = "cannot be written without a memo" if self.memo is None else "has no end: it is made from itself"
+                reason = (
+                    "cannot be written without a memo" if self.memo is None else "has no end: it is made from itself"
+                )
                 raise EncodingError(f"a cyclic object {reason}: {quote(obj)}")
 
     # -- places ------------------------------------------------------------------------------------------------

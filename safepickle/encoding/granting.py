@@ -153,7 +153,7 @@ class WriteGate:
     # -- calls and state ---------------------------------------------------------------------------------------
 
     def call_script(self, encoder: Encoder, obj: Any, func: Any, args: tuple[Any, ...]) -> tuple[Script | None, Any]:
-        """Grant the call that makes *obj*. Return its steps, if they are not the usual ones, and whose rule rules it."""
+        """Grant the call that makes *obj*. Return its steps, unless the usual ones, and whose rule rules it."""
         if func is _RECONSTRUCTOR and encoder.protocol < 2:
             return self._reconstructor(encoder, args), args[0]
         if func is _NEWOBJ or func is _NEWOBJ_EX:

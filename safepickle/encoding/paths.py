@@ -89,7 +89,11 @@ def _entry_step(frame: Any, is_state: bool, offender: Any, steps: list[str]) -> 
     key = frame.key
     if frame.index == 0:
         return
-    if (offender is not None and offender is key and offender is not frame.value) or (frame.stage == 1 and frame.kind == _TABLE) or (frame.kind == _PAIRS and frame.value is not None):
+    if (
+        (offender is not None and offender is key and offender is not frame.value)
+        or (frame.stage == 1 and frame.kind == _TABLE)
+        or (frame.kind == _PAIRS and frame.value is not None)
+    ):
         steps.append(f".<key {quote(key)}>")
     elif is_state and type(key) is str and key.isidentifier() and key.isascii() and len(key) <= 80:
         steps.append(f".{key}")

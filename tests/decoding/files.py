@@ -51,10 +51,7 @@ FILES: dict[str, Callable[[bytes], Any]] = {
     "slow": Slow,
     "bare": Bare,
     "buffered slow": lambda data: io.BufferedReader(Slow(data), 8192),
-    **{
-        f"buffer of {size}": (lambda data, size=size: io.BufferedReader(Slow(data), size))
-        for size in range(1, 17)
-    },
+    **{f"buffer of {size}": (lambda data, size=size: io.BufferedReader(Slow(data), size)) for size in range(1, 17)},
     **{
         f"buffered, {size}": (lambda data, size=size: io.BufferedReader(io.BytesIO(data), size))
         for size in (1, 3, 16, 8192)

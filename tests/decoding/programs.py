@@ -113,9 +113,7 @@ class Model:
         return items
 
     def _changed(self, target: Any, items: list[Any]) -> None:
-        if id(target) in self._fetched and any(
-            isinstance(i, (list, dict, set, tuple, frozenset)) for i in items
-        ):
+        if id(target) in self._fetched and any(isinstance(i, (list, dict, set, tuple, frozenset)) for i in items):
             self.upside_down = True
 
     def simple(self, name: str) -> None:
@@ -363,9 +361,7 @@ def call(model: Model, name: str, arguments: Any, *, by_stack: bool, by_object: 
         model.simple("MARK")
         height = 0
     if by_stack:
-        model.pieces.append(
-            op("SHORT_BINUNICODE", "builtins") + op("SHORT_BINUNICODE", name) + op("STACK_GLOBAL")
-        )
+        model.pieces.append(op("SHORT_BINUNICODE", "builtins") + op("SHORT_BINUNICODE", name) + op("STACK_GLOBAL"))
     else:
         model.pieces.append(op("GLOBAL", "builtins", name))
     if not by_object:
@@ -451,6 +447,4 @@ def near_misses(draw: Any) -> bytes:
         pieces[first], pieces[second] = pieces[second], pieces[first]
     else:
         del pieces[min(first, second) : max(first, second)]
-    return assembled(
-        pieces, draw(st.sampled_from([None, 2, 4])), draw(st.lists(st.integers(0, 99), max_size=2))
-    )
+    return assembled(pieces, draw(st.sampled_from([None, 2, 4])), draw(st.lists(st.integers(0, 99), max_size=2)))

@@ -338,7 +338,7 @@ def check_depth(data: bytes, bound: int) -> None:
         try:
             value = package.loads(data, limits=Limits(max_depth=bound))
         except LimitError as error:
-            assert error.limit == "max_depth"  # noqa: PT017
+            assert error.limit == "max_depth"
             continue
         depth = true_depth(value)
         assert depth is None or depth <= bound

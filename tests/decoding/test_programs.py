@@ -49,9 +49,7 @@ def test_plain_programs_give_what_pickle_gives(stream: tuple[bytes, Model]) -> N
 def test_unrestricted_gives_the_same(stream: tuple[bytes, Model]) -> None:
     data, model = stream
     ours = agreed(
-        lambda package: package.loads(
-            data, buffers=list(BUFFERS), policy=package.UNRESTRICTED, limits=package.Limits()
-        )
+        lambda package: package.loads(data, buffers=list(BUFFERS), policy=package.UNRESTRICTED, limits=package.Limits())
     )
     if ours.error == "LimitError" and model.upside_down:
         return

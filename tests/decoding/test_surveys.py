@@ -20,9 +20,7 @@ import safepickle
 from safepickle.errors import LimitError, PolicyError, SafePickleError, TrailingDataError
 from safepickle.limits import Limits
 
-CASES = [
-    pytest.param(attack.data, id=f"{attack.id}-{attack.title}"[:60]) for attack in ATTACKS + MORE_ATTACKS
-]
+CASES = [pytest.param(attack.data, id=f"{attack.id}-{attack.title}"[:60]) for attack in ATTACKS + MORE_ATTACKS]
 
 
 def fields(error: SafePickleError | None) -> Any:

@@ -328,9 +328,7 @@ def test_find_class_that_goes_on_to_ours(sp: ModuleType) -> None:
     assert [(d.module, d.name) for d in caught.value.denials] == [(samples.HERE, "Node")]
 
 
-@pytest.mark.parametrize(
-    "error", [ValueError("no"), IndexError("no"), pickle.UnpicklingError("no"), KeyError("k")]
-)
+@pytest.mark.parametrize("error", [ValueError("no"), IndexError("no"), pickle.UnpicklingError("no"), KeyError("k")])
 def test_errors_of_hooks_pass_unchanged(sp: ModuleType, error: Exception) -> None:
     class Reader(sp.Unpickler):  # type: ignore[misc, name-defined]
         def find_class(self, module: str, called: str) -> Any:
@@ -434,9 +432,7 @@ def test_buffers(sp: ModuleType) -> None:
     assert found == [b"given", b"mine"]
     assert found[1] is kept
     assert sp.loads(data, buffers=iter(buffers))[0] is buffers[0] or sp.loads(data, buffers=buffers)
-    (readonly,) = sp.loads(
-        pickled(op("NEXT_BUFFER") + op("READONLY_BUFFER") + b"\x85", proto=5), buffers=[kept]
-    )
+    (readonly,) = sp.loads(pickled(op("NEXT_BUFFER") + op("READONLY_BUFFER") + b"\x85", proto=5), buffers=[kept])
     assert type(readonly) is memoryview
     assert readonly.readonly
     assert readonly == kept
@@ -521,17 +517,13 @@ def test_python_2_names(sp: ModuleType) -> None:
         sp.loads(b"\x80\x03c__builtin__\nset\n(](K\x01etR.")
 
 
-@pytest.mark.parametrize(
-    "options", [{"encoding": None}, {"errors": None}, {"encoding": b"ascii"}, {"limits": {}}]
-)
+@pytest.mark.parametrize("options", [{"encoding": None}, {"errors": None}, {"encoding": b"ascii"}, {"limits": {}}])
 def test_options_of_the_wrong_type(sp: ModuleType, options: Any) -> None:
     with pytest.raises(TypeError):
         sp.loads(DATA, **options)
 
 
-@pytest.mark.xfail(
-    raises=InternalError, reason="a codec that does not exist is taken for a failure of the machine"
-)
+@pytest.mark.xfail(raises=InternalError, reason="a codec that does not exist is taken for a failure of the machine")
 def test_a_codec_that_does_not_exist(sp: ModuleType) -> None:
     with pytest.raises(LookupError):
         sp.loads(b"U\x01a.", encoding="no such codec")

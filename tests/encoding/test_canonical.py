@@ -77,7 +77,9 @@ def test_different_values_give_different_bytes(sp: ModuleType, first: Any, secon
 
 
 def test_types_show(sp: ModuleType) -> None:
-    assert len({canonical(sp, value) for value in (1, 1.0, True, 1 + 0j, b"1", "1", [1], (1,), {1}, frozenset([1]))}) == 10
+    assert (
+        len({canonical(sp, value) for value in (1, 1.0, True, 1 + 0j, b"1", "1", [1], (1,), {1}, frozenset([1]))}) == 10
+    )
 
 
 def test_no_memo_and_no_frames(sp: ModuleType) -> None:
@@ -101,7 +103,13 @@ def test_zeros_nans_and_ranges(sp: ModuleType) -> None:
 
 @pytest.mark.parametrize("size", [0, 1, 2, 999, 1000, 1001, 2500])
 def test_batches(sp: ModuleType, size: int) -> None:
-    for value in (list(range(size)), dict.fromkeys(range(size)), set(range(size)), frozenset(range(size)), tuple(range(size))):
+    for value in (
+        list(range(size)),
+        dict.fromkeys(range(size)),
+        set(range(size)),
+        frozenset(range(size)),
+        tuple(range(size)),
+    ):
         for protocol in (4, 5):
             assert pickle.loads(canonical(sp, value, protocol)) == value == sp.loads(canonical(sp, value, protocol))
 
@@ -134,7 +142,10 @@ def test_protocols(sp: ModuleType) -> None:
 
 
 #: The digest of one value, fixed: it must not change between releases, Python versions or machines.
-SAMPLE = "{'b': [1, 2.5, None, True], 'a': {3, 1, 2}, (1, 'x'): frozenset([b'y', -0.0]), 5: 2**80, 'c': 1j, 'r': range(0, 9, 4)}"
+SAMPLE = (
+    "{'b': [1, 2.5, None, True], 'a': {3, 1, 2}, (1, 'x'): frozenset([b'y', -0.0]), 5: 2**80, 'c': 1j, "
+    "'r': range(0, 9, 4)}"
+)
 DIGEST = "72b647e0c28fc64616bf7de0bf46bef66c7573c3181a7a2e7f1e6065420b7baa"
 
 
@@ -145,11 +156,14 @@ def test_the_bytes_are_fixed(sp: ModuleType) -> None:
 @pytest.mark.parametrize("seed", ["0", "1", "2"])
 def test_hash_seeds_do_not_show(seed: str) -> None:
     program = (
-        "import hashlib, safepickle\n"
-        f"print(hashlib.sha256(safepickle.dumps({SAMPLE}, canonical=True)).hexdigest())"
+        f"import hashlib, safepickle\nprint(hashlib.sha256(safepickle.dumps({SAMPLE}, canonical=True)).hexdigest())"
     )
     root = str(Path(safepickle.__file__).parent.parent)
     result = subprocess.run(
-        [sys.executable, "-c", program], env={"PYTHONHASHSEED": seed, "PYTHONPATH": root}, capture_output=True, text=True, check=True
+        [sys.executable, "-c", program],
+        env={"PYTHONHASHSEED": seed, "PYTHONPATH": root},
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert result.stdout.strip() == DIGEST

@@ -30,7 +30,9 @@ def dumps(sp: ModuleType, value: Any, protocol: int | None = None, **options: An
 
 
 def same(first: Any, second: Any) -> bool:
-    return type(first) is type(second) and repr(first) == repr(second) if first != first else shape(first) == shape(second)
+    return (
+        type(first) is type(second) and repr(first) == repr(second) if first != first else shape(first) == shape(second)
+    )
 
 
 def shape(value: Any) -> Any:
@@ -81,7 +83,12 @@ def test_batches(sp: ModuleType, size: int, protocol: int) -> None:
 
 
 INTS = [0, 1, -1, 255, 256, -128, -129, 65535, 65536, 2**31 - 1, 2**31, -(2**31), -(2**31) - 1, 2**39, -(2**39)]
-INTS += [sign * (2**bits) + more for bits in (40, 47, 48, 55, 56, 62, 63, 64, 2040, 2048) for sign in (1, -1) for more in (-1, 0, 1)]
+INTS += [
+    sign * (2**bits) + more
+    for bits in (40, 47, 48, 55, 56, 62, 63, 64, 2040, 2048)
+    for sign in (1, -1)
+    for more in (-1, 0, 1)
+]
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)

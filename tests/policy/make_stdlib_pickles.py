@@ -1,4 +1,4 @@
-# ruff: noqa: DTZ001, ICN001, T201, UP010, UP017, UP031, UP036 (Python 2.7 runs this file too)
+# ruff: noqa: DTZ001, T201, UP010, UP017, UP031, UP036 (Python 2.7 runs this file too)
 """Writes stdlib_pickles.tsv: real pickles, by several interpreters, of the values that the pack `stdlib` is for.
 
     python make_stdlib_pickles.py INTERPRETER...     # such as python2.7 python3.8 ... python3.13

@@ -14,7 +14,7 @@ cdef class Gate:
     cdef readonly bint inert, strict, foreign, handles_seen
     cdef public bint in_hook
     cdef readonly dict handles
-    cdef dict made, types, states
+    cdef dict made, types, states, filled
     cdef readonly list denied
     cdef public int opcode
     cdef public long long position

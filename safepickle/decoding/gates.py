@@ -114,6 +114,8 @@ class Gate:
         self.foreign = False
         self.made: Any = None
         self.types: Any = None
+        #: Items given to objects of classes of their own, by id; the object is kept so that its id stays its own.
+        self.filled: Any = None
         #: State contract by class, or None where there is none.
         self.states: Any = None
         self.opcode = 0
@@ -260,9 +262,9 @@ class Gate:
         self.inert = True
         if self.denied is None:
             self.denied = []
-        for known in self.denied:
-            if known is handle:
-                return
+        if handle.noted:
+            return
+        handle.noted = True
         self.budget.take_memory(256)
         if len(self.denied) < 1000:
             if not handle.missing:
@@ -322,6 +324,8 @@ class Gate:
     def disown(self, obj: Any, right: int) -> None:
         """Deny an operation on an object that this load did not make."""
         kind = type(obj)
+        if kind is GlobalHandle:
+            raise FormatError(f"{opcode_name(self.opcode)} on the global {quote_name(obj.module, obj.name)}")
         if kind in _DATA:
             raise FormatError(f"{opcode_name(self.opcode)} on {quote(obj)}")
         module, name = str(kind.__module__), kind.__qualname__
@@ -607,7 +611,7 @@ class Gate:
         if not self._may_change(obj, APPEND):
             return
         kind = type(obj)
-        self.budget.take_items(0, len(items), 16)
+        self.count_items(obj, len(items), 16)
         try:
             extend = getattr(kind, "extend", None)
             if extend is not None:
@@ -629,7 +633,7 @@ class Gate:
         if not self._may_change(obj, SETITEM):
             return
         kind = type(obj)
-        self.budget.take_items(0, len(items) // 2, 100)
+        self.count_items(obj, len(items) // 2, 100)
         setitem = getattr(kind, "__setitem__", None)
         if setitem is None:
             raise FormatError(f"a {quote(kind.__name__)} has no items to set")
@@ -650,7 +654,7 @@ class Gate:
         if not self._may_change(obj, ADD):
             return
         kind = type(obj)
-        self.budget.take_items(0, len(items), 72)
+        self.count_items(obj, len(items), 72)
         add = getattr(kind, "add", None)
         if add is None:
             raise FormatError(f"a {quote(kind.__name__)} takes no items")
@@ -664,6 +668,18 @@ class Gate:
                 raise ReconstructionError(
                     f"a {quote(kind.__name__)} does not take an item: {type(error).__name__}"
                 ) from error
+
+    def count_items(self, obj: Any, added: int, amount: int) -> None:
+        """Pay for items that go into an object of a class of its own, which is not asked how many it has."""
+        present = 0
+        if self.filled is None:
+            self.filled = {}
+        else:
+            entry = self.filled.get(id(obj))
+            if entry is not None:
+                present = entry[0]
+        self.budget.take_items(present, added, amount)
+        self.filled[id(obj)] = (present + added, obj)
 
     def _may_change(self, obj: Any, right: int) -> bool:
         if type(obj) is Inert:

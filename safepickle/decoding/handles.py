@@ -29,6 +29,8 @@ class GlobalHandle:
         self.resolved = False
         self.listed = True
         self.accept_gadget = False
+        #: Whether it is in the list of denials.
+        self.noted = False
         self.emulation: Any = None
         self.contract: Any = CONTRACTS.get((module, name))
         self.registered: Any = None

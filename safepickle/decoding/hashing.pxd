@@ -7,7 +7,7 @@ cdef frozenset _FREE, _UNHASHABLE, _SCALARS
 @cython.final
 cdef class KeyGuard:
     cdef readonly Budget budget
-    cdef readonly bint strict
+    cdef readonly bint strict, bounded
     cdef public bint big_ints
     cdef dict sizes, counts
 

@@ -48,6 +48,7 @@ class KeyGuard:
     def __init__(self, budget: Budget, strict: bool) -> None:
         self.budget = budget
         self.strict = strict
+        self.bounded = budget.limits.max_hash_work is not None
         #: Whether the stream has ints so large that their hashes can be made equal; the machine says so.
         self.big_ints = False
         #: Visits and depth by id; the object is kept so that its id stays its own.
@@ -69,13 +70,16 @@ class KeyGuard:
             if self.strict:
                 raise FormatError(f"a {kind.__name__} cannot be a key or set item")
             return
-        elif kind not in _SCALARS:
+        size = 0
+        if kind not in _SCALARS:
             size, depth = self._measure(key)
             if depth > MAX_KEY_DEPTH:
                 raise LimitError("max_hash_work", MAX_KEY_DEPTH, depth)
-            # Once for the hash, once for a comparison with an equal key.
-            self.budget.take_hash_work(2 * size)
-        self._count(container, self._hash(key))
+            self.budget.take_hash_work(size)
+        number = self._count(container, self._hash(key))
+        if size:
+            # Compared, in the worst case, with every key of the same hash.
+            self.budget.take_hash_work(number * size)
 
     def _hash(self, key: object) -> int:
         try:
@@ -89,7 +93,8 @@ class KeyGuard:
                 f"a key of type {quote(type(key).__name__)} cannot be hashed"
             ) from error
 
-    def _count(self, container: object, value: int) -> None:
+    def _count(self, container: object, value: int) -> int:
+        """Return how many keys of hash *value* the container has, this one included."""
         if self.counts is None:
             self.counts = {}
         entry = self.counts.get(id(container))
@@ -100,8 +105,9 @@ class KeyGuard:
         number = counts.get(value, 0) + 1
         counts[value] = number
         self.budget.take_memory(96)
-        if number > MAX_EQUAL_HASHES:
+        if number > MAX_EQUAL_HASHES and self.bounded:
             raise LimitError("max_hash_work", MAX_EQUAL_HASHES, number)
+        return number
 
     def _measure(self, key: object) -> tuple[int, int]:
         """Return how many elements hashing *key* visits, and how deep it goes."""

@@ -84,10 +84,10 @@ class ReadSource:
         room = max(1, limit - len(unused))
         if self._bounded_readline:
             return unused + _checked(self._readline(room), room)
-        line = self._readline()
+        line = _checked(self._readline(), 2**62)
         if len(line) > room:
             raise LimitError("max_string", limit - 1, len(line) + len(unused))
-        return unused + _checked(line, len(line))
+        return unused + line
 
     def finish(self, unused: int) -> None:
         if unused:

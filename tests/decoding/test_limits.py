@@ -260,6 +260,42 @@ def test_memory_stays_near_its_bound(sp: Any, title: str) -> None:
     assert peak - base < 2 * bound + 64 * 1024, f"{peak - base} bytes under a bound of {bound}"
 
 
+BIG = 1 << 20
+BIG_VALUES: dict[str, bytes] = {
+    **{
+        name: op(name, b"x" * BIG)
+        for name in ("BINUNICODE", "BINUNICODE8", "BINBYTES", "BINBYTES8", "BYTEARRAY8", "BINSTRING", "UNICODE")
+    },
+    "STRING": op("STRING", "'" + "x" * BIG + "'"),
+    "LONG4": op("LONG4", b"x" * BIG),
+}
+
+
+@pytest.mark.parametrize("name", BIG_VALUES)
+def test_one_big_value_is_paid_for_before_it_is_made(sp: Any, name: str) -> None:
+    data = pickled(BIG_VALUES[name])
+    limits = Limits(max_memory=BIG // 2, max_int_bits=None)
+    tracemalloc.start()
+    try:
+        with pytest.raises(LimitError) as caught:
+            sp.loads(data, limits=limits)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    error = caught.value
+    assert (error.limit, error.opcode, error.position) == ("max_memory", name, 2)
+    assert error.asked >= BIG
+    assert peak < BIG // 2
+
+
+def test_one_more_object_is_refused_where_it_is_asked_for(sp: Any) -> None:
+    for opcode in ("EMPTY_SET", "FROZENSET"):
+        data = pickled((b"(" if opcode == "FROZENSET" else b"") + op(opcode))
+        with pytest.raises(LimitError) as caught:
+            sp.loads(data, limits=Limits(max_objects=0))
+        assert (caught.value.limit, caught.value.opcode, caught.value.asked) == ("max_objects", opcode, 1)
+
+
 # -- depth ---------------------------------------------------------------------------------------------------
 
 

@@ -253,7 +253,7 @@ class Encoder(Containers):
                 self._ends_sparing()
             self.look()
             self.doing = "a reducer of the dispatch table"
-            reduced = reducer(obj)
+            reduced = reducer(obj)  # pyright: ignore[reportOptionalCall]
             self.doing = ""
             self._save_reduced(obj, reduced, reducer)
             return

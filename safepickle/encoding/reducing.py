@@ -115,8 +115,8 @@ def refuse_hooks(obj: Any) -> None:
 
 def lookup(kind: type, name: str) -> Any:
     """Return a class's attribute as its bases have it, past the metaclass and unbound; None where there is none."""
-    for base in type.__dict__["__mro__"].__get__(kind):
-        found = type.__dict__["__dict__"].__get__(base).get(name, _MISSING)
+    for base in type.__dict__["__mro__"].__get__(kind):  # pyright: ignore[reportIndexIssue]
+        found = type.__dict__["__dict__"].__get__(base).get(name, _MISSING)  # pyright: ignore[reportIndexIssue]
         if found is not _MISSING:
             return found
     return None
@@ -302,10 +302,7 @@ def find_global(obj: Any, name: str | None, strict: bool) -> Found:
     :param strict: exact ``str`` alone, and attributes only of classes (S2).
     :raises EncodingError: if it is not there, or something else is.
     """
-    if name is None:
-        name = getattr(obj, "__qualname__", None)
-        if name is None:
-            name = obj.__name__
+    name = _own_name(obj) if name is None else name
     module = _module_of(obj, name)
     if strict and (type(name) is not str or type(module) is not str):
         raise EncodingError(f"a global without a plain name: {quote(obj)}")
@@ -318,6 +315,12 @@ def find_global(obj: Any, name: str | None, strict: bool) -> Found:
     if found is not obj:
         raise EncodingError(f"Can't pickle {_show(obj, strict)}: it's not the same object as {module}.{name}")
     return module, name
+
+
+def _own_name(obj: Any) -> str:
+    name: str | None = getattr(obj, "__qualname__", None)
+    plain: str = obj.__name__ if name is None else name
+    return plain
 
 
 def _show(obj: Any, strict: bool) -> str:

@@ -332,7 +332,7 @@ def _one_of(*types: type) -> Callable[[Args], str | None]:
 def _deque(args: Args) -> str | None:
     if not args:
         return None
-    if len(args) > 2 or type(args[0]) not in {list, tuple}:
+    if type(args[0]) not in {list, tuple} or len(args) > 2:
         return "wants a list and a length"
     if len(args) == 2 and args[1] is not None and not _is_int(args[1], 0, 2**63 - 1):
         return "maxlen is an int of at least 0, or None"

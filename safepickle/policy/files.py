@@ -373,9 +373,10 @@ _KEYS: dict[str, type[_Table]] = {"allow": Allow, "deny": Deny, "alias": Alias}
 
 def _reason(kind: str, message: str, loc: tuple[int | str, ...]) -> str:
     if kind == "extra_forbidden":
+        key = str(loc[-1])
         table = _KEYS.get(str(loc[0]), PolicyFile) if len(loc) > 1 else PolicyFile
         known = ", ".join(field.alias or name for name, field in table.model_fields.items())
-        return f"no such key: {quote(str(loc[-1]))} (there are {known})"
+        return f"no such key: {quote(key)} (there are {known})"
     if len(loc) > 1 and loc[0] == "limits":
         return "a limit is a number or a size as text"
     return _WANTED.get(kind) or message.removeprefix("Value error, ")

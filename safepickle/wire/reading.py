@@ -176,7 +176,7 @@ def parse_string_line(line: bytes, strict: bool) -> bytes:
     body = line[1:-1]
     if not strict:
         try:
-            return codecs.escape_decode(body)[0]
+            return codecs.escape_decode(body)[0]  # pyright: ignore[reportReturnType]
         except (ValueError, Warning) as error:
             raise FormatError(f"bad escape in a STRING: {error}") from None
     if not body.isascii():

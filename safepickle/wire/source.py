@@ -30,9 +30,11 @@ class Source(Protocol):
 
     def more(self, unused: bytes, need: int) -> bytes:
         """Return *unused* followed by new data, at least *need* bytes in all if the file has them."""
+        ...
 
     def line(self, unused: bytes, limit: int) -> bytes:
         """Return *unused* followed by new data that holds a newline, or has no more than *limit* bytes."""
+        ...
 
     def finish(self, unused: int) -> None:
         """Leave the file right after the bytes that were used; *unused* of those handed out were not."""
@@ -99,7 +101,7 @@ class PeekSource(ReadSource):
 
     def __init__(self, file: Any) -> None:
         super().__init__(file)
-        self._peek = file.peek
+        self._peek: Any = file.peek
         #: Bytes at the end of what was handed out that are still in the file's buffer.
         self._peeked = 0
 

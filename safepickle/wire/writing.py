@@ -99,7 +99,7 @@ class Memo:
     """What has been written, by identity: object to memo index. It keeps the objects alive."""
 
     def __init__(self) -> None:
-        self.count = 0
+        self.count: int = 0
         if not cython.compiled:
             self.entries: dict[int, int] = {}
             #: Keeps them alive. (Entries that are pairs would have the garbage collector look at each.)

@@ -11,7 +11,7 @@ cdef class Gate(Refusals):
     cdef readonly KeyGuard keys
     cdef object find_class, persistent_load
     cdef bint fix_imports
-    cdef readonly bint strict, foreign, handles_seen
+    cdef readonly bint strict, foreign, handles_seen, lent
     cdef public bint in_hook
     cdef readonly dict handles
     cdef dict states, filled

@@ -72,6 +72,8 @@ class Gate(Refusals):
         self.handles_seen = False
         #: Something that is not of this load's making may be on the stack.
         self.foreign = False
+        #: A call has returned something else than an instance of the class that was called.
+        self.lent = False
         #: Items given to objects of classes of their own, by id; the object is kept so that its id stays its own.
         self.filled: Any = None
         #: State contract by class, or None where there is none.
@@ -389,6 +391,7 @@ class Gate(Refusals):
         """Note what a call made, so that later opcodes find the rule it was made under, and pay for its size."""
         kind = type(result)
         if kind is not handle.target:
+            self.lent = True
             self.made[id(result)] = (handle, result)
             self.budget.take_memory(100)
             self.foreign = True

@@ -8,7 +8,7 @@ cdef frozenset _FREE, _UNHASHABLE, _SCALARS
 cdef class KeyGuard:
     cdef readonly Budget budget
     cdef readonly bint strict, bounded
-    cdef public bint big_ints
+    cdef public bint big_ints, failed
     cdef dict sizes, counts
 
     cpdef check(self, object container, object key)
@@ -17,3 +17,4 @@ cdef class KeyGuard:
 cpdef add_items(KeyGuard guard, set target, object items)
 @cython.locals(big_ints=bint, index=Py_ssize_t)
 cpdef set_items(KeyGuard guard, dict target, list items)
+cpdef set_item(KeyGuard guard, dict target, object key, object value)

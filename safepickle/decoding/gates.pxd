@@ -17,6 +17,9 @@ cdef class Gate(Refusals):
     cdef dict states, filled
     cdef readonly long long calls
 
+    cpdef open_gate(
+        self, object policy, Budget budget, object find_class, object persistent_load, bint fix_imports, bint inert
+    )
     cpdef find(self, object module, object name, int protocol)
     @cython.locals(handle=GlobalHandle)
     cpdef lookup(self, str module, str name)

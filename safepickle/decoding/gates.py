@@ -60,13 +60,26 @@ class Gate(Refusals):
         fix_imports: bool,
         inert: bool,
     ) -> None:
+        self.open_gate(policy, budget, find_class, persistent_load, fix_imports, inert)
+
+    def open_gate(
+        self,
+        policy: Policy,
+        budget: Budget,
+        find_class: Callable[[str, str], Any] | None,
+        persistent_load: Callable[[Any], Any] | None,
+        fix_imports: bool,
+        inert: bool,
+    ) -> None:
+        """Begin with nothing named."""
         self.open_refusals(policy, budget, inert)
         self.find_class = find_class
         self.persistent_load = persistent_load
         self.fix_imports = fix_imports
         self.strict = True
         self.in_hook = False
-        self.keys = KeyGuard(budget, True)
+        self.keys = KeyGuard.__new__(KeyGuard)
+        self.keys.open_guard(budget, True)
         # Most streams name no global: what only those need is made when the first one comes.
         self.handles: dict[tuple[str, str], GlobalHandle] | None = None
         self.handles_seen = False

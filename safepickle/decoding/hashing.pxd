@@ -5,12 +5,14 @@ cdef int _LOOK
 cdef frozenset _FREE, _UNHASHABLE, _SCALARS
 
 @cython.final
+@cython.freelist(8)
 cdef class KeyGuard:
     cdef readonly Budget budget
     cdef readonly bint strict, bounded
     cdef public bint big_ints, failed
     cdef dict sizes, counts
 
+    cpdef open_guard(self, Budget budget, bint strict)
     cpdef check(self, object container, object key)
 
 @cython.locals(big_ints=bint, index=Py_ssize_t)

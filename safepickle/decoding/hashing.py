@@ -45,7 +45,8 @@ class KeyGuard:
     :param strict: refuse what cannot be hashed with a :class:`FormatError`; else leave that to the container.
     """
 
-    def __init__(self, budget: Budget, strict: bool) -> None:
+    def open_guard(self, budget: Budget, strict: bool) -> None:
+        """Begin with nothing seen."""
         self.budget = budget
         self.strict = strict
         self.bounded = budget.limits.max_hash_work is not None

@@ -111,6 +111,7 @@ cdef class Machine(Operations):
     cdef readonly Py_ssize_t opcodes
     cdef int phase
 
+    cpdef open_machine(self, bytes data, object source, Gate gate, str encoding, str errors, object buffers)
     cpdef run(self)
 
     @cython.locals(

@@ -53,6 +53,12 @@ class Machine(Operations):
     def __init__(
         self, data: bytes, source: Any, gate: Gate, encoding: str, errors: str, buffers: Iterator[Any] | None
     ) -> None:
+        self.open_machine(data, source, gate, encoding, errors, buffers)
+
+    def open_machine(
+        self, data: bytes, source: Any, gate: Gate, encoding: str, errors: str, buffers: Iterator[Any] | None
+    ) -> None:
+        """Begin at the first byte."""
         self.open_window(data, source, gate.budget, gate.strict)
         self.open_stack(gate, encoding, errors, buffers)
         self.opcodes = 0
@@ -98,8 +104,8 @@ class Machine(Operations):
                 raise
             raise self._own_failure(error) from error
         finally:
-            if self.phase == _RUNNING:
-                self.phase = _DONE
+            self.phase = _DONE
+            if self.source is not None:
                 self.abandon_source()
 
     def _is_underflow(self, error: BaseException) -> bool:

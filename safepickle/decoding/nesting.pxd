@@ -18,6 +18,7 @@ cdef extern from *:
     void free_numbers "PyMem_Free"(void *numbers)
 
 @cython.final
+@cython.freelist(8)
 cdef class Nesting:
     cdef readonly Py_ssize_t max_depth, bottom_height, waiting_bound, mark_bound
     cdef public Py_ssize_t unsure, unsure_bound
@@ -30,6 +31,7 @@ cdef class Nesting:
     cdef long long *memo
     cdef dict sparse
 
+    cpdef open_nesting(self, Py_ssize_t max_depth)
     cdef _make_room(self)
     cpdef refuse(self, Py_ssize_t asked)
     cdef Py_ssize_t _too_deep(self, Py_ssize_t depth) except -1

@@ -52,7 +52,8 @@ class Nesting:
     :param max_depth: the bound.
     """
 
-    def __init__(self, max_depth: int) -> None:
+    def open_nesting(self, max_depth: int) -> None:
+        """Begin with nothing."""
         self.max_depth = max_depth = min(max_depth, SATURATED)
         # Without a mark, only parents and a handful of arguments wait on the stack: a bound on the height bounds
         # the depth to come, before the containers are joined (``]`` a million times, then ``a``).

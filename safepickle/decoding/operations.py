@@ -64,7 +64,8 @@ class Operations(Window):
         self.encoding = encoding
         self.errors = errors
         self.buffers = buffers
-        self.nesting = Nesting(gate.budget.max_depth)
+        self.nesting = Nesting.__new__(Nesting)
+        self.nesting.open_nesting(gate.budget.max_depth)
         self.stack: list[Any] = []
         self.metastack: list[list[Any]] = []
         self.memo: list[Any] = []

@@ -366,8 +366,15 @@ class Gate(Refusals):
         target = handle.target if handle.resolved else self.resolve(handle)
         if self.inert:
             return Inert(handle)
-        if handle.contract is not None:
-            refusal = handle.contract.check(args, kwargs if kwargs is not None else {})
+        contract = handle.contract
+        if contract is not None and not (
+            contract.quick is not None
+            and len(args) == 1
+            and kwargs is None
+            and type(args[0]) is contract.quick_type
+            and contract.quick(args[0])
+        ):
+            refusal = contract.check(args, kwargs if kwargs is not None else {})
             if refusal is not None:
                 self.deny(handle, right, f"its arguments are refused: {refusal}")
                 return Inert(handle)

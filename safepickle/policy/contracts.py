@@ -146,7 +146,9 @@ def _is_zone(args: Args) -> bool:
 
 
 def _small_ints(args: Args, fewest: int, most: int) -> bool:
-    return fewest <= len(args) <= most and all(_is_int(value, 0, 999_999) for value in args)
+    if not fewest <= len(args) <= most:
+        return False
+    return all(type(value) is int and 0 <= value <= 999_999 for value in args)
 
 
 def _date(args: Args) -> str | None:

@@ -464,9 +464,9 @@ def test_a_quick_pattern_allows_nothing_more(pair: tuple[str, str], data: Any) -
 def test_a_quick_pattern_is_used(pair: tuple[str, str]) -> None:
     """What pickle writes goes the short way, or it would be of no use."""
     samples = {
-        "date": dt.date(9999, 12, 31),
-        "time": dt.time(23, 59, 59, 999_999, fold=1),
-        "datetime": dt.datetime(1, 1, 1, 0, 0, 0, 1, fold=1),  # noqa: DTZ001
+        "date": dt.date(2024, 12, 28),
+        "time": dt.time(23, 59, 59, 900_000, fold=1),
+        "datetime": dt.datetime(1970, 1, 1, 0, 0, 0, 1, fold=1),  # noqa: DTZ001
         "Decimal": decimal.Decimal("-12.50"),
     }
     _, args = samples[pair[1]].__reduce_ex__(4)[:2]  # type: ignore[misc, index]

@@ -270,7 +270,7 @@ class Encoder(Containers):
         known = self.classes.get(kind, _UNKNOWN)
         if known == _PLAIN and self._save_plain_instance(obj, kind):
             return
-        if self.gate is not None and known == _UNKNOWN and kind not in reducing.EXEMPT:
+        if self.gate is not None and known == _UNKNOWN and kind not in reducing.EXEMPT and obj is not self.callee:
             self.gate.require_class(kind, self)
         plain = known == _UNKNOWN and reducing.is_plain_class(kind, self.protocol)
         if self.sparing and not plain and known != _IN_C and not reducing.is_trusted(kind):

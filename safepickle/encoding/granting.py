@@ -34,6 +34,8 @@ __all__ = ["WriteGate", "gate_maker"]
 _RIGHTS = {right.label: right.value for right in Right}
 _ALL = sum(_RIGHTS.values())
 _BASES = (object, list, dict, tuple, int, str, float, set, frozenset, bytes, complex, bytearray)
+#: The type of functions that Cython compiles; each compiled module may have one of its own.
+_CYTHON = "cython_function_or_method"
 _RECONSTRUCTOR = copyreg._reconstructor  # type: ignore[attr-defined]
 _NEWOBJ = copyreg.__newobj__  # type: ignore[attr-defined]
 _NEWOBJ_EX = copyreg.__newobj_ex__  # type: ignore[attr-defined]
@@ -96,7 +98,7 @@ class WriteGate:
 
     def use(self, obj: Any, right: str, encoder: Encoder) -> None:
         """Ask for another use of a global."""
-        if not isinstance(obj, (type, FunctionType, BuiltinFunctionType)):
+        if not isinstance(obj, (type, FunctionType, BuiltinFunctionType)) and type(obj).__name__ != _CYTHON:
             self.deny(self._pair(type(obj)), right, "only a global can be used so", encoder)
         self._require(obj, None, right, encoder)
 
@@ -245,9 +247,9 @@ class WriteGate:
         """Refuse state that the reader would not set."""
         kind = type(obj)
         pair = self._rights(owner, None, encoder)[0]
-        contract = STATES.get(pair)
+        contract = STATES.get(pair) or STATES.get((str(kind.__module__), kind.__qualname__))
         if contract is not None:
-            self._refuse(owner, "build", "state is", contract.check(state), encoder)
+            self._refuse(owner, "build", "state is", contract.refusal(obj, state), encoder)
         guards = self.guards.get(id(owner))
         if guards is not None:
             self._refuse(owner, "build", "state is", guards.refuse_state(state), encoder)

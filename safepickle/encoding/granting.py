@@ -137,6 +137,9 @@ class WriteGate:
         """Return what an object says it is called, without looking whether that is so."""
         name = getattr(obj, "__qualname__", None)
         module = getattr(obj, "__module__", None)
+        if module is None and type(obj) is BuiltinFunctionType and issubclass(type(obj.__self__), type):
+            # A method of a class in C, such as ZoneInfo._unpickle, is found there.
+            return obj.__self__.__module__, f"{obj.__self__.__qualname__}.{obj.__name__}"
         return (
             module if type(module) is str else "builtins" if isinstance(obj, BuiltinFunctionType) else "",
             name if type(name) is str else "",
@@ -162,12 +165,12 @@ class WriteGate:
 
     def call_script(self, encoder: Encoder, obj: Any, func: Any, args: tuple[Any, ...]) -> tuple[Script | None, Any]:
         """Grant the call that makes *obj*. Return its steps, unless the usual ones, and whose rule rules it."""
-        if func is _RECONSTRUCTOR and encoder.protocol < 2:
+        if func is _RECONSTRUCTOR:
             return self._reconstructor(encoder, args), args[0]
         if func is _NEWOBJ or func is _NEWOBJ_EX:
             return self._new(encoder, obj, func, args)
         if func is getattr:
-            return self._getattr(encoder, args), None
+            return self._getattr(encoder, args, "call" if obj is encoder.callee else "refer"), None
         if not _is_emulated(func, args):
             self.use(func, "call", encoder)
             self._check_arguments(func, "call", args, {}, encoder)
@@ -207,13 +210,13 @@ class WriteGate:
             steps += (reducing.ARGS, arg)
         return [*steps, reducing.CODE, reducing._TUPLE, reducing.CODE, reducing._REDUCE], cls
 
-    def _getattr(self, encoder: Encoder, args: tuple[Any, ...]) -> Script:
+    def _getattr(self, encoder: Encoder, args: tuple[Any, ...], right: str) -> Script:
         """``getattr(Class, 'name')``: one more global, which needs a rule of its own."""
         if len(args) != 2 or not isinstance(args[0], type) or type(args[1]) is not str or "." in args[1]:
             self.deny(("builtins", "getattr"), "call", "only attributes of classes are reached", encoder)
         owner, name = args
         module, qualname = self._rights(owner, None, encoder)[0]
-        self._require(getattr(owner, name, None), (module, f"{qualname}.{name}"), "refer", encoder)
+        self._require(getattr(owner, name, None), (module, f"{qualname}.{name}"), right, encoder)
         if not self._rights(owner, None, encoder)[1]:
             self.deny((module, qualname), "refer", "no rule names the owner", encoder)
         return reducing.helper_script(encoder, getattr, reducing.USE, owner, reducing.ARGS, name)

@@ -41,9 +41,9 @@ class Codec:
     :param policy: what is allowed; by default plain data only.
     :param limits: how much is allowed.
     :param keys: sign what is written, and load only what verifies.
-    :param purpose: what this codec is for, such as ``"cache"``: keys are derived for it, so that what was signed for one
-        purpose never loads for another.
-    :param max_age: the most seconds since signing, where a call does not say otherwise.
+    :param purpose: what this codec is for, such as ``"cache"``: keys are derived from it, so that what was signed
+        for one purpose never loads for another.
+    :param max_age: the most seconds since signing, unless a call says otherwise.
     :param bind_policy: put the policy's fingerprint into what is signed, and load only what has the same.
     :param replay_guard: asked once for each message that verifies.
     :param unsigned: accepts unsigned data for a while, under the same policy: migration from an unsigned past.

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 __all__ = ["DEFAULT_CHUNK", "StreamReader", "StreamWriter", "open_signed", "read_exactly", "verify_file"]
 
 #: Bytes of a chunk: large enough that a tag costs little, small enough to stay in a processor's cache.
-DEFAULT_CHUNK: Final = 1 << 17
+DEFAULT_CHUNK: Final = 1 << 18
 
 # Types of chunks.
 DATA: Final = 0

@@ -162,10 +162,11 @@ class Codec:
                 file, fix_imports=fix_imports, encoding=encoding, errors=errors, buffers=buffers,
                 policy=self.policy, limits=self.limits,
             )  # fmt: skip
-        with signed.open_file(file, context, max_age, exact) as reader:
+        reader, buffers = signed.open_file(file, context, max_age, exact, buffers)
+        with reader:
             value = _load(
-                reader, fix_imports=fix_imports, encoding=encoding, errors=errors,
-                buffers=signed.buffers_of(reader, buffers), policy=self.policy, limits=self.limits,
+                reader, fix_imports=fix_imports, encoding=encoding, errors=errors, buffers=buffers,
+                policy=self.policy, limits=self.limits,
             )  # fmt: skip
             signed.finish(reader)
         return value

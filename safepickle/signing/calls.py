@@ -111,9 +111,15 @@ class Calls:
         return StreamWriter(file, self.signer, context, not_before=not_before)
 
     def open_file(
-        self, file: Any, context: Context, max_age: float | None, exact: bool, head: bytes = b""
-    ) -> Any:
-        """Return the pickle in a file, as a file to be read.
+        self,
+        file: Any,
+        context: Context,
+        max_age: float | None,
+        exact: bool,
+        buffers: Iterable[Any] | None,
+        head: bytes = b"",
+    ) -> tuple[Any, Iterable[Any] | None]:
+        """Return the pickle in a file, as a file to be read, and the out-of-band buffers that the machine may use.
 
         :param head: bytes that were read from the file already.
         """
@@ -122,16 +128,14 @@ class Calls:
         if self.signer.unsigned is not None:
             head += read_exactly(file, len(MAGIC) - len(head))
             if head and self.signer.admits_unsigned(head):
-                return _Unsigned(head, file)
-        return open_signed(file, self.signer, context, max_age=max_age, exact=exact, head=head)
-
-    def buffers_of(self, reader: Any, buffers: Iterable[Any] | None) -> Iterable[Any] | None:
-        """Return out-of-band buffers as the machine may use them."""
-        if buffers is None or isinstance(reader, _Unsigned):
-            return buffers
+                return _Unsigned(head, file), buffers
+        reader = open_signed(file, self.signer, context, max_age=max_age, exact=exact, head=head)
         if isinstance(reader, StreamReader):
-            return reader.buffers(buffers)
-        return self.private_buffers(buffers)
+            return reader, None if buffers is None else reader.buffers(buffers)
+        # The tag of a blob covers all buffers, so all of them are looked at before it is decoded.
+        if buffers is not None:
+            buffers = self.private_buffers(buffers)
+        return io.BytesIO(self.signer.open(reader, context, max_age=max_age, buffers=buffers)), buffers
 
     def finish(self, reader: Any) -> None:
         """Verify that a stream ends where the pickle in it does."""
@@ -237,9 +241,9 @@ def bound_classes(calls: Calls, pickler: Any, unpickler: Any) -> tuple[Any, Any]
             if not first:
                 self._file = io.BytesIO()
                 return super().load()  # the end, as pickle says it
-            with calls.open_file(file, context, max_age, False, first) as reader:
+            reader, self._buffers = calls.open_file(file, context, max_age, False, self._given_buffers, first)
+            with reader:
                 self._file = reader
-                self._buffers = calls.buffers_of(reader, self._given_buffers)
                 try:
                     value = super().load()
                     calls.finish(reader)

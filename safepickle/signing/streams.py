@@ -405,15 +405,15 @@ def open_signed(
     max_age: float | None = None,
     exact: bool = True,
     head: bytes = b"",
-) -> StreamReader | io.BytesIO:
-    """Return what is signed in a file, as a file: of a stream as it is read, of a blob what was verified at once.
+) -> StreamReader | bytes:
+    """Open what is signed in a file: return a reader of a stream, or all of a blob, which is **not verified** yet.
 
     The parameters are those of :class:`StreamReader`.
     """
     data = head + read_exactly(file, FIXED - len(head))
     if len(data) < FIXED or read_kind(data) != BLOB:
         return StreamReader(file, signer, context, max_age=max_age, exact=exact, head=data)
-    return io.BytesIO(signer.open(_read_blob(file, signer, data, exact), context, max_age=max_age))
+    return _read_blob(file, signer, data, exact)
 
 
 def read_kind(head: bytes) -> int:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from collections.abc import Sequence
 from typing import NamedTuple
 
 TAGS = {1: 32, 2: 64, 3: 32}
@@ -43,7 +44,7 @@ def mac(key: Secret, kind: int, purpose: str, message: bytes) -> bytes:
     return hashlib.blake2b(message, key=derived, digest_size=32).digest()
 
 
-def context(parts: list[bytes]) -> bytes:
+def context(parts: Sequence[bytes]) -> bytes:
     return u(len(parts), 4) + b"".join(u(len(part), 8) + part for part in parts)
 
 
@@ -72,9 +73,9 @@ def write_blob(
     payload: bytes,
     *,
     purpose: str = "pickle",
-    parts: list[bytes] = [],
+    parts: Sequence[bytes] = (),
     created: int,
-    buffers: list[bytes] = [],
+    buffers: Sequence[bytes] = (),
     **fields,
 ) -> bytes:
     head = header(1, key, created, len(payload), buffers=len(buffers), **fields)
@@ -87,11 +88,11 @@ def write_stream(
     payload: bytes,
     *,
     purpose: str = "pickle",
-    parts: list[bytes] = [],
+    parts: Sequence[bytes] = (),
     created: int,
     chunk: int,
     nonce: bytes,
-    buffers: list[bytes] = [],
+    buffers: Sequence[bytes] = (),
     **fields,
 ) -> bytes:
     head = header(2, key, created, chunk, nonce=nonce, **fields)
@@ -115,7 +116,7 @@ def write_stream(
 
 
 def read(
-    key: Secret, data: bytes, *, purpose: str = "pickle", parts: list[bytes] = [], buffers: list[bytes] = []
+    key: Secret, data: bytes, *, purpose: str = "pickle", parts: Sequence[bytes] = (), buffers: Sequence[bytes] = ()
 ) -> bytes:
     """Return the payload of a blob or a stream, or fail an assertion."""
     assert data[:5] == b"\xf5SPK\x01"

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import io
-import os
 import pickle
 import pickletools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from itertools import pairwise
 from types import ModuleType
 
 import pytest
@@ -40,6 +40,15 @@ def damaged(data: bytes) -> Iterator[tuple[int, bytes]]:
     yield len(data), data + data
 
 
+def refused(at: int, load: Callable[..., object], data: object) -> None:
+    """Check that a message that was damaged at a byte is refused as it should be."""
+    try:
+        load(data, context=CONTEXT)
+    except SignatureError:
+        return
+    pytest.fail(f"accepted, changed at byte {at}")
+
+
 @pytest.mark.parametrize("algorithm", ["hmac-sha256", "blake2b"])
 def test_every_damage_to_a_blob_is_refused_before_any_opcode(sp: ModuleType, algorithm: str) -> None:
     codec = sp.Codec(keys=KeyRing.generate("k1", algorithm=algorithm))
@@ -49,14 +58,8 @@ def test_every_damage_to_a_blob_is_refused_before_any_opcode(sp: ModuleType, alg
         assert counts.opcodes > 10  # the counter counts
     with counting(sp) as counts:
         for at, bad in damaged(blob):
-            if bad == blob:
-                continue  # a byte that is doubled beside its equal and so on changes the length: this never happens
-            with pytest.raises(SignatureError):
-                codec.loads(bad, context=CONTEXT)
-                pytest.fail(f"accepted, changed at byte {at}")
-            with pytest.raises(SignatureError):
-                codec.load(io.BytesIO(bad), context=CONTEXT)
-                pytest.fail(f"accepted from a file, changed at byte {at}")
+            refused(at, codec.loads, bad)
+            refused(at, codec.load, io.BytesIO(bad))
         assert counts.opcodes == 0
 
 
@@ -91,12 +94,10 @@ def test_no_damage_to_a_stream_lets_an_opcode_run_on_an_unverified_byte(sp: Modu
     ran = 0
     for at, bad in damaged(stream):
         # A byte that is doubled is the same up to its second copy.
-        same = len(os.path.commonprefix([bad, stream]))
+        same = next((n for n, (a, b) in enumerate(zip(bad, stream)) if a != b), min(len(bad), len(stream)))
         verified = max((done for end, done in ends[:2] if end <= same), default=0)
         with counting(sp) as counts:
-            with pytest.raises(SignatureError):
-                codec.load(io.BytesIO(bad), context=CONTEXT)
-                pytest.fail(f"accepted, changed at byte {at}")
+            refused(at, codec.load, io.BytesIO(bad))
             # The machine counts the opcode whose byte it asks for, and did not get: that one did not run.
             begun = sum(1 for start in starts if start < verified)
             assert counts.opcodes <= begun + 1, at
@@ -104,10 +105,8 @@ def test_no_damage_to_a_stream_lets_an_opcode_run_on_an_unverified_byte(sp: Modu
             if not verified:
                 assert counts.position == 0, at
             ran = max(ran, counts.opcodes)
-        with pytest.raises(SignatureError):
-            codec.verify(io.BytesIO(bad), context=CONTEXT)
-        with pytest.raises(SignatureError):
-            codec.loads(bad, context=CONTEXT)
+        refused(at, codec.verify, io.BytesIO(bad))
+        refused(at, codec.loads, bad)
     assert ran > 5  # the verified chunks before the damage are really being read
 
 
@@ -123,7 +122,7 @@ def test_bytes_behind_the_last_chunk_are_found_before_it_is_read(sp: ModuleType)
 def pieces(stream: bytes) -> list[bytes]:
     """Return the header and the chunks of a stream."""
     cuts = [9 + stream[8] + 8 + 8 + 16 + 32, *(end for end, _ in chunk_ends(stream))]
-    return [stream[:cuts[0]], *(stream[a:b] for a, b in zip(cuts, cuts[1:]))]
+    return [stream[:cuts[0]], *(stream[a:b] for a, b in pairwise(cuts))]
 
 
 @given(st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 3)), max_size=6))

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import vectors.signing.make as maker
 from hypothesis import given
 from hypothesis import strategies as st
 from signing import reference
 
-import vectors.signing.make as maker
 from safepickle.errors import SignatureError
 from safepickle.signing.algorithms import BY_CODE
 from safepickle.signing.keys import Key, KeyRing

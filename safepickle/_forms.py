@@ -32,11 +32,16 @@ else:
 
 HOT_MODULES: Final = (
     "safepickle.wire.reading",
+    "safepickle.wire.memo",
+    "safepickle.wire.output",
     "safepickle.wire.writing",
     "safepickle.decoding.budget",
     "safepickle.decoding.nesting",
     "safepickle.decoding.handles",
     "safepickle.decoding.hashing",
+    "safepickle.decoding.refusals",
+    "safepickle.decoding.resolving",
+    "safepickle.decoding.state",
     "safepickle.decoding.gates",
     "safepickle.decoding.open_gate",
     "safepickle.decoding.window",

@@ -18,7 +18,20 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["whole_file", "write_whole"]
+__all__ = ["is_replaceable", "whole_file", "write_whole"]
+
+
+def _status(target: str) -> os.stat_result | None:
+    try:
+        return os.stat(target)  # noqa: PTH116  (paths of any kind)
+    except FileNotFoundError:
+        return None
+
+
+def is_replaceable(path: Any) -> bool:
+    """Whether there is nothing of that name, or a regular file."""
+    before = _status(os.path.realpath(os.fsdecode(path)))
+    return before is None or stat.S_ISREG(before.st_mode)
 
 
 @contextlib.contextmanager

@@ -110,14 +110,14 @@ class Signer:
         self.max_bytes = max_bytes
         # By the first bytes of a message: only what names a key of the ring, in a valid form, gets in.
         self._known: dict[bytes, _Known] = {}
-        self._signing: tuple[Key, bytes, Mac] | None = None
+        self._signing: tuple[bytes, Mac] | None = None
 
     # -- signing -------------------------------------------------------------------------------------------------
 
     def header(
         self, kind: int, size: int, not_before: float | None = None, buffers: int = 0, *, nonce: bool = False
     ) -> Header:
-        """Return the header of a message that is to be signed now, with the key that signs."""
+        """Return the header of a message that is signed now, with the key that signs."""
         key = self.keys.signing_key
         return Header(
             kind,
@@ -131,37 +131,59 @@ class Signer:
             buffers,
         )
 
+    def renewed(self, header: Header, size: int | None = None) -> Header:
+        """Return the header of a verified message as the key that signs now would sign it again.
+
+        Its times and its policy stay: signing again makes nothing younger.
+        """
+        key = self.keys.signing_key
+        nonce = None if header.nonce is None else os.urandom(16)
+        size = header.size if size is None else size
+        return header._replace(algorithm=key.algorithm.code, key_id=key.id, nonce=nonce, size=size)
+
     def sign(
-        self, payload: bytes, context: Context = None, *, not_before: float | None = None, buffers: Sequence[Any] = ()
+        self,
+        payload: bytes,
+        context: Context = None,
+        *,
+        not_before: float | None = None,
+        buffers: Sequence[Any] = (),
+        header: Header | None = None,
     ) -> bytes:
         """Return a payload as a signed message.
 
         :param context: what it is bound to: it verifies only together with the same context.
         :param not_before: it is refused before this time, in seconds since 1970.
         :param buffers: out-of-band buffers that the tag covers.
+        :param header: one from :meth:`renewed`, instead of one of now.
         :raises KeyRingError: if no key of the ring signs.
         """
         bound = NO_CONTEXT if context is None else encode_context(context)
-        if not_before is None and not buffers and self.policy is None and self.replay_guard is None:
+        if not_before is None and not buffers and self._usual and header is None:
             # The usual message: of its header only the numbers change.
-            key, prefix, mac = self._signing or self._begin_signing()
-            header = prefix + SIZES.pack(int(self.clock() * 1_000_000), len(payload))
+            prefix, mac = self._signing or self._begin_signing()
+            encoded = prefix + SIZES.pack(int(self.clock() * 1_000_000), len(payload))
         else:
-            key = self.keys.signing_key
-            mac = key.mac(BLOB, self.purpose)
-            header = self.header(BLOB, len(payload), not_before, len(buffers)).encode()
+            mac = self.keys.signing_key.mac(BLOB, self.purpose)
+            if header is None:
+                header = self.header(BLOB, len(payload), not_before, len(buffers))
+            encoded = header.encode()
         tag = mac.copy()
-        tag.update(bound + header)
+        tag.update(bound + encoded)
         tag.update(payload)
         for buffer in buffers:
             with raw(buffer) as content:
                 tag.update(LONG.pack(len(content)))
                 tag.update(content)
-        return b"".join((header, payload, tag.digest()))
+        return b"".join((encoded, payload, tag.digest()))
 
-    def _begin_signing(self) -> tuple[Key, bytes, Mac]:
+    @property
+    def _usual(self) -> bool:
+        return self.policy is None and self.replay_guard is None
+
+    def _begin_signing(self) -> tuple[bytes, Mac]:
         key = self.keys.signing_key
-        self._signing = key, Header(BLOB, key.algorithm.code, key.id, 0, 0).prefix(), key.mac(BLOB, self.purpose)
+        self._signing = Header(BLOB, key.algorithm.code, key.id, 0, 0).prefix(), key.mac(BLOB, self.purpose)
         return self._signing
 
     # -- verifying -----------------------------------------------------------------------------------------------
@@ -201,7 +223,7 @@ class Signer:
         if not compare_digest(tag.digest(), data[end:]):
             raise BadSignatureError(_FAILED)
         if more or max_age is not None or self.replay_guard is not None or self.policy is not None:
-            self.check(read_header(data)[0], max_age)
+            self.check(read_header(data[:MOST_HEADER])[0], max_age)
         return data[length:end]
 
     def verify(
@@ -210,7 +232,12 @@ class Signer:
         """Verify a message and return its header; see :meth:`open`. Nothing is loaded."""
         data: bytes = blob if type(blob) is bytes else as_bytes(blob)
         self.open(data, context, max_age=max_age, buffers=buffers)
-        return read_header(data)[0]
+        return read_header(data[:MOST_HEADER])[0]
+
+    @staticmethod
+    def read_header(data: bytes) -> Header:
+        """Return what a message says about itself, **not verified**."""
+        return read_header(data[:MOST_HEADER])[0]
 
     def check(self, header: Header, max_age: float | None) -> None:
         """Check what a verified header says.

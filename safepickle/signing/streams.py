@@ -125,6 +125,7 @@ class StreamWriter:
     :param context: what the stream is bound to.
     :param chunk_size: bytes of a chunk; the reader holds one.
     :param not_before: the stream is refused before this time, in seconds since 1970.
+    :param header: one from :meth:`Signer.renewed`, instead of one of now.
     """
 
     def __init__(
@@ -135,13 +136,15 @@ class StreamWriter:
         *,
         chunk_size: int = DEFAULT_CHUNK,
         not_before: float | None = None,
+        header: Header | None = None,
     ) -> None:
         if not SMALLEST_CHUNK <= chunk_size <= LARGEST_CHUNK:
             raise ValueError(f"a chunk has {SMALLEST_CHUNK} to {LARGEST_CHUNK} bytes, not {chunk_size}")
-        header = signer.header(STREAM, chunk_size, not_before, nonce=True)
+        if header is None:
+            header = signer.header(STREAM, chunk_size, not_before, nonce=True)
         encoded = header.encode()
         self._file = file
-        self._size = chunk_size
+        self._size = header.size
         self._tags = _Tags(signer.keys.signing_key.mac(STREAM, signer.purpose), encoded, context)
         self._pending = bytearray()
         self._number = 0
@@ -338,6 +341,11 @@ class StreamReader(io.BufferedIOBase):
             left = len(self._chunk)
         if left:
             raise TrailingDataError(f"{left} or more signed bytes follow the pickle")
+
+    @property
+    def covers(self) -> bool:
+        """Whether out-of-band buffers have come that were not asked for."""
+        return bool(self._covered)
 
     def buffers(self, given: Iterable[Any]) -> Iterator[Any]:
         """Yield out-of-band buffers, each a private copy that has been verified.

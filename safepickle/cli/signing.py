@@ -252,15 +252,16 @@ def _keys(arguments: argparse.Namespace) -> int:
     error: BaseException | None = None
     try:
         if arguments.action == "new":
-            ring = _new(arguments)
-            write_ring(arguments.file, ring, new=True)
+            changed_ring: KeyRing = _new(arguments)
+            write_ring(arguments.file, changed_ring, new=True)
         else:
             before = KeyRing.from_file(arguments.file)
-            ring = arguments.change(before, arguments)
-            if ring != before:
-                write_ring(arguments.file, ring)
+            changed_ring = arguments.change(before, arguments)
+            if changed_ring != before:
+                write_ring(arguments.file, changed_ring)
+        ring = changed_ring
     except _EXPECTED as caught:
-        error, ring = caught, None
+        error = caught
     code = exit_code(error)
     if ring is not None and arguments.format == "text":
         for key in ring:

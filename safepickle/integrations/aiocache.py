@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from aiocache.serializers import BaseSerializer
 
 from .common import Bound, Refused
-from .ints import is_int
+from .ints import is_countable, is_int
 
 if TYPE_CHECKING:
     from ..codec import Codec
@@ -42,7 +42,7 @@ class SignedSerializer(BaseSerializer):
         self._name = name
 
     def dumps(self, value: Any) -> Any:
-        return value if type(value) is int else self._bound.dumps(value, self._name)
+        return value if is_countable(value) else self._bound.dumps(value, self._name)
 
     def loads(self, value: Any) -> Any:
         if value is None or type(value) is int:

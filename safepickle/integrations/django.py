@@ -30,7 +30,7 @@ from django.utils.module_loading import import_string
 
 from ..errors import SafePickleError
 from .common import Bound, load_codec
-from .ints import is_int
+from .ints import is_countable, is_int
 
 __all__ = ["DatabaseCache", "FileCache", "LocMemCache", "RedisCache"]
 
@@ -216,8 +216,7 @@ class _Client(redis.RedisCacheClient):
         super().__init__(servers, serializer=_AsItIs(), **options)
 
     def _entry(self, key: str, value: Any) -> Any:
-        # By type, as Django: True is no counter.
-        return value if type(value) is int else self._bound.dumps(value, key)
+        return value if is_countable(value) else self._bound.dumps(value, key)
 
     def _value(self, key: str, data: bytes) -> Any:
         return int(data) if is_int(data) else self._bound.loads_or(data, key, _MISSING)

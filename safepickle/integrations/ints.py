@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["is_int"]
+__all__ = ["is_countable", "is_int"]
+
+_INT64 = 1 << 63
+
+
+def is_countable(value: Any) -> bool:
+    """Whether a value is an int that ``INCRBY`` can count on. By type: True is no counter."""
+    return type(value) is int and -_INT64 <= value < _INT64
 
 
 def is_int(data: Any) -> bool:

@@ -61,22 +61,23 @@ class SafePickleType(PickleType):
     def __init__(
         self,
         codec: Any,
-        *,
+        # Not keyword-only: SQLAlchemy leaves such parameters out of the statement's cache key, and would read a column
+        # with the name of another.
         name: str = "",
         protocol: int = 5,
         comparator: Callable[[Any, Any], bool] | None = None,
         impl: Any = None,
         on_refused: Refused | None = None,
     ) -> None:
-        # In these attributes SQLAlchemy looks for what the cache key is made of.
+        # In attributes named like parameters SQLAlchemy looks for what the cache key is made of.
         self.codec = codec
         self.name = name
-        self.on_refused = on_refused
+        self._on_refused = on_refused
         bound = Bound(load_codec(codec), "sqlalchemy", on_refused)
         super().__init__(protocol=protocol, pickler=_Pickler(bound, name), comparator=comparator, impl=impl)
 
     def __reduce__(self) -> Any:
-        if not isinstance(self.codec, str) or self.on_refused is not None:
+        if not isinstance(self.codec, str) or self._on_refused is not None:
             raise TypeError(
                 "this SafePickleType is not pickled: its codec has keys. Give it the codec's dotted path"
                 " (and no on_refused), and it is pickled by that"

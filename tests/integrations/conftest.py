@@ -1,8 +1,8 @@
 """What the integrations' tests share: a codec, the refusals that were seen, and a real Redis server on loopback.
 
-Hosts are optional: `pip install ".[integrations-test]"`. A test whose host is missing is skipped, and so are those that
-need `redis-server` (Debian's package of that name) where it is not installed. With SAFEPICKLE_REQUIRE_INTEGRATIONS=1 (as
-in .ci/run) both are errors instead.
+Hosts are optional: `pip install ".[integrations-test]"`. A test whose host is missing is skipped, and so are those
+that need `redis-server` (Debian's package of that name) where it is not installed. With SAFEPICKLE_REQUIRE_INTEGRATIONS=1
+and SAFEPICKLE_REQUIRE_REDIS=1 (as in .ci/run) these are errors instead.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from safepickle.policy.rules import Policy
 from safepickle.signing.keys import KeyRing
 
 REQUIRED = os.environ.get("SAFEPICKLE_REQUIRE_INTEGRATIONS") == "1"
+REDIS_REQUIRED = os.environ.get("SAFEPICKLE_REQUIRE_REDIS") == "1"
 
 
 def host(name: str) -> ModuleType:
@@ -88,7 +89,7 @@ def redis_server() -> Iterator[str]:
     program = shutil.which("redis-server")
     if program is None:
         message = "redis-server is not installed (Debian: apt-get install redis-server)"
-        if REQUIRED:
+        if REDIS_REQUIRED:
             pytest.fail(message)
         pytest.skip(message)
     redis = host("redis")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from integrations.conftest import HOSTILE, tampered
@@ -122,3 +123,4 @@ class Shelves(RuleBasedStateMachine):
 
 
 TestShelves = Shelves.TestCase
+TestShelves.settings = settings(max_examples=40, stateful_step_count=20)

@@ -59,6 +59,8 @@ _OF_BUFFER: Final = b"\x02"
 _CHUNK: Final = struct.Struct(">BI")
 _NUMBERED: Final = struct.Struct(">QBI")
 _PIECE: Final = 1 << 20
+#: A stream of so many chunks is worth a second thread.
+_FEW_CHUNKS: Final = 8
 
 
 def read_exactly(file: Any, count: int) -> bytes:
@@ -277,38 +279,49 @@ class StreamReader(io.BufferedIOBase):
                 raise _failed()
             view = view[count:]
 
+    def _read_chunk(self, buffer: memoryview) -> tuple[int, memoryview, memoryview]:
+        """Read a chunk and return its type, content and tag, **not verified**; only the lengths are possible ones."""
+        head = read_exactly(self._file, _CHUNK.size)
+        if len(head) < _CHUNK.size:
+            raise _failed()
+        kind, length = _CHUNK.unpack(head)
+        if kind == DATA:
+            fits = length == self.header.size
+        elif kind == LAST:
+            fits = length <= self.header.size
+        else:
+            fits = kind == BUFFER and length == LONG.size + self._tag_size
+        if not fits:
+            raise _failed()
+        if length + self._tag_size > len(buffer):  # the tag of a buffer, where chunks are shorter
+            buffer = memoryview(bytearray(length + self._tag_size))
+        whole = buffer[: length + self._tag_size]
+        self._fill(whole)
+        return kind, whole[:length], whole[length:]
+
+    def _verify(self, number: int, kind: int, content: memoryview, tag: memoryview) -> None:
+        if not compare_digest(self._tags.chunk(number, kind, content), tag):
+            raise _failed()
+
+    def _end(self, length: int) -> None:
+        """Look at what is around the last chunk, which has been verified."""
+        if not length and self._data_seen:
+            raise _failed()
+        if self._exact and self._file.read(1):
+            raise BadSignatureError("bytes follow the signed stream")
+        self._ended = True
+
     def _next(self) -> memoryview | None:
         """Verify the next chunk of data and return it, to be copied before the next one; None at the end."""
         while not self._ended:
-            head = read_exactly(self._file, _CHUNK.size)
-            if len(head) < _CHUNK.size:
-                raise _failed()
-            kind, length = _CHUNK.unpack(head)
-            if kind == DATA:
-                fits = length == self.header.size
-            elif kind == LAST:
-                fits = length <= self.header.size
-            else:
-                fits = kind == BUFFER and length == LONG.size + self._tag_size
-            if not fits:
-                raise _failed()
-            if length + self._tag_size > len(self._buffer):  # the tag of a buffer, and chunks that are shorter
-                self._buffer = memoryview(bytearray(length + self._tag_size))
-            whole = self._buffer[: length + self._tag_size]
-            self._fill(whole)
-            content = whole[:length]
-            if not compare_digest(self._tags.chunk(self._number, kind, content), whole[length:]):
-                raise _failed()
+            kind, content, tag = self._read_chunk(self._buffer)
+            self._verify(self._number, kind, content, tag)
             self._number += 1
             if kind == BUFFER:
                 self._covered.append(bytes(content))
                 continue
             if kind == LAST:
-                if not length and self._data_seen:
-                    raise _failed()
-                if self._exact and self._file.read(1):
-                    raise BadSignatureError("bytes follow the signed stream")
-                self._ended = True
+                self._end(len(content))
             self._data_seen = True
             return content
         return None
@@ -325,11 +338,31 @@ class StreamReader(io.BufferedIOBase):
         return True
 
     def skip(self) -> None:
-        """Verify all the rest."""
-        while self._next() is not None:
-            pass
+        """Verify all the rest; what it covers is passed over too."""
+        for _ in range(_FEW_CHUNKS):
+            if self._next() is None:
+                break
+        else:
+            self._skip_many()
         self._chunk = b""
         self._at = 0
+
+    def _skip_many(self) -> None:
+        """The same for a long stream: a chunk is read while another thread computes the tag of the one before."""
+        from concurrent.futures import Future, ThreadPoolExecutor
+
+        buffers = [self._buffer, *(memoryview(bytearray(len(self._buffer))) for _ in range(2))]
+        pending: Future[None] | None = None
+        with ThreadPoolExecutor(1) as pool:
+            while not self._ended:
+                kind, content, tag = self._read_chunk(buffers[self._number % 3])
+                before, pending = pending, pool.submit(self._verify, self._number, kind, content, tag)
+                self._number += 1
+                if before is not None:
+                    before.result()
+                if kind == LAST:
+                    pending.result()
+                    self._end(len(content))
 
     def finish(self) -> None:
         """Verify the end, and that everything has been read.

@@ -1,8 +1,8 @@
 """What the integrations' tests share: a codec, the refusals that were seen, and a real Redis server on loopback.
 
-Hosts are optional: `pip install ".[integrations-test]"`. A test whose host is missing is skipped, and so are those
-that need `redis-server` (Debian's package of that name) where it is not installed. With SAFEPICKLE_REQUIRE_INTEGRATIONS=1
-and SAFEPICKLE_REQUIRE_REDIS=1 (as in .ci/run) these are errors instead.
+Hosts are optional: `pip install ".[integrations-test]"`. A test whose host is missing is skipped, and so are
+those that need `redis-server` (Debian's package of that name) where it is not installed. With
+SAFEPICKLE_REQUIRE_INTEGRATIONS=1 and SAFEPICKLE_REQUIRE_REDIS=1 (as in .ci/run) these are errors instead.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import pickle
 import pickletools
+import threading
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from types import ModuleType
@@ -203,3 +204,42 @@ def test_an_unknown_key_is_said_to_be_unknown() -> None:
     with pytest.raises(UnknownKeyError) as caught:
         Signer(KeyRing.generate("other")).open(Signer(RING).sign(b""))
     assert caught.value.key_id == "k1"
+
+
+def test_damage_to_a_long_stream_is_found_without_loading() -> None:
+    """Beyond a few chunks a second thread computes the tags: each chunk, and the end, are looked at all the same."""
+    signer = Signer(RING)
+    file = io.BytesIO()
+    with StreamWriter(file, signer, chunk_size=10) as writer:
+        for number in range(23):
+            writer.write(b"%09d" % number)
+            if number % 5 == 0:
+                writer.cover(b"a buffer")
+    stream = file.getvalue()
+    assert verify_file(io.BytesIO(stream), signer).size == 10
+    for _, bad in damaged(stream):
+        with pytest.raises(SignatureError):
+            verify_file(io.BytesIO(bad), signer)
+    assert threading.active_count() == 1
+
+
+def test_an_empty_last_chunk_is_for_empty_streams_only() -> None:
+    """There is one way to write a stream: signed by the same key, another way is refused all the same."""
+    signer = Signer(RING)
+    for count in (1, 20):
+        file = io.BytesIO()
+        writer = StreamWriter(file, signer, chunk_size=4)
+        for _ in range(count):
+            writer._put(0, b"four")
+        writer._put(1, b"")
+        with pytest.raises(BadSignatureError):
+            verify_file(io.BytesIO(file.getvalue()), signer)
+        with pytest.raises(BadSignatureError):
+            StreamReader(io.BytesIO(file.getvalue()), signer).read()
+    for kind, content in ((0, b"two"), (1, b"five5"), (2, b"short"), (3, b"four")):
+        file = io.BytesIO()
+        writer = StreamWriter(file, signer, chunk_size=4)
+        writer._put(kind, content)
+        writer._put(1, b"end")
+        with pytest.raises(BadSignatureError):
+            verify_file(io.BytesIO(file.getvalue()), signer)

@@ -2,22 +2,19 @@ cimport cython
 from safepickle.decoding.budget cimport Budget
 from safepickle.decoding.handles cimport GlobalHandle, HeldTuple, Inert
 from safepickle.decoding.hashing cimport KeyGuard
+from safepickle.decoding.refusals cimport Refusals
+from safepickle.decoding.state cimport set_state
 
-cdef int REFER, CALL, NEW, BUILD, APPEND, SETITEM, ADD, ALL_RIGHTS, _READS, _SIZES, _HASHES
+cdef int REFER, CALL, NEW, BUILD, APPEND, SETITEM, ADD, ALL_RIGHTS, READS, SIZES, HASHES
 
-cdef class Gate:
-    cdef readonly object policy
-    cdef readonly Budget budget
+cdef class Gate(Refusals):
     cdef readonly KeyGuard keys
     cdef object find_class, persistent_load
     cdef bint fix_imports
-    cdef readonly bint inert, strict, foreign, handles_seen
+    cdef readonly bint strict, foreign, handles_seen
     cdef public bint in_hook
     cdef readonly dict handles
-    cdef dict made, types, states, filled
-    cdef readonly list denied
-    cdef public int opcode
-    cdef public long long position
+    cdef dict states, filled
     cdef readonly long long calls
 
     cpdef find(self, object module, object name, int protocol)
@@ -26,11 +23,6 @@ cdef class Gate:
     cpdef GlobalHandle make_handle(self, str module, str name)
     cpdef extension(self, object code, int protocol)
     cpdef resolve(self, GlobalHandle handle)
-    cpdef deny(self, GlobalHandle handle, int right, str reason)
-    cpdef bint require(self, GlobalHandle handle, int right) except -1
-    cpdef owner(self, object obj)
-    cpdef bint is_foreign(self, object obj) except -1
-    cpdef disown(self, object obj, int right)
     cpdef value(self, object obj)
     @cython.locals(index=Py_ssize_t)
     cpdef list values(self, list items)

@@ -9,8 +9,7 @@ Rules that hold here:
 * Only a handle can be called: nothing that a stream made, fetched or was given by a call is a callee.
 * BUILD, APPEND(S), SETITEM(S) and ADDITEMS reach only objects that this load made by a rule, and go through the
   methods of their *type*; exact ``list``, ``dict`` and ``set`` that the machine made itself do not come here.
-* After the first denial the gate is *inert*: nothing is imported, called or set any more, and the machine goes on
-  to the end of the stream only to learn everything else that would be refused.
+* After the first denial nothing is done any more (see ``refusals``).
 * :class:`OpenGate` is pickle's own behaviour, for the policy UNRESTRICTED alone.
 """
 
@@ -18,7 +17,6 @@ from __future__ import annotations
 
 import copyreg
 import enum
-import sys
 import types
 from collections.abc import Callable
 from typing import Any
@@ -26,58 +24,23 @@ from typing import Any
 from ..errors import Denial, FormatError, PolicyError, ReconstructionError, SafePickleError, quote, quote_name
 from ..policy.contracts import CONTRACTS, ENUM, HARMLESS_FACTORIES, STATES
 from ..policy.gadgets import gadget_reason
-from ..policy.rules import Policy, Right, suggestion
-from ..wire.opcodes import opcode_name
+from ..policy.rules import Policy, suggestion
 from ..wire.python2 import to_python3
 from .budget import Budget
 from .emulated import CONSTANTS, EMULATED
 from .handles import GlobalHandle, HeldTuple, Inert
 from .hashing import KeyGuard
+from .refusals import ADD, ALL_RIGHTS, APPEND, BUILD, CALL, LABELS, NEW, REFER, SETITEM, Refusals
+from .resolving import HASHES, READS, SIZES, import_global, is_plain_id, size_of, traits_of
+from .state import check_exception_state, set_state
 
-REFER = Right.REFER.value
-CALL = Right.CALL.value
-NEW = Right.NEW.value
-BUILD = Right.BUILD.value
-APPEND = Right.APPEND.value
-SETITEM = Right.SETITEM.value
-ADD = Right.ADD.value
-ALL_RIGHTS = REFER | CALL | NEW | BUILD | APPEND | SETITEM | ADD
-_LABELS = {right.value: right.label for right in Right}
-
-_MEMBER = types.MemberDescriptorType
 _NAMED = (type, types.FunctionType, types.BuiltinFunctionType)
-#: Classes whose constructors read an iterable to its end, take a number as a size (D15), or hash items (D05).
-_READERS = (list, tuple, set, frozenset, dict, bytes, bytearray)
-_SIZED = (bytes, bytearray)
-_HASHERS = (set, frozenset, dict)
-_READS, _SIZES, _HASHES = 1, 2, 4
 _FACTORIES = frozenset(HARMLESS_FACTORIES)
-#: What no opcode changes; lists, dicts and sets come here only when the stream did not make them.
-_DATA = frozenset(
-    {
-        int,
-        str,
-        bytes,
-        bool,
-        float,
-        complex,
-        tuple,
-        frozenset,
-        type(None),
-        range,
-        slice,
-        bytearray,
-        HeldTuple,
-        GlobalHandle,
-    }
-)
 _UNKNOWN = object()
 _UNHASHABLE = frozenset({list, dict, set, bytearray})
-#: Depth of attributes in a dotted name; pickle has no bound.
-MAX_DOTS = 20
 
 
-class Gate:
+class Gate(Refusals):
     """The engine of one load.
 
     :param policy: what is allowed.
@@ -97,29 +60,22 @@ class Gate:
         fix_imports: bool,
         inert: bool,
     ) -> None:
-        self.policy = policy
-        self.budget = budget
+        self.open_refusals(policy, budget, inert)
         self.find_class = find_class
         self.persistent_load = persistent_load
         self.fix_imports = fix_imports
-        self.inert = inert
         self.strict = True
         self.in_hook = False
         self.keys = KeyGuard(budget, True)
         # Most streams name no global: what only those need is made when the first one comes.
         self.handles: dict[tuple[str, str], GlobalHandle] | None = None
-        self.denied: list[GlobalHandle] | None = None
         self.handles_seen = False
         #: Something that is not of this load's making may be on the stack.
         self.foreign = False
-        self.made: Any = None
-        self.types: Any = None
         #: Items given to objects of classes of their own, by id; the object is kept so that its id stays its own.
         self.filled: Any = None
         #: State contract by class, or None where there is none.
         self.states: Any = None
-        self.opcode = 0
-        self.position = 0
         self.calls = 0
 
     # -- globals -----------------------------------------------------------------------------------------------
@@ -194,9 +150,9 @@ class Gate:
         rule = self.policy.lookup(module, name)
         if rule is None:
             reason = gadget_reason(module, name)
-            text = suggestion(module, name, (_LABELS[REFER],))
+            text = suggestion(module, name, (LABELS[REFER],))
             raise PolicyError(
-                (Denial(module, name, _LABELS[REFER], None, None, "no rule names it", reason, text),),
+                (Denial(module, name, LABELS[REFER], None, None, "no rule names it", reason, text),),
                 policy=self.policy.name,
             )
         handle = GlobalHandle(module, name, rule.rights.value)
@@ -246,92 +202,9 @@ class Gate:
             handle.contract = CONTRACTS.get((str(target.__module__), target.__qualname__))
         if isinstance(target, type):
             handle.cost = 32 + type.__getattribute__(target, "__basicsize__") + 2 * 48
-            handle.sized = _traits(target)
+            handle.sized = traits_of(target)
             if isinstance(target, enum.EnumMeta) and handle.contract is None:
                 handle.contract = ENUM
-
-    # -- denials -----------------------------------------------------------------------------------------------
-
-    def deny(self, handle: GlobalHandle, right: int, reason: str) -> None:
-        """Note that *handle* lacks *right* here, and go inert."""
-        if right not in handle.missing:
-            handle.missing[right] = (opcode_name(self.opcode), self.position, reason)
-        self._go_inert(handle)
-
-    def _go_inert(self, handle: GlobalHandle) -> None:
-        self.inert = True
-        if self.denied is None:
-            self.denied = []
-        if handle.noted:
-            return
-        handle.noted = True
-        self.budget.take_memory(256)
-        if len(self.denied) < 1000:
-            if not handle.missing:
-                # What it is used for, if anything, comes later in the stream.
-                handle.missing[0] = (opcode_name(self.opcode), self.position, "no rule names it")
-            self.denied.append(handle)
-
-    def denials(self) -> tuple[Denial, ...]:
-        """Everything refused so far, in the order of the stream."""
-        found = []
-        for handle in self.denied or ():
-            uses = [(bit, use) for bit, use in handle.missing.items() if bit]
-            if not uses and handle.listed and handle.rights:
-                continue
-            if not uses:
-                uses = [(REFER, handle.missing[0])]
-            have = handle.rights & ALL_RIGHTS if handle.listed else 0
-            for bit, _ in uses:
-                have |= bit
-            labels = tuple(label for bit, label in _LABELS.items() if have & bit)
-            for bit, (opcode, position, reason) in uses:
-                found.append(
-                    Denial(
-                        handle.module,
-                        handle.name,
-                        _LABELS[bit],
-                        opcode,
-                        position,
-                        reason,
-                        gadget_reason(handle.module, handle.name),
-                        ""
-                        if handle.contract is not None and handle.rights & bit
-                        else suggestion(handle.module, handle.name, labels),
-                    )
-                )
-        return tuple(found)
-
-    def require(self, handle: GlobalHandle, right: int) -> bool:
-        """Return whether *handle* has *right* and may be acted on; note a denial if it has not."""
-        if handle.rights & right:
-            return not self.inert
-        self.deny(handle, right, "the rule does not give that right" if handle.rights else "no rule names it")
-        return False
-
-    def owner(self, obj: Any) -> Any:
-        """Return the handle by which this load made *obj*, or None."""
-        if self.made:
-            entry = self.made.get(id(obj))
-            if entry is not None:
-                return entry[0]
-        return None if self.types is None else self.types.get(type(obj))
-
-    def is_foreign(self, obj: Any) -> bool:
-        """Return whether *obj*, of exact type list, dict or set, was not made by the machine."""
-        return self.made is not None and id(obj) in self.made
-
-    def disown(self, obj: Any, right: int) -> None:
-        """Deny an operation on an object that this load did not make."""
-        kind = type(obj)
-        if kind is GlobalHandle:
-            raise FormatError(f"{opcode_name(self.opcode)} on the global {quote_name(obj.module, obj.name)}")
-        if kind in _DATA:
-            raise FormatError(f"{opcode_name(self.opcode)} on {quote(obj)}")
-        module, name = str(kind.__module__), kind.__qualname__
-        handle = GlobalHandle(module, name, 0)
-        handle.listed = False
-        self.deny(handle, right, "not an object that this stream made under a rule")
 
     # -- values ------------------------------------------------------------------------------------------------
 
@@ -488,13 +361,13 @@ class Gate:
     def _sizes_are_bounded(self, handle: GlobalHandle, right: int, args: tuple[Any, ...]) -> bool:
         for arg in args:
             kind = type(arg)
-            if kind is range and handle.sized & _READS:
+            if kind is range and handle.sized & READS:
                 length = (arg[-1] - arg[0]) // arg.step + 1 if arg else 0
                 self.budget.take_items(0, min(length, 2**60), 36)
-            elif kind is int and handle.sized & _SIZES:
+            elif kind is int and handle.sized & SIZES:
                 self.deny(handle, right, "its arguments are refused: a number as a size")
                 return False
-            elif handle.sized & _HASHES:
+            elif handle.sized & HASHES:
                 self._check_keys(handle, arg)
         return True
 
@@ -597,7 +470,7 @@ class Gate:
                 self.budget.take_call()
                 setter(obj, state)
             else:
-                set_state(self, obj, state)
+                set_state(self.budget, obj, state)
         except SafePickleError:
             raise
         except Exception as error:
@@ -719,115 +592,3 @@ class Gate:
             self.made = {}
         self.budget.take_memory(100)
         self.made[id(obj)] = (None, obj)
-
-
-def import_global(module: str, name: str) -> Any:
-    """Import *module* and return what *name* is in it; a dotted name is walked through classes only (S2)."""
-    loaded = sys.modules.get(module)
-    if loaded is None:
-        __import__(module, level=0)
-        loaded = sys.modules[module]
-    parts = name.split(".")
-    if len(parts) > MAX_DOTS:
-        raise AttributeError("too many dots")
-    target = getattr(loaded, parts[0])
-    for part in parts[1:]:
-        if not isinstance(target, type):
-            raise AttributeError("only attributes of classes are reached")
-        target = getattr(target, part)
-    return target
-
-
-def set_state(gate: Gate, obj: Any, state: Any) -> None:
-    """Set the state of an object whose class has no ``__setstate__``: attributes and slots, nothing else."""
-    slots = None
-    if type(state) is tuple and len(state) == 2:
-        state, slots = state
-    if state is not None:
-        if type(state) is not dict:
-            raise FormatError(f"state is {quote(state)}, not a dict")
-        # A class without __dict__ is refused even for no attributes, where pickle's parsers differ (X15).
-        attributes = getattr_dict(obj)
-        for key in state:
-            check_state_key(key)
-        gate.budget.take_items(len(attributes), len(state), 48)
-        # Keys are not interned: they would stay for ever on some versions (R50).
-        attributes.update(state)
-    if slots is not None:
-        if type(slots) is not dict:
-            raise FormatError(f"slot state is {quote(slots)}, not a dict")
-        for key, item in slots.items():
-            check_state_key(key)
-            member_of(type(obj), key).__set__(obj, item)
-
-
-def getattr_dict(obj: Any) -> dict[str, Any]:
-    """Return the ``__dict__`` of an instance, by the generic look-up of its type."""
-    try:
-        attributes: dict[str, Any] = object.__getattribute__(obj, "__dict__")
-    except AttributeError:
-        raise FormatError(f"a {quote(type(obj).__name__)} has no attributes to set") from None
-    return attributes
-
-
-def check_state_key(key: Any) -> None:
-    """Refuse a state key that is no attribute of data: hooks are dunder names (R43-R45)."""
-    if type(key) is not str:
-        raise FormatError(f"a state key is {quote(key)}, not a str")
-    if key.startswith("__") and key.endswith("__"):
-        raise FormatError(f"a state key is a dunder name: {quote(key)}")
-
-
-def check_exception_state(state: Any) -> None:
-    """Refuse state that an exception's own ``__setstate__`` would turn into more than data."""
-    if state is None:
-        return
-    if type(state) is not dict:
-        raise FormatError(f"state is {quote(state)}, not a dict")
-    for key in state:
-        check_state_key(key)
-    if "args" in state and type(state["args"]) is not tuple:
-        raise FormatError("the args of an exception are not a tuple")
-
-
-def _traits(target: type) -> int:
-    """Return what a class's constructor does with its arguments."""
-    traits = _READS if issubclass(target, _READERS) else 0
-    if issubclass(target, _SIZED):
-        traits |= _SIZES
-    if issubclass(target, _HASHERS) or isinstance(target, enum.EnumMeta):
-        traits |= _HASHES
-    return traits
-
-
-def member_of(kind: type, name: str) -> Any:
-    """Return the slot *name* that a class declares: setattr would run properties and ``__class__`` swaps (R46)."""
-    for base in type.mro(kind):
-        member = base.__dict__.get(name)
-        if member is not None:
-            if type(member) is _MEMBER:
-                return member
-            break
-    raise FormatError(f"{quote(kind.__name__)} declares no slot {quote(name)}")
-
-
-def size_of(obj: Any) -> int:
-    """Return an estimate of an object's own size, in bytes, running no code of its class."""
-    for base in type(obj).__mro__:
-        sizer = base.__dict__.get("__sizeof__")
-        if sizer is not None:
-            if type(sizer) is types.MethodDescriptorType:
-                size = sizer(obj)
-                return size if type(size) is int and size >= 0 else 64
-            return int(object.__sizeof__(obj))
-    return 64
-
-
-def is_plain_id(pid: Any) -> bool:
-    """Return whether a persistent id is plain: text, numbers, classes, or a flat tuple of them."""
-    if type(pid) is tuple:
-        return all(type(part) in _PLAIN_IDS or isinstance(part, type) for part in pid)
-    return type(pid) in _PLAIN_IDS
-
-
-_PLAIN_IDS = frozenset({str, int, bytes, bool, float, type(None)})

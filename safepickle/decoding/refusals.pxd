@@ -1,0 +1,19 @@
+from safepickle.decoding.budget cimport Budget
+from safepickle.decoding.handles cimport GlobalHandle, HeldTuple
+
+cdef class Refusals:
+    cdef readonly object policy
+    cdef readonly Budget budget
+    cdef readonly bint inert
+    cdef readonly list denied
+    cdef dict made, types
+    cdef public int opcode
+    cdef public long long position
+
+    cpdef open_refusals(self, object policy, Budget budget, bint inert)
+    cpdef deny(self, GlobalHandle handle, int right, str reason)
+    cpdef _go_inert(self, GlobalHandle handle)
+    cpdef bint require(self, GlobalHandle handle, int right) except -1
+    cpdef owner(self, object obj)
+    cpdef bint is_foreign(self, object obj) except -1
+    cpdef disown(self, object obj, int right)

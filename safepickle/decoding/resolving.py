@@ -1,0 +1,73 @@
+# cython: annotation_typing=False
+"""Resolving: from a granted name to the object, and what is to be known of it before it is used.
+
+Rules that hold here:
+
+* Only what the gate has granted comes here, so importing is allowed; a dotted name is walked through classes only,
+  never through modules (S2).
+* What a class does with its arguments is read off its bases: nothing of it is called.
+"""
+
+from __future__ import annotations
+
+import enum
+import sys
+import types
+from typing import Any
+
+#: Classes whose constructors read an iterable to its end, take a number as a size (D15), or hash items (D05).
+_READERS = (list, tuple, set, frozenset, dict, bytes, bytearray)
+_SIZED = (bytes, bytearray)
+_HASHERS = (set, frozenset, dict)
+READS, SIZES, HASHES = 1, 2, 4
+#: Depth of attributes in a dotted name; pickle has no bound.
+MAX_DOTS = 20
+
+
+def import_global(module: str, name: str) -> Any:
+    """Import *module* and return what *name* is in it; a dotted name is walked through classes only (S2)."""
+    loaded = sys.modules.get(module)
+    if loaded is None:
+        __import__(module, level=0)
+        loaded = sys.modules[module]
+    parts = name.split(".")
+    if len(parts) > MAX_DOTS:
+        raise AttributeError("too many dots")
+    target = getattr(loaded, parts[0])
+    for part in parts[1:]:
+        if not isinstance(target, type):
+            raise AttributeError("only attributes of classes are reached")
+        target = getattr(target, part)
+    return target
+
+
+def traits_of(target: type) -> int:
+    """Return what a class's constructor does with its arguments."""
+    traits = READS if issubclass(target, _READERS) else 0
+    if issubclass(target, _SIZED):
+        traits |= SIZES
+    if issubclass(target, _HASHERS) or isinstance(target, enum.EnumMeta):
+        traits |= HASHES
+    return traits
+
+
+def size_of(obj: Any) -> int:
+    """Return an estimate of an object's own size, in bytes, running no code of its class."""
+    for base in type(obj).__mro__:
+        sizer = base.__dict__.get("__sizeof__")
+        if sizer is not None:
+            if type(sizer) is types.MethodDescriptorType:
+                size = sizer(obj)
+                return size if type(size) is int and size >= 0 else 64
+            return int(object.__sizeof__(obj))
+    return 64
+
+
+def is_plain_id(pid: Any) -> bool:
+    """Return whether a persistent id is plain: text, numbers, classes, or a flat tuple of them."""
+    if type(pid) is tuple:
+        return all(type(part) in _PLAIN_IDS or isinstance(part, type) for part in pid)
+    return type(pid) in _PLAIN_IDS
+
+
+_PLAIN_IDS = frozenset({str, int, bytes, bool, float, type(None)})

@@ -1,0 +1,82 @@
+# cython: annotation_typing=False
+"""State: what BUILD may set on an object whose class has no say in it, and how.
+
+Rules that hold here:
+
+* State keys are ``str`` and never dunder names: those are hooks, not data (R43 to R45).
+* A slot is set only where the class declares it, through that very member: setattr would run properties (R46).
+* Nothing of the object's own class is called, but for members that the interpreter itself made.
+"""
+
+from __future__ import annotations
+
+import types
+from typing import Any
+
+from ..errors import FormatError, quote
+from .budget import Budget
+
+_MEMBER = types.MemberDescriptorType
+
+
+def set_state(budget: Budget, obj: Any, state: Any) -> None:
+    """Set the state of an object whose class has no ``__setstate__``: attributes and slots, nothing else."""
+    slots = None
+    if type(state) is tuple and len(state) == 2:
+        state, slots = state
+    if state is not None:
+        if type(state) is not dict:
+            raise FormatError(f"state is {quote(state)}, not a dict")
+        # A class without __dict__ is refused even for no attributes, where pickle's parsers differ (X15).
+        attributes = getattr_dict(obj)
+        for key in state:
+            check_state_key(key)
+        budget.take_items(len(attributes), len(state), 48)
+        # Keys are not interned: they would stay for ever on some versions (R50).
+        attributes.update(state)
+    if slots is not None:
+        if type(slots) is not dict:
+            raise FormatError(f"slot state is {quote(slots)}, not a dict")
+        for key, item in slots.items():
+            check_state_key(key)
+            member_of(type(obj), key).__set__(obj, item)
+
+
+def getattr_dict(obj: Any) -> dict[str, Any]:
+    """Return the ``__dict__`` of an instance, by the generic look-up of its type."""
+    try:
+        attributes: dict[str, Any] = object.__getattribute__(obj, "__dict__")
+    except AttributeError:
+        raise FormatError(f"a {quote(type(obj).__name__)} has no attributes to set") from None
+    return attributes
+
+
+def check_state_key(key: Any) -> None:
+    """Refuse a state key that is no attribute of data: hooks are dunder names (R43-R45)."""
+    if type(key) is not str:
+        raise FormatError(f"a state key is {quote(key)}, not a str")
+    if key.startswith("__") and key.endswith("__"):
+        raise FormatError(f"a state key is a dunder name: {quote(key)}")
+
+
+def check_exception_state(state: Any) -> None:
+    """Refuse state that an exception's own ``__setstate__`` would turn into more than data."""
+    if state is None:
+        return
+    if type(state) is not dict:
+        raise FormatError(f"state is {quote(state)}, not a dict")
+    for key in state:
+        check_state_key(key)
+    if "args" in state and type(state["args"]) is not tuple:
+        raise FormatError("the args of an exception are not a tuple")
+
+
+def member_of(kind: type, name: str) -> Any:
+    """Return the slot *name* that a class declares: setattr would run properties and ``__class__`` swaps (R46)."""
+    for base in type.mro(kind):
+        member = base.__dict__.get(name)
+        if member is not None:
+            if type(member) is _MEMBER:
+                return member
+            break
+    raise FormatError(f"{quote(kind.__name__)} declares no slot {quote(name)}")

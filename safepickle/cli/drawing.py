@@ -243,7 +243,8 @@ def _one_global(denials: list[Denial]) -> list[tuple[str, str]]:
     for (right, reason), same in rights.items():
         where = f"{same[0].opcode or 'reading'} at byte {same[0].position}"
         again = "" if len(same) == 1 else f" (and {len(same) - 1} more times)"
-        lines.append((f"    right {right}: {where}{again}: {ascii_text(reason)}", ""))
+        path = "" if same[0].path is None else f" at {ascii_text(same[0].path)}"
+        lines.append((f"    right {right}: {where}{again}: {ascii_text(reason)}{path}", ""))
     if first.gadget is not None:
         lines += [
             (f"    WARNING: known gadget: {ascii_text(first.gadget)}", "bold yellow"),
@@ -267,6 +268,7 @@ def error_json(error: BaseException) -> dict[str, Any]:
         "reason": getattr(error, "reason", None),
         "position": getattr(error, "position", None),
         "opcode": getattr(error, "opcode", None),
+        "path": getattr(error, "path", None),
     }
     if isinstance(error, LimitError):
         document |= {"limit": error.limit, "bound": error.bound, "asked": error.asked}
@@ -285,7 +287,6 @@ def denials_json(denials: Sequence[Denial]) -> list[dict[str, Any]]:
     for denial in denials:
         document = denial._asdict()
         document["suggestion"] = None if denial.gadget is not None else denial.suggestion or None
-        del document["path"]
         documents.append(document)
     return documents
 

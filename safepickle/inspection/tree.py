@@ -100,6 +100,12 @@ class Tree:
 
         return needs(self)
 
+    def uses(self) -> list[tuple[tuple[str, str], Right, int]]:
+        """Return each use of a global: its pair, the right that it takes, and the position."""
+        from .needs import uses
+
+        return [(pair, right, position) for pair, right, position, _ in uses(self)]
+
     def as_json(self) -> dict[str, Any]:
         """Return the tree as what JSON can hold; see :mod:`safepickle.inspection.documents`."""
         from .documents import tree_document

@@ -50,12 +50,19 @@ def uses(tree: Tree) -> Iterator[tuple[Pair, Right, int, Any]]:
         callee = call.callee
         if type(callee) is not Global:
             continue
-        yield callee.pair, Right[call.right.upper()], call.position, call
+        if not _is_bare_object(call):
+            yield callee.pair, Right[call.right.upper()], call.position, call
         factory = _called_later(call)
         if factory is not None:
             yield factory.pair, Right.CALL, call.position, call
         for operation in call.operations:
             yield callee.pair, Right[operation.right.upper()], operation.position, call
+
+
+def _is_bare_object(call: Call) -> bool:
+    """Return whether this is ``object()``, which the machine makes without a rule."""
+    bare = call.right == "new" and call.args == () and not call.kwargs and call.base is None
+    return bare and call.callee.pair == ("builtins", "object")
 
 
 def _called_later(call: Call) -> Global | None:

@@ -32,6 +32,8 @@ else:
 
 HOT_MODULES: Final = (
     "safepickle.wire.reading",
+    "safepickle.wire.memo",
+    "safepickle.wire.output",
     "safepickle.wire.writing",
     "safepickle.decoding.budget",
     "safepickle.decoding.nesting",

@@ -25,7 +25,7 @@ LEAF_BYTES = 56 + 4 * 256
 
 
 class Budget:
-    """Counters for one load, made from :class:`Limits`."""
+    """Counters for one load, made from :class:`Limits`, or from another budget of the same limits."""
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
@@ -47,6 +47,27 @@ class Budget:
         seconds = limits.max_seconds
         if seconds is not None:
             self.deadline = monotonic() + seconds
+
+    def renewed(self) -> Budget:
+        """Return a budget of the same limits with nothing spent; of this one nothing may be spent either."""
+        budget = Budget.__new__(Budget)
+        budget.limits = self.limits
+        budget.max_bytes = self.max_bytes
+        budget.opcodes_left = self.opcodes_left
+        budget.max_depth = self.max_depth
+        budget.max_memo = self.max_memo
+        budget.objects_left = self.objects_left
+        budget.max_items = self.max_items
+        budget.max_string = self.max_string
+        budget.max_int_bits = self.max_int_bits
+        budget.calls_left = self.calls_left
+        budget.memory_left = self.memory_left
+        budget.hash_work_left = self.hash_work_left
+        budget.since_clock = 0
+        budget.deadline = -1.0
+        if self.deadline >= 0:
+            budget.deadline = monotonic() + self.limits.max_seconds  # type: ignore[operator]
+        return budget
 
     def refuse(self, limit: str, asked: int) -> None:
         """Raise for *limit*; *asked* is what it would take in all."""

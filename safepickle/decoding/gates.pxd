@@ -11,12 +11,15 @@ cdef class Gate(Refusals):
     cdef readonly KeyGuard keys
     cdef object find_class, persistent_load
     cdef bint fix_imports
-    cdef readonly bint strict, foreign, handles_seen
+    cdef readonly bint strict, foreign, handles_seen, lent
     cdef public bint in_hook
     cdef readonly dict handles
     cdef dict states, filled
     cdef readonly long long calls
 
+    cpdef open_gate(
+        self, object policy, Budget budget, object find_class, object persistent_load, bint fix_imports, bint inert
+    )
     cpdef find(self, object module, object name, int protocol)
     @cython.locals(handle=GlobalHandle)
     cpdef lookup(self, str module, str name)

@@ -60,18 +60,33 @@ class Gate(Refusals):
         fix_imports: bool,
         inert: bool,
     ) -> None:
+        self.open_gate(policy, budget, find_class, persistent_load, fix_imports, inert)
+
+    def open_gate(
+        self,
+        policy: Policy,
+        budget: Budget,
+        find_class: Callable[[str, str], Any] | None,
+        persistent_load: Callable[[Any], Any] | None,
+        fix_imports: bool,
+        inert: bool,
+    ) -> None:
+        """Begin with nothing named."""
         self.open_refusals(policy, budget, inert)
         self.find_class = find_class
         self.persistent_load = persistent_load
         self.fix_imports = fix_imports
         self.strict = True
         self.in_hook = False
-        self.keys = KeyGuard(budget, True)
+        self.keys = KeyGuard.__new__(KeyGuard)
+        self.keys.open_guard(budget, True)
         # Most streams name no global: what only those need is made when the first one comes.
         self.handles: dict[tuple[str, str], GlobalHandle] | None = None
         self.handles_seen = False
         #: Something that is not of this load's making may be on the stack.
         self.foreign = False
+        #: A call has returned something else than an instance of the class that was called.
+        self.lent = False
         #: Items given to objects of classes of their own, by id; the object is kept so that its id stays its own.
         self.filled: Any = None
         #: State contract by class, or None where there is none.
@@ -389,6 +404,7 @@ class Gate(Refusals):
         """Note what a call made, so that later opcodes find the rule it was made under, and pay for its size."""
         kind = type(result)
         if kind is not handle.target:
+            self.lent = True
             self.made[id(result)] = (handle, result)
             self.budget.take_memory(100)
             self.foreign = True

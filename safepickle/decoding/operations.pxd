@@ -21,6 +21,8 @@ cdef class Operations(Window):
 
     cpdef open_stack(self, Gate gate, str encoding, str errors, object buffers)
     cpdef _stop(self)
+    cpdef _measure(self, object value, int above)
+    cpdef _look_at_depth(self, list stack)
     cpdef _tuple(self, Py_ssize_t start, int opcode, tuple items)
     cpdef _append(self, Py_ssize_t start, int opcode, object target, list items)
     cpdef _set_items(self, Py_ssize_t start, int opcode, object target, list items)

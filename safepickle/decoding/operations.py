@@ -32,7 +32,7 @@ from ..wire.reading import (
 )
 from .gates import Gate
 from .hashing import add_items, set_items
-from .nesting import Nesting
+from .nesting import Nesting, measure
 from .window import Window
 
 #: Results of calls whose depth says nothing: no containers, or the arguments are gone from them.
@@ -64,7 +64,8 @@ class Operations(Window):
         self.encoding = encoding
         self.errors = errors
         self.buffers = buffers
-        self.nesting = Nesting(gate.budget.max_depth)
+        self.nesting = Nesting.__new__(Nesting)
+        self.nesting.open_nesting(gate.budget.max_depth)
         self.stack: list[Any] = []
         self.metastack: list[list[Any]] = []
         self.memo: list[Any] = []
@@ -82,7 +83,20 @@ class Operations(Window):
         if self.in_frame and self.position != self.end:
             # The C and Python loaders would leave a file at different places.
             raise FormatError("STOP before the end of its frame")
-        return self.gate.value(self.stack.pop())
+        value = self.gate.value(self.stack.pop())
+        if self.nesting.unsure:
+            self._measure(value, 0)
+        return value
+
+    def _measure(self, value: Any, above: int) -> None:
+        """Walk *value*, which is *above* levels more than data, to know how deep it really is."""
+        if self.budget.limits.max_depth is not None:
+            measure(value, self.nesting.max_depth + above, self.gate)
+
+    def _look_at_depth(self, stack: list[Any]) -> None:
+        """Walk all there is by now; so seldom that all walks cost no more than the last."""
+        self.nesting.unsure_bound = 2 * self.nesting.unsure
+        self._measure((stack, self.metastack, self.memo), 3)
 
     # -- containers that are not simply the machine's own ------------------------------------------------------
 
@@ -220,10 +234,10 @@ class Operations(Window):
         self.stack.append(value)
 
     def _join_and_push(self, value: Any, amount: int) -> None:
-        """Push a new container; what was above its place went into it."""
+        """Push a new container of *amount* bytes; what was above its place went into it."""
         height = self.base + len(self.stack)
         self.nesting.opened(height, self.nesting.absorb(height) + 1)
-        self.budget.take_object(amount)
+        self.budget.take_object(amount + 40)
         self.stack.append(value)
 
     def _close_mark(self) -> list[Any]:
@@ -359,7 +373,7 @@ class Operations(Window):
             self.budget.take_int(length)
             self.gate.keys.big_ints = True
             self.position += 4
-            self.need(length)
+            self.payload(length)
             self.position += length
             return self._check_int(long_int(self.data, self.position - length, self.position))
         line = self.line()
@@ -390,14 +404,19 @@ class Operations(Window):
         if self.encoding == "bytes":
             return data
         self.budget.take_memory(56 + 4 * len(data))
+        # The codec and its error handler are the caller's choice: what they raise is the caller's, but for data.
+        self.gate.in_hook = True
         try:
-            return data.decode(self.encoding, self.errors)
-        except UnicodeDecodeError as error:
+            text = data.decode(self.encoding, self.errors)
+        except UnicodeError as error:
             if not self.strict:
                 raise
+            self.gate.in_hook = False
             raise FormatError(
                 f"a Python 2 str is not {quote(self.encoding)}; try encoding='latin1' or encoding='bytes'"
             ) from error
+        self.gate.in_hook = False
+        return text
 
     # -- globals, calls and state ------------------------------------------------------------------------------
 
@@ -423,6 +442,9 @@ class Operations(Window):
         """Push what a call gave, in place of the callee and its arguments, which are off the stack."""
         height = self.base + len(self.stack)
         deepest = self.nesting.absorb(height)
+        if self.gate.lent:
+            # It may be one of the arguments, or something that other calls return too.
+            self.nesting.unsure += 1
         kind = type(result)
         if kind in _SETS:
             # set(list): a list within a tuple went into it.

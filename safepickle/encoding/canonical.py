@@ -26,7 +26,8 @@ from typing import Any
 
 from ..errors import EncodingError, LimitError, SafePickleError, quote
 from ..wire.opcodes import BY_NAME
-from ..wire.writing import Bounds, Writer
+from ..wire.output import Bounds
+from ..wire.writing import Writer
 from .paths import join, key_step
 
 __all__ = ["CANONICAL_PROTOCOL", "canonical_bytes"]

@@ -1,7 +1,9 @@
 cimport cython
 
 from safepickle.encoding.frames cimport Frame, Stack, dict_step
-from safepickle.wire.writing cimport Bounds, Memo, Writer
+from safepickle.wire.memo cimport Memo
+from safepickle.wire.output cimport Bounds
+from safepickle.wire.writing cimport Writer
 
 cdef int _MARK, _POP_MARK, _EMPTY_LIST, _EMPTY_DICT, _EMPTY_SET, _EMPTY_TUPLE, _LIST, _DICT, _TUPLE, _TUPLE1
 cdef int _FROZENSET, _APPEND, _APPENDS, _SETITEM, _SETITEMS, _ADDITEMS

@@ -19,8 +19,9 @@ from itertools import islice
 from typing import Any
 
 from ..errors import LimitError
+from ..wire.memo import Memo
 from ..wire.opcodes import BY_NAME
-from ..wire.writing import Bounds, Memo
+from ..wire.output import Bounds
 from .frames import Frame, Stack
 
 COMPILING = False

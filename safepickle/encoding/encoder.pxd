@@ -2,7 +2,9 @@ cimport cython
 
 from safepickle.encoding.containers cimport Containers
 from safepickle.encoding.frames cimport Frame
-from safepickle.wire.writing cimport Bounds, Memo, Writer
+from safepickle.wire.memo cimport Memo
+from safepickle.wire.output cimport Bounds
+from safepickle.wire.writing cimport Writer
 
 cdef int _STOP, _EMPTY_DICT, _EMPTY_TUPLE, _APPEND, _APPENDS, _SETITEM, _SETITEMS, _NEWOBJ, _BUILD, _REDUCE
 cdef int _BINPERSID, _NEXT_BUFFER, _READONLY_BUFFER, _STACK_GLOBAL

@@ -21,8 +21,10 @@ from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from ..errors import EncodingError, SafePickleError, quote
+from ..wire.memo import Memo
 from ..wire.opcodes import BY_NAME
-from ..wire.writing import Bounds, Memo, Writer
+from ..wire.output import Bounds
+from ..wire.writing import Writer
 from . import reducing
 from .containers import Containers
 from .frames import Frame

@@ -2,7 +2,9 @@ cimport cython
 from cpython.dict cimport PyDict_Next
 from cpython.object cimport PyObject
 
-from safepickle.wire.writing cimport Bounds, Memo, Writer
+from safepickle.wire.memo cimport Memo
+from safepickle.wire.output cimport Bounds
+from safepickle.wire.writing cimport Writer
 
 cdef Py_ssize_t _INTERVAL, _FIRST_SEARCH
 cdef int _SIMPLE

@@ -18,7 +18,9 @@ import time
 from typing import Any
 
 from ..errors import EncodingError, LimitError, SafePickleError, quote
-from ..wire.writing import Bounds, Memo, Writer
+from ..wire.memo import Memo
+from ..wire.output import Bounds
+from ..wire.writing import Writer
 from .paths import path_of
 
 COMPILING = False

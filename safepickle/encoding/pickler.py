@@ -17,8 +17,9 @@ from typing import Any
 from ..errors import EncodingError, StateError
 from ..limits import DEFAULT_LIMITS, Limits
 from ..policy.rules import PLAIN, Policy
+from ..wire.memo import Memo
 from ..wire.opcodes import HIGHEST_PROTOCOL
-from ..wire.writing import Bounds, Memo
+from ..wire.output import Bounds
 from .canonical import canonical_bytes
 from .encoder import Encoder
 from .granting import gate_maker

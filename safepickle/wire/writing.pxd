@@ -1,158 +1,11 @@
 cimport cython
 from cpython.object cimport PyObject
 
+from safepickle.wire.memo cimport Memo, table_add, table_find
+from safepickle.wire.output cimport Bounds, Buffer, Output, output_put, output_put2
+
 cdef extern from *:
     """
-    #include <string.h>
-
-    /* The output: a bytes object that grows and is handed out without a copy. */
-    typedef struct {
-        PyObject *holder;
-        unsigned char *data;
-        Py_ssize_t size;
-        Py_ssize_t room;
-    } safepickle_output;
-
-    static CYTHON_UNUSED int safepickle_output_grow(safepickle_output *out, Py_ssize_t more) {
-        Py_ssize_t room;
-        if (more > PY_SSIZE_T_MAX / 4 || out->size > PY_SSIZE_T_MAX / 4) {
-            PyErr_NoMemory();
-            return -1;
-        }
-        room = out->size + more;
-        room = out->holder == NULL && room <= 256 ? 256 : room + (room >> 1);
-        if (out->holder == NULL) {
-            out->holder = PyBytes_FromStringAndSize(NULL, room);
-            out->size = 0;
-        } else {
-            _PyBytes_Resize(&out->holder, room);
-        }
-        if (out->holder == NULL) {
-            out->data = NULL;
-            out->size = 0;
-            out->room = 0;
-            return -1;
-        }
-        out->data = (unsigned char *) PyBytes_AS_STRING(out->holder);
-        out->room = room;
-        return 0;
-    }
-
-    static CYTHON_INLINE int safepickle_output_room(safepickle_output *out, Py_ssize_t more) {
-        if (out->room - out->size < more) {
-            return safepickle_output_grow(out, more);
-        }
-        return 0;
-    }
-
-    static CYTHON_UNUSED void safepickle_output_free(safepickle_output *out) {
-        Py_CLEAR(out->holder);
-        out->data = NULL;
-        out->size = 0;
-        out->room = 0;
-    }
-
-    static CYTHON_UNUSED PyObject *safepickle_output_take(safepickle_output *out) {
-        PyObject *result = out->holder;
-        Py_ssize_t size = out->size;
-        out->holder = NULL;
-        out->data = NULL;
-        out->size = 0;
-        out->room = 0;
-        if (result == NULL) {
-            return PyBytes_FromStringAndSize("", 0);
-        }
-        if (_PyBytes_Resize(&result, size) < 0) {
-            return NULL;
-        }
-        return result;
-    }
-
-    static CYTHON_UNUSED PyObject *safepickle_output_cut(safepickle_output *out, Py_ssize_t start) {
-        PyObject *tail;
-        if (start < 0 || start > out->size) {
-            PyErr_SetString(PyExc_ValueError, "cut outside of the output");
-            return NULL;
-        }
-        if (start == out->size) {
-            return PyBytes_FromStringAndSize("", 0);
-        }
-        tail = PyBytes_FromStringAndSize((char *) out->data + start, out->size - start);
-        if (tail != NULL) {
-            out->size = start;
-        }
-        return tail;
-    }
-
-    static CYTHON_UNUSED int safepickle_output_patch(safepickle_output *out, Py_ssize_t start, unsigned long long value) {
-        int i;
-        if (start < 0 || start + 8 > out->size) {
-            PyErr_SetString(PyExc_ValueError, "patch outside of the output");
-            return -1;
-        }
-        for (i = 0; i < 8; i++) {
-            out->data[start + i] = (unsigned char) (value >> (8 * i));
-        }
-        return 0;
-    }
-
-    static CYTHON_INLINE int safepickle_output_put(safepickle_output *out, int code) {
-        if (safepickle_output_room(out, 1) < 0) {
-            return -1;
-        }
-        out->data[out->size++] = (unsigned char) code;
-        return 0;
-    }
-
-    static CYTHON_INLINE int safepickle_output_put2(safepickle_output *out, int code, int value) {
-        if (safepickle_output_room(out, 2) < 0) {
-            return -1;
-        }
-        out->data[out->size++] = (unsigned char) code;
-        out->data[out->size++] = (unsigned char) value;
-        return 0;
-    }
-
-    static CYTHON_INLINE int safepickle_output_little(
-        safepickle_output *out, int code, unsigned long long value, int width
-    ) {
-        int i;
-        unsigned char *p;
-        if (safepickle_output_room(out, 9) < 0) {
-            return -1;
-        }
-        p = out->data + out->size;
-        p[0] = (unsigned char) code;
-        for (i = 0; i < width; i++) {
-            p[i + 1] = (unsigned char) (value >> (8 * i));
-        }
-        out->size += width + 1;
-        return 0;
-    }
-
-    static CYTHON_INLINE int safepickle_output_raw(safepickle_output *out, const void *data, Py_ssize_t length) {
-        if (safepickle_output_room(out, length) < 0) {
-            return -1;
-        }
-        memcpy(out->data + out->size, data, (size_t) length);
-        out->size += length;
-        return 0;
-    }
-
-    static CYTHON_UNUSED int safepickle_output_bytes(safepickle_output *out, PyObject *data) {
-        Py_buffer view;
-        int status;
-        if (PyBytes_CheckExact(data)) {
-            return safepickle_output_raw(out, PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data));
-        }
-        if (PyObject_GetBuffer(data, &view, PyBUF_SIMPLE) < 0) {
-            return -1;
-        }
-        status = safepickle_output_raw(out, view.buf, view.len);
-        PyBuffer_Release(&view);
-        return status;
-    }
-
     /* BININT1, BININT2, BININT, or LONG1 of up to 8 bytes; 0 for an int that has another form. */
     static CYTHON_INLINE int safepickle_output_int(safepickle_output *out, PyObject *item, int wide) {
         int overflow, width;
@@ -305,212 +158,34 @@ cdef extern from *:
         }
     }
 
-    /* The memo: pointers, kept alive, to their indexes; open addressing, never more than two thirds full. */
-    typedef struct {
-        PyObject *key;
-        Py_ssize_t index;
-    } safepickle_entry;
-
-    typedef struct {
-        safepickle_entry *entries;
-        size_t mask;
-        size_t used;
-    } safepickle_table;
-
-    static CYTHON_INLINE safepickle_entry *safepickle_table_slot(safepickle_table *table, PyObject *key) {
-        size_t at = (size_t) key;
-        safepickle_entry *entry;
-        at = (at >> 4) ^ (at >> 13);
-        for (;; at++) {
-            entry = &table->entries[at & table->mask];
-            if (entry->key == NULL || entry->key == key) {
-                return entry;
-            }
-        }
-    }
-
-    static CYTHON_INLINE Py_ssize_t safepickle_table_find(safepickle_table *table, PyObject *key) {
-        safepickle_entry *entry;
-        if (table->used == 0) {
-            return -1;
-        }
-        entry = safepickle_table_slot(table, key);
-        return entry->key == NULL ? -1 : entry->index;
-    }
-
-    static CYTHON_UNUSED int safepickle_table_grow(safepickle_table *table) {
-        safepickle_table bigger;
-        size_t i, size = table->entries == NULL ? 32 : (table->mask + 1) * (table->used > 50000 ? 2 : 4);
-        bigger.entries = (safepickle_entry *) PyMem_Calloc(size, sizeof(safepickle_entry));
-        if (bigger.entries == NULL) {
-            PyErr_NoMemory();
-            return -1;
-        }
-        bigger.mask = size - 1;
-        bigger.used = table->used;
-        for (i = 0; table->entries != NULL && i <= table->mask; i++) {
-            if (table->entries[i].key != NULL) {
-                *safepickle_table_slot(&bigger, table->entries[i].key) = table->entries[i];
-            }
-        }
-        PyMem_Free(table->entries);
-        *table = bigger;
-        return 0;
-    }
-
-    static CYTHON_INLINE int safepickle_table_add(safepickle_table *table, PyObject *key, Py_ssize_t index) {
-        safepickle_entry *entry;
-        if (table->entries == NULL || table->used * 3 >= table->mask * 2) {
-            if (safepickle_table_grow(table) < 0) {
-                return -1;
-            }
-        }
-        entry = safepickle_table_slot(table, key);
-        if (entry->key == NULL) {
-            Py_INCREF(key);
-            entry->key = key;
-            table->used++;
-        }
-        entry->index = index;
-        return 0;
-    }
-
-    static CYTHON_UNUSED void safepickle_table_free(safepickle_table *table) {
-        safepickle_entry *entries = table->entries;
-        size_t i, mask = table->mask, used = table->used;
-        table->entries = NULL;
-        table->mask = 0;
-        table->used = 0;
-        /* What is let go may run code: the table is empty by then. */
-        for (i = 0; entries != NULL && used > 0 && i <= mask; i++) {
-            if (entries[i].key != NULL) {
-                Py_DECREF(entries[i].key);
-                used--;
-            }
-        }
-        PyMem_Free(entries);
-    }
-
-    static CYTHON_UNUSED PyObject *safepickle_table_dict(safepickle_table *table) {
-        size_t i;
-        PyObject *result = PyDict_New();
-        for (i = 0; result != NULL && table->entries != NULL && i <= table->mask; i++) {
-            if (table->entries[i].key != NULL) {
-                PyObject *id = PyLong_FromVoidPtr(table->entries[i].key);
-                PyObject *value = Py_BuildValue("(nO)", table->entries[i].index, table->entries[i].key);
-                if (id == NULL || value == NULL || PyDict_SetItem(result, id, value) < 0) {
-                    Py_CLEAR(result);
-                }
-                Py_XDECREF(id);
-                Py_XDECREF(value);
-            }
-        }
-        return result;
-    }
-
     /* The struct is named by its owner, so that Python sources need no address-of. */
-    #define safepickle_m_room(out, more) safepickle_output_room(&(out), more)
-    #define safepickle_m_free(out) safepickle_output_free(&(out))
-    #define safepickle_m_take(out) safepickle_output_take(&(out))
-    #define safepickle_m_cut(out, start) safepickle_output_cut(&(out), start)
-    #define safepickle_m_patch(out, start, value) safepickle_output_patch(&(out), start, value)
-    #define safepickle_m_put(out, code) safepickle_output_put(&(out), code)
-    #define safepickle_m_put2(out, code, value) safepickle_output_put2(&(out), code, value)
-    #define safepickle_m_little(out, code, value, width) safepickle_output_little(&(out), code, value, width)
-    #define safepickle_m_bytes(out, data) safepickle_output_bytes(&(out), data)
     #define safepickle_m_int(out, item, wide) safepickle_output_int(&(out), item, wide)
     #define safepickle_m_float(out, item) safepickle_output_float(&(out), item)
     #define safepickle_m_text(out, item, longest) safepickle_output_text(&(out), item, longest)
-    #define safepickle_m_find(table, key) safepickle_table_find(&(table), key)
-    #define safepickle_m_add(table, key, index) safepickle_table_add(&(table), key, index)
-    #define safepickle_m_table_free(table) safepickle_table_free(&(table))
-    #define safepickle_m_dict(table) safepickle_table_dict(&(table))
     """
-    ctypedef struct Output "safepickle_output":
-        Py_ssize_t size
-    void output_free "safepickle_m_free"(Output out) noexcept
-    object output_take "safepickle_m_take"(Output out)
-    object output_cut "safepickle_m_cut"(Output out, Py_ssize_t start)
-    int output_patch "safepickle_m_patch"(Output out, Py_ssize_t start, Py_ssize_t value) except -1
-    int output_put "safepickle_m_put"(Output out, int code) except -1
-    int output_put2 "safepickle_m_put2"(Output out, int code, int value) except -1
-    int output_little "safepickle_m_little"(Output out, int code, long long value, int width) except -1
-    int output_bytes "safepickle_m_bytes"(Output out, object data) except -1
-    int output_int "safepickle_m_int"(Output out, object item, bint wide) except -1
-    int output_float "safepickle_m_float"(Output out, object item) except -1
-    int output_text "safepickle_m_text"(Output out, object item, Py_ssize_t longest) except -1
-
-    ctypedef struct Table "safepickle_table":
-        size_t used
-    Py_ssize_t table_find "safepickle_m_find"(Table table, object key) noexcept
-    int table_add "safepickle_m_add"(Table table, object key, Py_ssize_t index) except -1
-    void table_free "safepickle_m_table_free"(Table table) noexcept
-    object table_dict "safepickle_m_dict"(Table table)
+    int output_int "safepickle_m_int"(Buffer out, object item, bint wide) except -1
+    int output_float "safepickle_m_float"(Buffer out, object item) except -1
+    int output_text "safepickle_m_text"(Buffer out, object item, Py_ssize_t longest) except -1
 
     Py_ssize_t reference_count "Py_REFCNT"(object item) noexcept
 
 cdef int _NONE, _NEWTRUE, _NEWFALSE, _BININT, _BININT1, _BININT2, _LONG1, _LONG4, _BINUNICODE, _BINUNICODE8
 cdef int _SHORT_BINUNICODE, _SHORT_BINBYTES, _BINBYTES, _BINBYTES8, _BYTEARRAY8, _BINGET, _LONG_BINGET, _BINPUT
-cdef int _LONG_BINPUT, _MEMOIZE, _POP, _FRAME, _PROTO
-cdef Py_ssize_t _NEW, _NEVER, _FRAME_TARGET, _FRAME_LEAST, _FRAME_HEADER
+cdef int _LONG_BINPUT, _MEMOIZE, _POP
+cdef Py_ssize_t FRAME_TARGET, _NEW, _NEVER
 
 @cython.final
-cdef class Bounds:
-    cdef readonly long long max_bytes, max_calls, max_depth, max_int_bits, max_items, max_memo, max_objects
-    cdef readonly long long max_opcodes, max_string
-    cdef readonly double max_seconds
-
-@cython.final
-cdef class Memo:
-    cdef long long count
-    cdef Table table
-    cpdef Py_ssize_t find(self, item) noexcept
-    cpdef clear(self)
-    cpdef dict as_dict(self)
-
-@cython.final
-cdef class Writer:
+cdef class Writer(Output):
     cdef readonly int protocol
     cdef public bint binary
-    cdef Bounds bounds
     cdef Memo memo
-    cdef object file_write
-    cdef bint sparing, framing, free_ints
+    cdef bint sparing, free_ints
     cdef Py_ssize_t free_text
-    cdef readonly bint in_file
-    cdef Py_ssize_t flushed, frame_start
-    cdef readonly Py_ssize_t next_stop
-    cdef readonly long long frames
     cdef readonly object offender
-    cdef Output out
 
-    cpdef Py_ssize_t size(self) noexcept
     cpdef Writer start(
         self, int protocol, bint binary, Bounds bounds, Memo memo, file_write, bint sparing
     )
-    cpdef int put(self, int code) except -1
-    cpdef int put2(self, int code, int value) except -1
-    cpdef int put_u2(self, int code, long long value) except -1
-    cpdef int put_u4(self, int code, long long value) except -1
-    cpdef int put_i4(self, int code, long long value) except -1
-    cpdef int put_u8(self, int code, long long value) except -1
-    cpdef int put_bytes(self, data) except -1
-    cpdef int start_framing(self) except -1
-    cdef int _open_frame(self) except -1
-    @cython.locals(length=Py_ssize_t, start=Py_ssize_t)
-    cdef int _close_frame(self) except -1
-    cdef int begin(self, int code) except -1
-    cpdef int boundary(self) except -1
-    @cython.locals(total=cython.longlong)
-    cpdef int check_size(self, Py_ssize_t more) except -1
-    cdef int _flush(self) except -1
-    cdef int _hand_out(self, data) except -1
-    cdef bytes _take(self)
-    cpdef bytes cut(self, Py_ssize_t start)
-    cdef int put_back(self, Py_ssize_t start, bytes tail) except -1
-    cpdef finish(self)
-    @cython.locals(length=Py_ssize_t)
-    cdef int large(self, int code, int width, data) except -1
     cpdef bint atom(self, item, Py_ssize_t owners) except -1
     cdef inline bint leaf(self, item, Py_ssize_t owners) except -1
     @cython.locals(index=Py_ssize_t)

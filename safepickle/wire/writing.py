@@ -1,18 +1,16 @@
 # cython: annotation_typing=False
-"""Writing: values without parts to bytes, frames around them, and the memo as the reader will fill it.
+"""Writing: values without parts to bytes, and references to what has been written before.
 
 Rules that hold here:
 
-* The bytes are those that ``_pickle.c`` writes: the same opcode for the same value at every protocol, the same
-  frames (64 KiB, none shorter than 4 bytes, long text and bytes outside of them and given to a file uncopied).
+* The bytes are those that ``_pickle.c`` writes: the same opcode for the same value at every protocol.
 * It knows no policy and no object with parts; it never calls anything that belongs to the data.
 * A value that nobody else refers to needs no memo entry, because nothing can point to it twice. ``owners`` says how
   many references the caller itself accounts for; the compiled form compares, the Python form memoizes always.
-* What is written is bounded: text, bytes and ints before they are written, the whole whenever a frame ends.
+* What is written is bounded: text, bytes and ints before they are written, the whole by :class:`Output`.
 
-In the compiled form the output is a ``bytes`` object that grows and is handed out without a copy, and the memo is
-a table of pointers; ``writing.pxd`` has both, in C. The names that only exist there are used under
-``cython.compiled`` alone.
+In the compiled form ints, floats and text are written in C, which ``writing.pxd`` has. The names that only exist there
+are used under ``cython.compiled`` alone.
 """
 # mypy: disable-error-code="name-defined"
 # pyright: reportUndefinedVariable=false
@@ -24,19 +22,15 @@ from collections.abc import Callable
 from typing import Any
 
 from ..errors import LimitError
+from .memo import Memo
 from .opcodes import BY_NAME
+from .output import FRAME_TARGET, Bounds, Output, pack_i4, pack_u2
 
 COMPILING = False
 if COMPILING:
     import cython
 else:
     from .._form import cython
-
-#: A frame is ended at the first opcode past this size.
-_FRAME_TARGET = 64 * 1024
-#: Shorter frames are written without the FRAME opcode.
-_FRAME_LEAST = 4
-_FRAME_HEADER = 9
 
 _NONE = BY_NAME["NONE"].code
 _NEWTRUE = BY_NAME["NEWTRUE"].code
@@ -60,13 +54,7 @@ _BINPUT = BY_NAME["BINPUT"].code
 _LONG_BINPUT = BY_NAME["LONG_BINPUT"].code
 _MEMOIZE = BY_NAME["MEMOIZE"].code
 _POP = BY_NAME["POP"].code
-_FRAME = BY_NAME["FRAME"].code
-_PROTO = BY_NAME["PROTO"].code
 
-_pack_u2 = struct.Struct("<BH").pack
-_pack_u4 = struct.Struct("<BI").pack
-_pack_i4 = struct.Struct("<Bi").pack
-_pack_u8 = struct.Struct("<BQ").pack
 _pack_f8 = struct.Struct(">Bd").pack
 
 
@@ -74,75 +62,7 @@ _NEW = -1
 _NEVER = -2
 
 
-class Bounds:
-    """Limits as the encoder counts them; made once for a :class:`Limits`."""
-
-    __slots__ = (
-        "max_bytes", "max_calls", "max_depth", "max_int_bits", "max_items", "max_memo", "max_objects",
-        "max_opcodes", "max_seconds", "max_string",
-    )  # fmt: skip
-
-    def __init__(self, limits: Any) -> None:
-        self.max_bytes = limits.bound("max_bytes")
-        self.max_calls = limits.bound("max_calls")
-        self.max_depth = limits.bound("max_depth")
-        self.max_int_bits = limits.bound("max_int_bits")
-        self.max_items = limits.bound("max_items")
-        self.max_memo = limits.bound("max_memo")
-        self.max_objects = limits.bound("max_objects")
-        self.max_opcodes = limits.bound("max_opcodes")
-        self.max_string = limits.bound("max_string")
-        self.max_seconds = limits.max_seconds if limits.max_seconds is not None else 1e18
-
-
-class Memo:
-    """What has been written, by identity: object to memo index. It keeps the objects alive."""
-
-    def __init__(self) -> None:
-        self.count: int = 0
-        if not cython.compiled:
-            self.entries: dict[int, int] = {}
-            #: Keeps them alive. (Entries that are pairs would have the garbage collector look at each.)
-            self.kept: list[Any] = []
-
-    def find(self, item: Any) -> int:
-        """Return the index of an object, or -1."""
-        if cython.compiled:
-            return table_find(self.table, item)
-        return self.entries.get(id(item), _NEW)
-
-    def clear(self) -> None:
-        """Forget everything."""
-        self.count = 0
-        if cython.compiled:
-            table_free(self.table)
-        else:
-            self.entries = {}
-            self.kept = []
-
-    def as_dict(self) -> dict[int, tuple[int, Any]]:
-        """Return ``{id: (index, object)}``, as ``Pickler.memo`` shows it."""
-        if cython.compiled:
-            return table_dict(self.table)
-        return {id(item): (self.entries[id(item)], item) for item in self.kept}
-
-    def fill(self, entries: dict[int, tuple[int, Any]]) -> None:
-        """Take over what :meth:`as_dict` gave."""
-        self.clear()
-        for index, item in entries.values():
-            if cython.compiled:
-                table_add(self.table, item, index)
-            else:
-                self.entries[id(item)] = index
-                self.kept.append(item)
-        self.count = len(entries)
-
-    def __dealloc__(self) -> None:
-        if cython.compiled:
-            table_free(self.table)
-
-
-class Writer:
+class Writer(Output):
     """The output of one pickle: ``Writer().start(...)``."""
 
     def start(
@@ -165,207 +85,14 @@ class Writer:
         """
         self.protocol = protocol
         self.binary = binary
-        self.bounds = bounds
+        self.open_output(protocol, bounds, file_write)
         self.memo = memo
-        self.file_write = file_write
         self.sparing = sparing
-        self.flushed = 0
-        self.frames = 0
-        self.framing = False
         self.offender: Any = None
-        self.in_file = False
         #: Ints of up to 64 bits need not be looked at; nor ASCII text of up to this length in the short forms.
         self.free_ints = binary and bounds.max_int_bits >= 64
-        self.free_text = min(bounds.max_string, _FRAME_TARGET - 1) if binary and protocol >= 4 else -1
-        if not cython.compiled:
-            self.buffer = bytearray()
-            #: What comes before the buffer: large bytes are kept as they are until the end.
-            self.chunks: list[Any] = []
-        if protocol >= 2:
-            self.put2(_PROTO, protocol)
-        self.frame_start = self.size()
-        self.next_stop = _FRAME_TARGET
+        self.free_text = min(bounds.max_string, FRAME_TARGET - 1) if binary and protocol >= 4 else -1
         return self
-
-    def __dealloc__(self) -> None:
-        if cython.compiled:
-            output_free(self.out)
-
-    # -- bytes -------------------------------------------------------------------------------------------------
-
-    def size(self) -> int:
-        """Return how many bytes wait in the buffer."""
-        if cython.compiled:
-            return self.out.size
-        return len(self.buffer)
-
-    def put(self, code: int) -> None:
-        """Write one byte."""
-        if cython.compiled:
-            output_put(self.out, code)
-        else:
-            self.buffer.append(code)
-
-    def put2(self, code: int, value: int) -> None:
-        """Write an opcode and an argument of one byte."""
-        if cython.compiled:
-            output_put2(self.out, code, value)
-        else:
-            self.buffer.append(code)
-            self.buffer.append(value)
-
-    def put_u2(self, code: int, value: int) -> None:
-        """Write an opcode and two bytes."""
-        if cython.compiled:
-            output_little(self.out, code, value, 2)
-        else:
-            self.buffer += _pack_u2(code, value)
-
-    def put_u4(self, code: int, value: int) -> None:
-        """Write an opcode and four bytes."""
-        if cython.compiled:
-            output_little(self.out, code, value, 4)
-        else:
-            self.buffer += _pack_u4(code, value)
-
-    def put_i4(self, code: int, value: int) -> None:
-        """Write an opcode and four bytes, signed."""
-        if cython.compiled:
-            output_little(self.out, code, value, 4)
-        else:
-            self.buffer += _pack_i4(code, value)
-
-    def put_u8(self, code: int, value: int) -> None:
-        """Write an opcode and eight bytes."""
-        if cython.compiled:
-            output_little(self.out, code, value, 8)
-        else:
-            self.buffer += _pack_u8(code, value)
-
-    def put_bytes(self, data: bytes) -> None:
-        """Write bytes as they are."""
-        if cython.compiled:
-            output_bytes(self.out, data)
-        else:
-            self.buffer += data
-
-    # -- frames and the file -----------------------------------------------------------------------------------
-
-    def start_framing(self) -> None:
-        """Begin the first frame (protocol 4 and later)."""
-        self.framing = True
-        self._open_frame()
-
-    def _open_frame(self) -> None:
-        if self.framing:
-            self.put_u8(_FRAME, 0)
-        self.frame_start = self.size()
-        self.next_stop = self.frame_start + _FRAME_TARGET
-
-    def _close_frame(self) -> None:
-        """Write the frame's length into its header, or take the header out of a frame too short to have one."""
-        if self.framing:
-            length = self.size() - self.frame_start
-            start = self.frame_start - _FRAME_HEADER
-            if length < _FRAME_LEAST:
-                self.put_back(start, self.cut(self.frame_start))
-            elif cython.compiled:
-                output_patch(self.out, start + 1, length)
-                self.frames += 1
-            else:
-                self.buffer[start : self.frame_start] = _pack_u8(_FRAME, length)
-                self.frames += 1
-
-    def begin(self, code: int) -> None:
-        """Write the first opcode of something with parts, in a new frame if this one is full."""
-        if cython.compiled:
-            if self.out.size >= self.next_stop:
-                self.boundary()
-            output_put(self.out, code)
-        else:
-            if len(self.buffer) >= self.next_stop:
-                self.boundary()
-            self.buffer.append(code)
-
-    def boundary(self) -> None:
-        """End a frame that is full. Called between opcodes; also where output goes to the file and is counted.
-
-        Text, bytes and whatever has parts look for it before they are written; numbers do not, so whoever writes
-        runs of them keeps the runs short.
-        """
-        self.check_size(0)
-        self._close_frame()
-        self._flush()
-        self._open_frame()
-
-    def check_size(self, more: int) -> None:
-        """Refuse output that has grown, or with *more* bytes would grow, beyond its bound."""
-        total = self.flushed + self.size() + more
-        if total > self.bounds.max_bytes:
-            raise LimitError("max_bytes", self.bounds.max_bytes, total)
-
-    def _flush(self) -> None:
-        if self.file_write is not None and self.size() > 0:
-            data = self._take()
-            self.flushed += len(data)
-            self._hand_out(data)
-
-    def _hand_out(self, data: Any) -> None:
-        self.in_file = True
-        self.file_write(data)  # type: ignore[misc]
-        self.in_file = False
-
-    def _take(self) -> bytes:
-        """Return all that waits, and begin anew."""
-        if cython.compiled:
-            return output_take(self.out)
-        data = b"".join([*self.chunks, self.buffer])
-        self.buffer = bytearray()
-        self.chunks = []
-        return data
-
-    def cut(self, start: int) -> bytes:
-        """Take back and return everything written since the buffer had *start* bytes."""
-        if cython.compiled:
-            return output_cut(self.out, start)
-        tail = bytes(self.buffer[start:])
-        del self.buffer[start:]
-        return tail
-
-    def put_back(self, start: int, tail: bytes) -> None:
-        """Go back to *start* bytes and go on with *tail*."""
-        self.cut(start)
-        self.put_bytes(tail)
-
-    def finish(self) -> bytes | None:
-        """End the pickle: return it, or None where it went to a file."""
-        self._close_frame()
-        self.check_size(0)
-        if self.file_write is None:
-            return self._take()
-        self._flush()
-        return None
-
-    def large(self, code: int, width: int, data: Any) -> None:
-        """Write an opcode, a length and at least a frame's worth of bytes, outside of any frame."""
-        length = len(data)
-        self.check_size(length)
-        self._close_frame()
-        if width == 8:
-            self.put_u8(code, length)
-        else:
-            self.put_u4(code, length)
-        if self.file_write is not None:
-            self._flush()
-            self.flushed += length
-            self._hand_out(data)
-        elif cython.compiled or not self.framing:
-            self.put_bytes(data)
-        else:
-            self.flushed += len(self.buffer) + length
-            self.chunks += (self.buffer, data)
-            self.buffer = bytearray()
-        self._open_frame()
 
     # -- values without parts ----------------------------------------------------------------------------------
 
@@ -382,7 +109,10 @@ class Writer:
         elif type(item) is float:
             self.floating(item)
         elif item is None:
-            self.put(_NONE)
+            if cython.compiled:
+                output_put(self.out, _NONE)
+            else:
+                self.buffer.append(_NONE)
         elif item is True or item is False:
             self.boolean(item)
         elif type(item) is bytes and self.protocol >= 3:
@@ -413,7 +143,10 @@ class Writer:
     def boolean(self, item: Any) -> None:
         """Write a bool."""
         if self.protocol >= 2:
-            self.put(_NEWTRUE if item else _NEWFALSE)
+            if cython.compiled:
+                output_put(self.out, _NEWTRUE if item else _NEWFALSE)
+            else:
+                self.buffer.append(_NEWTRUE if item else _NEWFALSE)
         else:
             self.put_bytes(b"I01\n" if item else b"I00\n")
 
@@ -428,9 +161,9 @@ class Writer:
             self.buffer.append(_BININT1)
             self.buffer.append(item)
         elif 0 <= item <= 0xFFFF:
-            self.buffer += _pack_u2(_BININT2, item)
+            self.buffer += pack_u2(_BININT2, item)
         else:
-            self.buffer += _pack_i4(_BININT, item)
+            self.buffer += pack_i4(_BININT, item)
 
     def write_integer(self, item: Any) -> None:
         """Call :meth:`integer` from Python code."""
@@ -526,7 +259,7 @@ class Writer:
             if self.protocol < 4:
                 raise OverflowError("cannot serialize a string larger than 4GiB")
             self.large(_BINUNICODE8, 8, data)
-        elif length >= _FRAME_TARGET:
+        elif length >= FRAME_TARGET:
             self.large(_BINUNICODE, 4, data)
         else:
             self.put_u4(_BINUNICODE, length)
@@ -565,7 +298,7 @@ class Writer:
             if self.protocol < 4:
                 raise OverflowError("serializing a bytes object larger than 4 GiB requires pickle protocol 4 or higher")
             self.large(_BINBYTES8, 8, data)
-        elif length >= _FRAME_TARGET:
+        elif length >= FRAME_TARGET:
             self.large(_BINBYTES, 4, data)
         else:
             self.put_u4(_BINBYTES, length)
@@ -578,7 +311,7 @@ class Writer:
             self.refuse("max_string", self.bounds.max_string, length, item)
         if self.size() >= self.next_stop:
             self.boundary()
-        if length >= _FRAME_TARGET:
+        if length >= FRAME_TARGET:
             self.large(_BYTEARRAY8, 8, data)
         else:
             self.put_u8(_BYTEARRAY8, length)

@@ -1,0 +1,128 @@
+cimport cython
+from cpython.object cimport PyObject
+
+cdef extern from *:
+    """
+    /* The memo: pointers, kept alive, to their indexes; open addressing, never more than two thirds full. */
+    typedef struct {
+        PyObject *key;
+        Py_ssize_t index;
+    } safepickle_entry;
+
+    typedef struct {
+        safepickle_entry *entries;
+        size_t mask;
+        size_t used;
+    } safepickle_table;
+
+    static CYTHON_INLINE safepickle_entry *safepickle_table_slot(safepickle_table *table, PyObject *key) {
+        size_t at = (size_t) key;
+        safepickle_entry *entry;
+        at = (at >> 4) ^ (at >> 13);
+        for (;; at++) {
+            entry = &table->entries[at & table->mask];
+            if (entry->key == NULL || entry->key == key) {
+                return entry;
+            }
+        }
+    }
+
+    static CYTHON_INLINE Py_ssize_t safepickle_table_find(safepickle_table *table, PyObject *key) {
+        safepickle_entry *entry;
+        if (table->used == 0) {
+            return -1;
+        }
+        entry = safepickle_table_slot(table, key);
+        return entry->key == NULL ? -1 : entry->index;
+    }
+
+    static CYTHON_UNUSED int safepickle_table_grow(safepickle_table *table) {
+        safepickle_table bigger;
+        size_t i, size = table->entries == NULL ? 32 : (table->mask + 1) * (table->used > 50000 ? 2 : 4);
+        bigger.entries = (safepickle_entry *) PyMem_Calloc(size, sizeof(safepickle_entry));
+        if (bigger.entries == NULL) {
+            PyErr_NoMemory();
+            return -1;
+        }
+        bigger.mask = size - 1;
+        bigger.used = table->used;
+        for (i = 0; table->entries != NULL && i <= table->mask; i++) {
+            if (table->entries[i].key != NULL) {
+                *safepickle_table_slot(&bigger, table->entries[i].key) = table->entries[i];
+            }
+        }
+        PyMem_Free(table->entries);
+        *table = bigger;
+        return 0;
+    }
+
+    static CYTHON_INLINE int safepickle_table_add(safepickle_table *table, PyObject *key, Py_ssize_t index) {
+        safepickle_entry *entry;
+        if (table->entries == NULL || table->used * 3 >= table->mask * 2) {
+            if (safepickle_table_grow(table) < 0) {
+                return -1;
+            }
+        }
+        entry = safepickle_table_slot(table, key);
+        if (entry->key == NULL) {
+            Py_INCREF(key);
+            entry->key = key;
+            table->used++;
+        }
+        entry->index = index;
+        return 0;
+    }
+
+    static CYTHON_UNUSED void safepickle_table_free(safepickle_table *table) {
+        safepickle_entry *entries = table->entries;
+        size_t i, mask = table->mask, used = table->used;
+        table->entries = NULL;
+        table->mask = 0;
+        table->used = 0;
+        /* What is let go may run code: the table is empty by then. */
+        for (i = 0; entries != NULL && used > 0 && i <= mask; i++) {
+            if (entries[i].key != NULL) {
+                Py_DECREF(entries[i].key);
+                used--;
+            }
+        }
+        PyMem_Free(entries);
+    }
+
+    static CYTHON_UNUSED PyObject *safepickle_table_dict(safepickle_table *table) {
+        size_t i;
+        PyObject *result = PyDict_New();
+        for (i = 0; result != NULL && table->entries != NULL && i <= table->mask; i++) {
+            if (table->entries[i].key != NULL) {
+                PyObject *id = PyLong_FromVoidPtr(table->entries[i].key);
+                PyObject *value = Py_BuildValue("(nO)", table->entries[i].index, table->entries[i].key);
+                if (id == NULL || value == NULL || PyDict_SetItem(result, id, value) < 0) {
+                    Py_CLEAR(result);
+                }
+                Py_XDECREF(id);
+                Py_XDECREF(value);
+            }
+        }
+        return result;
+    }
+
+    /* The struct is named by its owner, so that Python sources need no address-of. */
+    #define safepickle_m_find(table, key) safepickle_table_find(&(table), key)
+    #define safepickle_m_add(table, key, index) safepickle_table_add(&(table), key, index)
+    #define safepickle_m_table_free(table) safepickle_table_free(&(table))
+    #define safepickle_m_dict(table) safepickle_table_dict(&(table))
+    """
+    ctypedef struct Table "safepickle_table":
+        size_t used
+    Py_ssize_t table_find "safepickle_m_find"(Table table, object key) noexcept
+    int table_add "safepickle_m_add"(Table table, object key, Py_ssize_t index) except -1
+    void table_free "safepickle_m_table_free"(Table table) noexcept
+    object table_dict "safepickle_m_dict"(Table table)
+
+@cython.final
+cdef class Memo:
+    cdef long long count
+    cdef Table table
+    cpdef Py_ssize_t find(self, item) noexcept
+    cpdef clear(self)
+    cpdef dict as_dict(self)

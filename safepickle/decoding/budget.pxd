@@ -17,6 +17,7 @@ cdef class Budget:
     @cython.locals(steps=Py_ssize_t)
     cpdef Py_ssize_t next_slice(self, Py_ssize_t used) except -1
     cpdef look_at_clock(self)
+    cpdef called(self)
     cpdef take_memory(self, Py_ssize_t amount)
     cpdef take_object(self, Py_ssize_t amount)
     cpdef take_string(self, Py_ssize_t length, Py_ssize_t amount)

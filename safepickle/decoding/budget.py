@@ -108,6 +108,11 @@ class Budget:
             bound = self.limits.max_seconds or 0.0
             raise LimitError("max_seconds", bound, round(bound + monotonic() - self.deadline, 3))
 
+    def called(self) -> None:
+        """Look at the clock if there have been many calls since."""
+        if self.since_clock >= SLICE:
+            self.look_at_clock()
+
     def take_memory(self, amount: int) -> None:
         """Pay for *amount* bytes."""
         if amount > self.memory_left:

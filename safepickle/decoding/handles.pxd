@@ -6,7 +6,7 @@ cdef class GlobalHandle:
     cdef readonly str name
     cdef public int rights, sized
     cdef public object target, emulation, contract, registered
-    cdef public bint resolved, listed, accept_gadget, noted
+    cdef public bint resolved, is_class, listed, accept_gadget, noted
     cdef public long long cost
     cdef public dict missing
 

@@ -27,6 +27,8 @@ class GlobalHandle:
         self.rights = rights
         self.target: Any = None
         self.resolved = False
+        #: Whether the object is a class.
+        self.is_class = False
         self.listed = True
         self.accept_gadget = False
         #: Whether it is in the list of denials.

@@ -289,7 +289,9 @@ class Machine(Operations):
                             nesting.join(height)
                         if len(items) % 2:
                             raise FormatError("SETITEMS with a key and no value")
-                        if type(target) is dict and not gate.foreign and not gate.handles_seen:
+                        if type(target) is dict and not gate.foreign:
+                            if gate.handles_seen:
+                                self._values(start, opcode, items)
                             length = len(items) // 2
                             if len(target) + length > max_items or 100 * length > budget.memory_left:
                                 budget.take_items(len(target), length, 100)
@@ -316,7 +318,9 @@ class Machine(Operations):
                         height = base + len(stack) - 1
                         if nesting.top > height:
                             nesting.join(height)
-                        if type(target) is list and not gate.foreign and not gate.handles_seen:
+                        if type(target) is list and not gate.foreign:
+                            if gate.handles_seen:
+                                self._values(start, opcode, items)
                             length = len(items)
                             if len(target) + length > max_items or 8 * length > budget.memory_left:
                                 budget.take_items(len(target), length, 8)
@@ -378,7 +382,9 @@ class Machine(Operations):
                         height = base + len(stack) - 1
                         if nesting.top > height:
                             nesting.join(height)
-                        if type(target) is set and not gate.foreign and not gate.handles_seen:
+                        if type(target) is set and not gate.foreign:
+                            if gate.handles_seen:
+                                self._values(start, opcode, items)
                             length = len(items)
                             if len(target) + length > max_items or 72 * length > budget.memory_left:
                                 budget.take_items(len(target), length, 72)
@@ -452,6 +458,46 @@ class Machine(Operations):
                             nesting.remember(length)
                         used += 8
                         push(memo, stack[-1])
+                    elif opcode == 0x81:  # NEWOBJ
+                        value = pop(stack)
+                        key = pop(stack)
+                        budget.memory_left -= used
+                        used = 0
+                        gate.opcode = opcode
+                        gate.position = self.offset + start
+                        self.underflow = False
+                        value = gate.new(key, value, None)
+                        self.underflow = True
+                        self._made(base + len(stack), value)
+                        push(stack, value)
+                        budget.called()
+                    elif opcode == 0x62:  # BUILD
+                        value = pop(stack)
+                        target = stack[-1]
+                        height = base + len(stack) - 1
+                        if nesting.top > height:
+                            nesting.join(height)
+                        budget.memory_left -= used
+                        used = 0
+                        gate.opcode = opcode
+                        gate.position = self.offset + start
+                        self.underflow = False
+                        gate.build(target, value)
+                        self.underflow = True
+                        budget.called()
+                    elif opcode == 0x52:  # REDUCE
+                        value = pop(stack)
+                        key = pop(stack)
+                        budget.memory_left -= used
+                        used = 0
+                        gate.opcode = opcode
+                        gate.position = self.offset + start
+                        self.underflow = False
+                        value = gate.call(key, value)
+                        self.underflow = True
+                        self._made(base + len(stack), value)
+                        push(stack, value)
+                        budget.called()
                     elif opcode == 0x29:  # EMPTY_TUPLE
                         push(stack, ())
                     elif opcode == 0x43:  # SHORT_BINBYTES

@@ -105,6 +105,11 @@ class Operations(Window):
         self.gate.position = self.offset + start
         return self.gate.tuple_of(items)
 
+    def _values(self, start: int, opcode: int, items: list[Any]) -> None:
+        self.gate.opcode = opcode
+        self.gate.position = self.offset + start
+        self.gate.values(items)
+
     def _append(self, start: int, opcode: int, target: Any, items: list[Any]) -> None:
         gate = self.gate
         gate.opcode = opcode
@@ -155,12 +160,6 @@ class Operations(Window):
             self.need(8)
             self.position += 8
             self.open_frame(uint8(self.data, self.position - 8))
-        elif opcode == 0x52:  # REDUCE
-            self._reduce()
-        elif opcode == 0x81:  # NEWOBJ
-            self._new_object(False)
-        elif opcode == 0x62:  # BUILD
-            self._build()
         elif opcode == 0x93:  # STACK_GLOBAL
             name = self.stack.pop()
             module = self.stack.pop()
@@ -196,7 +195,7 @@ class Operations(Window):
             add_items(self.gate.keys, collected, self.gate.values(items))
             self._join_and_push(frozenset(collected), 224)
         elif opcode == 0x92:  # NEWOBJ_EX
-            self._new_object(True)
+            self._new_object_ex()
         elif opcode == 0x69:  # INST
             items = self._close_mark()
             cls = self._find_lines()
@@ -438,10 +437,9 @@ class Operations(Window):
             raise FormatError(f"a global's name is not UTF-8: {quote(module)}, {quote(name)}") from None
         return self._find(*texts)
 
-    def _finish_call(self, result: Any) -> None:
-        """Push what a call gave, in place of the callee and its arguments, which are off the stack."""
-        height = self.base + len(self.stack)
-        deepest = self.nesting.absorb(height)
+    def _made(self, height: int, result: Any) -> None:
+        """Note what a call gave, which goes to *height*: the callee and its arguments are off the stack."""
+        deepest = self.nesting.absorb(height) if self.nesting.top >= height else 0
         if self.gate.lent:
             # It may be one of the arguments, or something that other calls return too.
             self.nesting.unsure += 1
@@ -451,37 +449,25 @@ class Operations(Window):
             self.nesting.opened(height, deepest - 1 if deepest > 2 else 1)
         elif kind not in _LEAVES:
             self.nesting.opened(height, deepest + 1)
-        self.stack.append(result)
-        self.underflow = True
 
-    def _reduce(self) -> None:
-        args = self.stack.pop()
-        callee = self.stack.pop()
-        self._call_out()
-        self._finish_call(self.gate.call(callee, args))
-
-    def _new_object(self, extended: bool) -> None:
-        kwargs = None
-        if extended:
-            kwargs = self.stack.pop()
+    def _new_object_ex(self) -> None:
+        kwargs = self.stack.pop()
         args = self.stack.pop()
         cls = self.stack.pop()
-        if extended and type(kwargs) is not dict:
+        if type(kwargs) is not dict:
             raise FormatError(f"NEWOBJ_EX keyword arguments are {quote(kwargs)}, not a dict")
         self._call_out()
-        self._finish_call(self.gate.new(cls, args, kwargs))
+        self._give(self.gate.new(cls, args, kwargs))
 
     def _instantiate(self, cls: Any, args: list[Any]) -> None:
         self._call_out()
-        self._finish_call(self.gate.instantiate(cls, tuple(args)))
+        self._give(self.gate.instantiate(cls, tuple(args)))
 
-    def _build(self) -> None:
-        state = self.stack.pop()
-        target = self.stack[-1]
-        self.nesting.join(self.base + len(self.stack) - 1)
-        self._call_out()
-        self.gate.build(target, state)
+    def _give(self, result: Any) -> None:
+        """Push what a call gave."""
         self.underflow = True
+        self._made(self.base + len(self.stack), result)
+        self.stack.append(result)
 
     def _persid(self) -> None:
         line = self.line()

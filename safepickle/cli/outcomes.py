@@ -21,9 +21,9 @@ from ..errors import (
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["EXIT_CODES", "exit_code", "worst"]
+__all__ = ["EXIT_CODES", "exit_code", "outcome", "worst"]
 
-OK, DENIED, UNREADABLE, LIMIT, MALFORMED, FAILED, DEFECT = 0, 1, 2, 3, 4, 5, 70
+OK, DENIED, UNREADABLE, LIMIT, MALFORMED, FAILED, FINDINGS, DIFFERS, DEFECT = 0, 1, 2, 3, 4, 5, 6, 7, 70
 
 #: Codes with their meaning, for ``--help``.
 EXIT_CODES = (
@@ -37,6 +37,8 @@ EXIT_CODES = (
     (LIMIT, "limit", "a limit would be exceeded"),
     (MALFORMED, "malformed", "not a well-formed pickle: cut off, empty, followed by other bytes, ..."),
     (FAILED, "failed", "a class or callable that the policy allows raised an exception"),
+    (FINDINGS, "findings", "policy lint warns; or by policy diff, the second policy may allow more"),
+    (DIFFERS, "differs", "by policy diff, the policies differ and the second allows no more"),
     (DEFECT, "defect", "safepickle itself failed: please report it"),
 )
 

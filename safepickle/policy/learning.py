@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .contracts import CONTRACTS
 from .hazards import BOUND, DANGER, hazard_of, is_bounded
+from .names import module_problem, name_problem
 from .observing import Calls, States
-from .rules import Policy, Right, module_problem, name_problem
-from .toml_text import comment, line
+from .rules import Policy, Right
+from .toml_text import comment, line, table
 
 if TYPE_CHECKING:
     from ..inspection.tree import Tree
@@ -210,23 +211,16 @@ def _written(tables: list[tuple[Any, ...]]) -> list[str]:
     for module, rights, keys, name, count in tables:
         if keys:
             written.append((module, name, _table(module, [name], rights, keys, count)))
-    for _, _, table in sorted(written):
-        lines += ["", *table]
+    for _, _, text in sorted(written):
+        lines += ["", *text]
     return lines
 
 
 def _table(
     module: str, names: list[str], rights: tuple[str, ...], keys: dict[str, Any], count: int = 0
 ) -> list[str]:
-    lines = ["[[allow]]", line("module", module), line("names", sorted(names)), line("rights", list(rights))]
-    inner = {key: value for key, value in keys.items() if not isinstance(value, dict)}
-    lines += [line(key, value) for key, value in inner.items()]
-    if keys:
-        lines.insert(1, f"# constraints as seen in {_counted(count, 'call')}")
-    for key, value in keys.items():
-        if isinstance(value, dict):
-            lines += [f"[allow.{key}]", *(line(name, spec) for name, spec in value.items())]
-    return lines
+    content = {"module": module, "names": sorted(names), "rights": list(rights), **keys}
+    return table("allow", content, f"constraints as seen in {_counted(count, 'call')}" if keys else "")
 
 
 def _warnings(withheld: list[Withheld]) -> list[str]:

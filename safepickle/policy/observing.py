@@ -13,6 +13,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from .names import is_dunder
+
 if TYPE_CHECKING:
     from ..inspection.records import Call
 
@@ -196,11 +198,6 @@ class States:
         if not self.same or self.count < ENOUGH_STATES or len(self.pickles) < ENOUGH_STATE_PICKLES:
             return {}
         return {"state": {name: values.wide_spec() for name, values in sorted(self.attributes.items())}}
-
-
-def is_dunder(name: str) -> bool:
-    """Return whether a name is one of the interpreter's hooks, which state never sets."""
-    return name.startswith("__") and name.endswith("__")
 
 
 def _optional(spec: Any) -> Any:

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..errors import PolicyFileError, quote
-from .packs import load_pack, pack_names
+from .offered import offered_pack
+from .packs import load_pack, pack_names, packs_folder
 from .rules import Policy
 
 __all__ = ["Entry", "Source", "flattened", "read_source"]
@@ -107,14 +108,9 @@ def _is_pack(name: str) -> bool:
 
 
 def _pack_path(name: str) -> Path:
-    from . import packs
-
-    folder = getattr(packs, "packs_folder", None) or packs._folder  # noqa: SLF001
-    path: Path = folder() / f"{name}.toml"
+    path = packs_folder() / f"{name}.toml"
     if path.is_file():
         return path
-    from .offered import offered_pack
-
     offered = offered_pack(name)
     if offered is None:
         raise PolicyFileError(f"no such pack: {quote(name)} (there are {', '.join(pack_names())})")

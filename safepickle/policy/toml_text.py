@@ -13,7 +13,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-__all__ = ["comment", "inline", "key", "line"]
+__all__ = ["comment", "document", "inline", "key", "line", "table"]
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 #: Longest line of a comment.
@@ -61,6 +61,37 @@ def line(name: str, value: Any) -> str:
     if isinstance(value, Mapping):
         return short  # an inline table stands on one line in TOML 1.0
     return f"{key(name)} = [\n" + "".join(f"    {inline(item)},\n" for item in value) + "]"
+
+
+def table(header: str, content: Mapping[str, Any], note: str = "") -> list[str]:
+    """Return the lines of one table of an array of tables; tables in it follow what else it holds."""
+    lines = [f"[[{header}]]", *(comment(note) if note else ())]
+    lines += [line(name, value) for name, value in content.items() if not isinstance(value, Mapping)]
+    for name, value in content.items():
+        if isinstance(value, Mapping):
+            lines += [f"[{header}.{key(name)}]", *(line(inner, part) for inner, part in value.items())]
+    return lines
+
+
+def document(content: Mapping[str, Any]) -> str:
+    """Return a whole file: plain keys first, then tables, then arrays of tables."""
+    lines: list[str] = []
+    arrays = {name for name, value in content.items() if _is_tables(value)}
+    for name, value in content.items():
+        if name not in arrays and not isinstance(value, Mapping):
+            lines.append(line(name, value))
+    for name, value in content.items():
+        if isinstance(value, Mapping):
+            lines += ["", f"[{key(name)}]", *(line(inner, part) for inner, part in value.items())]
+    for name in content:
+        if name in arrays:
+            for one in content[name]:
+                lines += ["", *table(name, one)]
+    return "\n".join(lines) + "\n"
+
+
+def _is_tables(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(item, Mapping) for item in value)
 
 
 def comment(words: str) -> list[str]:

@@ -1,4 +1,4 @@
-# ruff: noqa: E501 (tables of cases, one beside the other)
+
 """Laws of policies: how ``|`` and ``&`` decide, that denials beat, that limits are the smaller."""
 
 from __future__ import annotations

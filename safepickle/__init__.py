@@ -54,11 +54,18 @@ __version__ = "0.1.0"
 DEFAULT_PROTOCOL: int = _pickle.DEFAULT_PROTOCOL
 
 if _typing.TYPE_CHECKING:
+    from .auditing import GO_ON_UNENFORCED as GO_ON_UNENFORCED
+    from .auditing import AuditingCodec as AuditingCodec
+    from .auditing import AuditLog as AuditLog
+    from .auditing import AuditReport as AuditReport
     from .inspection.tree import Tree as Tree
     from .inspection.tree import inspect as inspect
 
 #: Names that are imported when they are first asked for, so that ``import safepickle`` stays light.
-_LAZY = {"Tree": ".inspection.tree", "inspect": ".inspection.tree"}
+_LAZY = {
+    **dict.fromkeys(("AuditLog", "AuditReport", "AuditingCodec", "GO_ON_UNENFORCED"), ".auditing"),
+    **dict.fromkeys(("Tree", "inspect"), ".inspection.tree"),
+}
 
 
 def __getattr__(name: str) -> _typing.Any:

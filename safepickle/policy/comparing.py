@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..decoding.emulated import CONSTANTS, EMULATED
 from .contracts import CONTRACTS, STATES
+from .gadgets import gadget_reason
 from .hazards import hazard_of
 from .names import suggestion
 
@@ -177,7 +178,7 @@ def explain(policy: Policy, module: str, name: str) -> Explanation:
         "" if rule is None else rule.reason,
         "" if rule is None else rule.source,
         tuple(_notes(pair)),
-        suggestion(*pair, "refer") if rule is None else "",
+        suggestion(*pair, "refer") if rule is None and gadget_reason(*pair) is None else "",
     )
 
 

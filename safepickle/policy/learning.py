@@ -141,7 +141,7 @@ class Learner:
             if rights:
                 keys = self._keys(pair, use, rights)
                 tables.append((pair[0], rights.labels(), keys, pair[1], use.calls.count))
-        text = "\n".join([*self._head(name), *_written(tables), *_warnings(withheld)]) + "\n"
+        text = "\n".join([*self._head(name, withheld=bool(withheld)), *_written(tables), *_warnings(withheld)]) + "\n"
         return Learned(text, Policy.from_text(text, name=name), tuple(withheld), self._pickles)
 
     def _danger(self, pair: Pair, rights: Right) -> str | None:
@@ -174,11 +174,12 @@ class Learner:
             keys |= use.states.keys()
         return keys
 
-    def _head(self, name: str) -> list[str]:
+    def _head(self, name: str, *, withheld: bool) -> list[str]:
         lines = [
             *comment(f"Learned by `safepickle policy learn` from {_counted(self._pickles, 'pickle')}."),
-            *comment("It allows what they hold and nothing else. Read it before you trust it: what was learned from"),
-            *comment("a hostile file is what that file wanted, but for what is marked below."),
+            *comment("It allows what they hold and nothing else. Read it before you trust it: what was learned"),
+            *comment("from a hostile file is what that file wanted."),
+            *(comment("What is dangerous in them is marked below, and not allowed.") if withheld else ()),
             "schema = 1",
             line("name", name),
         ]

@@ -31,7 +31,7 @@ from .emulated import CONSTANTS, EMULATED
 from .handles import GlobalHandle, HeldTuple, Inert
 from .hashing import KeyGuard
 from .refusals import ADD, ALL_RIGHTS, APPEND, BUILD, CALL, LABELS, NEW, REFER, SETITEM, Refusals
-from .resolving import HASHES, READS, SIZES, import_global, is_plain_id, size_of, traits_of
+from .resolving import HASHES, READS, SIZES, import_global, is_plain_id, size_by, sizer_of, traits_of
 from .state import Shape, check_exception_state, set_state
 
 COMPILING = False
@@ -231,13 +231,13 @@ class Gate(Refusals):
         handle.cost = 64
         if isinstance(target, _NAMED) and handle.contract is None:
             # A re-export under another name is held to the same contract.
-            handle.contract = CONTRACTS.get((str(target.__module__), target.__qualname__))
+            handle.hold_to(CONTRACTS.get((str(target.__module__), target.__qualname__)))
         if isinstance(target, type):
             handle.is_class = True
             handle.cost = 32 + type.__getattribute__(target, "__basicsize__") + 2 * 48
             handle.sized = traits_of(target)
             if isinstance(target, enum.EnumMeta) and handle.contract is None:
-                handle.contract = ENUM
+                handle.hold_to(ENUM)
 
     # -- values ------------------------------------------------------------------------------------------------
 
@@ -366,8 +366,15 @@ class Gate(Refusals):
         target = handle.target if handle.resolved else self.resolve(handle)
         if self.inert:
             return Inert(handle)
-        if handle.contract is not None:
-            refusal = handle.contract.check(args, kwargs if kwargs is not None else {})
+        contract = handle.contract
+        if contract is not None and not (
+            handle.quick is not None
+            and len(args) == 1
+            and kwargs is None
+            and type(args[0]) is handle.quick_type
+            and handle.quick(args[0])
+        ):
+            refusal = contract.check(args, kwargs if kwargs is not None else {})
             if refusal is not None:
                 self.deny(handle, right, f"its arguments are refused: {refusal}")
                 return Inert(handle)
@@ -425,14 +432,15 @@ class Gate(Refusals):
             self.made[id(result)] = (handle, result)
             self.budget.take_memory(100)
             self.foreign = True
-            self.budget.take_memory(size_of(result))
+            self.budget.take_memory(size_by(sizer_of(kind), result))
         elif kind is not handle.registered:
             handle.registered = kind
             self.types[kind] = handle
             if kind.__itemsize__ or kind.__sizeof__ is not object.__sizeof__:
-                # Not of one size: each instance is paid for.
-                handle.registered = None
-                self.budget.take_memory(size_of(result))
+                handle.sizer = sizer_of(kind)
+        if handle.sizer is not None and kind is handle.registered:
+            # Not of one size: each instance is paid for.
+            self.budget.take_memory(size_by(handle.sizer, result))
 
     def emulate_new(self, handle: GlobalHandle, base: type, state: Any) -> Any:
         """``copyreg._reconstructor(cls, base, state)``, which protocols 0 and 1 write; *base* is ours to choose."""

@@ -18,6 +18,7 @@ cdef class Operations(Window):
     cdef Py_ssize_t base
     cdef readonly int protocol
     cdef bint underflow
+    cdef object last_made
 
     cpdef open_stack(self, Gate gate, str encoding, str errors, object buffers)
     cpdef _stop(self)

@@ -73,6 +73,8 @@ class Operations(Window):
         #: Items on the stacks below the present mark.
         self.base = 0
         self.protocol = 0
+        #: The class of the last instance that a call gave.
+        self.last_made: Any = None
         #: Whether an IndexError is the machine's own; not while something is called.
         self.underflow = True
 
@@ -444,10 +446,13 @@ class Operations(Window):
             # It may be one of the arguments, or something that other calls return too.
             self.nesting.unsure += 1
         kind = type(result)
-        if kind in _SETS:
+        if kind is self.last_made:
+            self.nesting.opened(height, deepest + 1)
+        elif kind in _SETS:
             # set(list): a list within a tuple went into it.
             self.nesting.opened(height, deepest - 1 if deepest > 2 else 1)
         elif kind not in _LEAVES:
+            self.last_made = kind
             self.nesting.opened(height, deepest + 1)
 
     def _new_object_ex(self) -> None:

@@ -6,8 +6,8 @@ Rules that hold here:
   policy's fingerprint.
 * A guard sees hostile values. It compares *exact* types, looks only into built-in containers of exact type, and calls
   no method of any other object; a class is found by identity, in modules that are loaded already, and never imported.
-* The work is in proportion to what is looked at, and whoever checks is told how much that was (``spend``), so that a
-  list shared by a million objects is paid for a million times.
+* The work is bounded by the policy's own text, but for items of containers and for patterns: whoever checks is told
+  of those (``spend``), so that a list shared by a million objects is paid for a million times.
 * A refusal is a place and what was expected there; it says no more of the value than its type.
 
 Values are guarded by :class:`Value` and its kin, the arguments of a call by :class:`Arguments` and
@@ -83,14 +83,17 @@ _DICT = type.__dict__["__dict__"]
 class Guard:
     """A constraint. Equal to another of the same text."""
 
-    __slots__ = ("_arguments", "text")
+    __slots__ = ("_arguments", "deep", "text")
 
     #: What it asks for, for messages and the fingerprint.
     text: str
+    #: Whether it looks into lists, dicts or sets, which may change after it has passed them.
+    deep: bool
     _arguments: tuple[Any, ...]
 
-    def _freeze(self, text: str, *arguments: Any) -> None:
+    def _freeze(self, text: str, *arguments: Any, deep: bool = False) -> None:
         object.__setattr__(self, "text", text)
+        object.__setattr__(self, "deep", deep)
         object.__setattr__(self, "_arguments", arguments)
 
     def __setattr__(self, name: str, value: object) -> None:
@@ -300,7 +303,9 @@ class Items(ValueGuard):
         put(self, "_high", MAX_ITEMS if high is None and items is not None else high)
         put(self, "_items", items)
         inside = "" if items is None else f" with items ({items.text})"
-        self._freeze(kind + _length(low, high) + inside, kind, low, high, items)
+        looks_inside = low is not None or high is not None or items is not None
+        deep = (items is not None and items.deep) or (looks_inside and kind not in ("tuple", "frozenset"))
+        self._freeze(kind + _length(low, high) + inside, kind, low, high, items, deep=deep)
 
     def refusal(self, value: Any, spend: Spend) -> Refusal | None:
         if type(value) is not self._type:
@@ -330,14 +335,15 @@ class Elements(ValueGuard):
         found = tuple(elements)
         object.__setattr__(self, "_type", BUILTINS[kind])
         object.__setattr__(self, "_elements", found)
-        self._freeze(f"{kind} of ({'; '.join(guard.text for guard in found)})", kind, found)
+        self._freeze(
+            f"{kind} of ({'; '.join(guard.text for guard in found)})", kind, found, deep=_any_deep(found, kind)
+        )
 
     def refusal(self, value: Any, spend: Spend) -> Refusal | None:
         if type(value) is not self._type:
             return ("", f"wants {self._type.__name__} of {len(self._elements)}, got {_kind(value)}")
         if len(value) != len(self._elements):
             return ("", f"wants {len(self._elements)} elements, has {len(value)}")
-        spend(len(value))
         for index, guard in enumerate(self._elements):
             wrong = guard.refusal(value[index], spend)
             if wrong is not None:
@@ -371,7 +377,7 @@ class Entries(ValueGuard):
         text = "dict" + _length(low, high)
         text += "" if keys is None else f" with keys ({keys.text})"
         text += "" if values is None else f" with values ({values.text})"
-        self._freeze(text, low, high, keys, values)
+        self._freeze(text, low, high, keys, values, deep=looks_inside or low is not None or high is not None)
 
     def refusal(self, value: Any, spend: Spend) -> Refusal | None:
         if type(value) is not dict:
@@ -405,7 +411,7 @@ class Fields(ValueGuard):
         left_out = frozenset(optional)
         object.__setattr__(self, "_guards", MappingProxyType(dict(guards)))
         object.__setattr__(self, "_optional", left_out)
-        self._freeze(f"dict of {_fields_text(guards, left_out)}", dict(guards), tuple(sorted(left_out)))
+        self._freeze(f"dict of {_fields_text(guards, left_out)}", deep=True)
 
     def __reduce__(self) -> Any:
         return (type(self), (dict(self._guards), tuple(sorted(self._optional))))
@@ -413,7 +419,6 @@ class Fields(ValueGuard):
     def refusal(self, value: Any, spend: Spend) -> Refusal | None:
         if type(value) is not dict:
             return ("", f"wants dict, got {_kind(value)}")
-        spend(len(value))
         return _fields_refusal(self._guards, self._optional, value, "[{}]", spend)
 
 
@@ -471,12 +476,12 @@ class Arguments(Guard):
         most = len(self._positional)
         if count < self._required or (count > most and self._rest is None):
             return f"wants {_count(self._required, most if self._rest is None else None, 'argument')}, has {count}"
-        spend(count)
         for index in range(min(count, most)):
             wrong = self._positional[index].refusal(args[index], spend)
             if wrong is not None:
                 return f"args[{index}]{wrong[0]}: {wrong[1]}"
         if self._rest is not None:
+            spend(count)
             for index in range(most, count):
                 wrong = self._rest.refusal(args[index], spend)
                 if wrong is not None:
@@ -519,7 +524,7 @@ class Attributes(Guard):
         left_out = frozenset(optional)
         object.__setattr__(self, "_guards", MappingProxyType(dict(guards)))
         object.__setattr__(self, "_optional", left_out)
-        self._freeze(f"attributes {_fields_text(guards, left_out)}")
+        self._freeze(f"attributes {_fields_text(guards, left_out)}", deep=_any_deep(guards.values()))
 
     def __reduce__(self) -> Any:
         return (type(self), (dict(self._guards), tuple(sorted(self._optional))))
@@ -536,17 +541,21 @@ class Attributes(Guard):
                     return f"wants attributes, got {_kind(part)}"
                 if not fields.keys().isdisjoint(part):
                     return "an attribute stands in it twice"
-                spend(len(part))
+                if len(part) > len(self._guards):
+                    return self._too_many(part)
                 fields.update(part)
         elif type(state) is dict:
             fields = state
         else:
             return f"wants attributes, got {_kind(state)}"
-        spend(len(fields))
         wrong = _fields_refusal(self._guards, self._optional, fields, ".{}", spend)
         if wrong is None:
             return None
         return f"{wrong[0]}: {wrong[1]}" if wrong[0] else wrong[1]
+
+    def _too_many(self, fields: dict[Any, Any]) -> str:
+        wrong = next(key for key in fields if type(key) is not str or key not in self._guards)
+        return f"{quote(wrong)} is not one of {', '.join(self._guards)[:200] or 'none'}"
 
 
 class WholeState(Guard):
@@ -558,7 +567,7 @@ class WholeState(Guard):
 
     def __init__(self, value: ValueGuard) -> None:
         object.__setattr__(self, "_value", value)
-        self._freeze(f"state {value.text}", value)
+        self._freeze(f"state {value.text}", value, deep=value.deep)
 
     def check(self, state: Any, spend: Spend) -> str | None:
         """Return what is wrong with the state, or None."""
@@ -588,7 +597,7 @@ class _Together(ValueGuard):
                 flat.setdefault(f"{type(part).__name__} {part.text}", part)
         found = tuple(flat[text] for text in sorted(flat))
         object.__setattr__(self, "_guards", found)
-        self._freeze(f" {self._word} ".join(f"({guard.text})" for guard in found), found)
+        self._freeze(f" {self._word} ".join(f"({guard.text})" for guard in found), found, deep=_any_deep(found))
 
 
 class AnyOf(_Together):
@@ -711,6 +720,10 @@ def _fields_text(guards: Mapping[str, ValueGuard], optional: frozenset[str]) -> 
     # The order does not count.
     inside = (f"{key!a}{'?' * (key in optional)}: {guards[key].text}" for key in sorted(guards))
     return "{" + "; ".join(inside) + "}"
+
+
+def _any_deep(guards: Iterable[Guard], kind: str = "tuple") -> bool:
+    return kind != "tuple" or any(guard.deep for guard in guards)
 
 
 def _wants(guard: Guard, value: Any) -> str:

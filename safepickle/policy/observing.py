@@ -79,6 +79,8 @@ class _Values:
         words = set(self.words)
         if len(words & set(_NUMBERS)) > 1:
             words |= set(_NUMBERS)
+        if "bytearray" in words:
+            words.add("bytes")  # which of the two is written depends on whether the buffer may be changed
         return _alternatives(words)
 
     def wide_spec(self) -> Any:

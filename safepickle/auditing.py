@@ -346,7 +346,7 @@ def _missing(denials: tuple[Denial, ...], policy: Policy) -> Policy | None:
     for denial in denials:
         pair = denial.pair
         hazard = hazard_of(*pair)
-        if not denial.suggestion or denial.gadget is not None or (hazard is not None and hazard.kind == DANGER):
+        if not denial.suggestion or (hazard is not None and hazard.kind == DANGER):  # known gadgets are hazards
             return None
         if pair in policy.denies or (pair[0], "*") in policy.denies:
             return None

@@ -327,7 +327,7 @@ def test_the_tree_is_paid_for(sp: ModuleType) -> None:
         sp.inspect(data, limits=Limits(max_calls=5000))
     built = b"\x80\x04" + name("a", "B") + b")R" + b"}b" * 10_000 + b"."
     with pytest.raises(LimitError, match="max_memory"):
-        sp.inspect(built, limits=Limits(max_memory="1 MB"))
+        sp.inspect(built, limits=Limits(max_memory="2 MB"))
 
 
 def test_nothing_of_the_input_goes_unescaped_into_a_repr(sp: ModuleType) -> None:

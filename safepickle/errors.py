@@ -237,6 +237,12 @@ class PolicyError(SafePickleError, pickle.UnpicklingError, pickle.PicklingError)
         """A line of policy that would allow the first refused global; empty where nothing can."""
         return self.denials[0].suggestion
 
+    @property
+    def suggestions(self) -> tuple[str, ...]:
+        """The lines of policy that would allow all that was refused, known gadgets left out; to be read first."""
+        lines = {denial.suggestion: None for denial in self.denials if denial.suggestion and denial.gadget is None}
+        return tuple(lines)
+
     def _message(self) -> str:
         first = self.denials[0]
         text = f"policy {quote(self.policy)} refuses {first}"

@@ -28,6 +28,8 @@ __all__ = ["Locator", "pickle_of"]
 
 #: A look at an error takes no longer than this, in seconds.
 MOST_SECONDS = 5.0
+#: Of a file, so much is read once more when something in it is refused; behind a longer pickle there are no paths.
+MOST_BYTES = 16 * 2**20
 
 #: The reason of a denial where neither a rule nor find_class grants anything.
 UNNAMED = "no rule names it"
@@ -114,6 +116,8 @@ class Locator:
 
 def pickle_of(file: Any, length: int) -> bytes | None:
     """Return the *length* bytes before the position of a file, and leave it there; None if it cannot be done."""
+    if length > MOST_BYTES:
+        return None
     try:
         if not file.seekable():
             return None

@@ -118,6 +118,21 @@ def test_files(sp: ModuleType, tmp_path: Any) -> None:
     assert refusal(lambda: sp.load(Broken(data))).path is None
 
 
+def test_big_pickles_are_not_read_twice_from_files(sp: ModuleType, monkeypatch: Any) -> None:
+    data = pickle.dumps([Step(), b"x" * 5000])
+    monkeypatch.setattr(sp.decoding.locating, "MOST_BYTES", 5000)
+    assert refusal(lambda: sp.load(io.BytesIO(data))).path is None
+    assert refusal(lambda: sp.loads(data)).path == "root[0]"
+
+
+def test_lines_to_paste_for_all_of_it(sp: ModuleType) -> None:
+    data = pickled(b"](", call(name("a", "f")), name("os", "system"), new(name("a", "C")) + b"}b", b"e")
+    error = refusal(lambda: sp.loads(data))
+    assert error.suggestions == ('"a:f" = ["call"]', '"a:C" = ["new", "build"]')
+    lines = "\n".join(["schema = 1", "[globals]", *error.suggestions])
+    assert set(Policy.from_text(lines).rules) == {("a", "f"), ("a", "C")}
+
+
 def test_what_has_no_tree_has_no_paths(sp: ModuleType) -> None:
     broken = refusal(lambda: sp.loads(pickle.dumps([Step()], 3)[:-1]))
     assert broken.path is None

@@ -30,6 +30,7 @@ Pair = tuple[str, str]
 
 #: Helpers that the machine emulates; as a call in another shape they are no helpers (S4a).
 _MACHINE_OWN = "it is not called in a form that picklers write"
+_UNBOUNDED = "its arguments have to be bounded, and what was seen of them gives no bound"
 
 
 class Withheld(NamedTuple):
@@ -140,6 +141,9 @@ class Learner:
             rights = self._missing(pair, use.rights)
             if rights:
                 keys = self._keys(pair, use, rights)
+                if rights & (Right.CALL | Right.NEW) and _needs_bound(pair) and "args" not in keys:
+                    withheld.append(Withheld(*pair, use.rights.labels(), len(use.pickles), use.path, _UNBOUNDED))
+                    continue
                 tables.append((pair[0], rights.labels(), keys, pair[1], use.calls.count))
         text = "\n".join([*self._head(name, withheld=bool(withheld)), *_written(tables), *_warnings(withheld)]) + "\n"
         return Learned(text, Policy.from_text(text, name=name), tuple(withheld), self._pickles)
@@ -165,8 +169,7 @@ class Learner:
 
     def _keys(self, pair: Pair, use: _Use, rights: Right) -> dict[str, Any]:
         """Return the constraints of a table that gives these rights."""
-        hazard = hazard_of(*pair)
-        bound = hazard is not None and hazard.kind == BOUND and not is_bounded(*pair)
+        bound = _needs_bound(pair)
         keys: dict[str, Any] = {}
         if rights & (Right.CALL | Right.NEW) and (self._constraints or bound):
             keys |= use.calls.keys(bound=bound)
@@ -193,6 +196,12 @@ class Learner:
             if count:
                 lines += ["", *comment(f"NOTE: {_counted(count, 'pickle')} with {what}.")]
         return lines
+
+
+def _needs_bound(pair: Pair) -> bool:
+    """Return whether a global takes any amount of memory or time where a policy does not bound its arguments."""
+    hazard = hazard_of(*pair)
+    return hazard is not None and hazard.kind == BOUND and not is_bounded(*pair)
 
 
 def _counted(count: int, what: str) -> str:

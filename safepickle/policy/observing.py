@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .names import is_dunder
+from .names import is_dunder, module_problem, name_problem
 
 if TYPE_CHECKING:
     from ..inspection.records import Call
@@ -65,7 +65,8 @@ class _Values:
                 self.inner = self.inner or _Values()
                 for item in value:
                     self.inner.add(item, within=False)
-        elif kind.__name__ == "Global":  # by name, because the package has two forms and a record for each
+        elif kind.__name__ == "Global" and not (module_problem(value.module) or name_problem(value.name)):
+            # By name, because the package has two forms and a record for each.
             self.globals.add(f"{value.module}:{value.name}")
         else:
             self.anything = True
@@ -149,6 +150,8 @@ class Calls:
         """Return the keys of an ``[[allow]]`` that hold calls to what was seen; none where that is no habit."""
         if self.most > MOST_ARGUMENTS or len(self.keywords) >= MOST_ARGUMENTS or not self.count:
             return {}
+        if not all(map(_can_be_a_key, self.keywords)):
+            return {}
         if not bound and (self.count < ENOUGH_CALLS or len(self.pickles) < ENOUGH_PICKLES):
             return {}
         specs = [values.bound_spec() if bound else values.spec() for values in self.arguments]
@@ -190,7 +193,7 @@ class States:
         if not self.same:
             return
         names = frozenset(attributes)
-        self.same = (self.names is None or names == self.names) and not any(map(is_dunder, names))
+        self.same = (self.names is None or names == self.names) and all(map(_can_be_a_key, names))
         self.names = names
         for name, value in attributes.items():
             self.attributes.setdefault(name, _Values()).add(value)
@@ -200,6 +203,11 @@ class States:
         if not self.same or self.count < ENOUGH_STATES or len(self.pickles) < ENOUGH_STATE_PICKLES:
             return {}
         return {"state": {name: values.wide_spec() for name, values in sorted(self.attributes.items())}}
+
+
+def _can_be_a_key(name: str) -> bool:
+    """Return whether a file can constrain an attribute or keyword of this name."""
+    return not is_dunder(name) and not any(0xD800 <= ord(character) <= 0xDFFF for character in name)
 
 
 def _optional(spec: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import datetime
 import itertools
 import pickle
@@ -23,9 +24,9 @@ from hypothesis import strategies as st
 
 import safepickle
 from safepickle.errors import PolicyError, SafePickleError
-from safepickle.policy.hazards import DANGER, hazard_of
+from safepickle.policy.hazards import BOUND, DANGER, hazard_of, is_bounded
 from safepickle.policy.learning import Learned, Learner
-from safepickle.policy.rules import Policy
+from safepickle.policy.rules import Policy, Right
 from safepickle.policy.toml_text import comment, document, inline, key
 
 REAL = Path(__file__).parents[1] / "real"
@@ -220,6 +221,43 @@ def test_scalars_are_taken_together() -> None:
         ]
         (table,) = tomllib.loads(learned(*pickles).text)["allow"]
         assert table["args"] == [wanted]
+
+
+def test_what_cannot_be_bounded_is_withheld() -> None:
+    lesson = learned(pickled(call(name("numpy", "zeros"), call(name("a", "f")))))
+    assert [one.name for one in lesson.withheld] == ["zeros"]
+    assert "have to be bounded" in lesson.text
+
+
+_WORDS = ["a", "B", "__x__", "x y", "os", "system", "numpy", "zeros", "\ud800", "builtins", "list", "deque"]
+
+
+@st.composite
+def programs(draw: Any) -> list[bytes]:
+    """A few kinds of calls with state, each in many pickles: constraints are made of whatever names there are."""
+    word = st.sampled_from(_WORDS)
+    value = st.sampled_from([b"N", b"K\x01", b"]", b")", text("a"), name("a", "__b__"), name("m", "C"), text("\ud800")])
+    called = name(draw(word), draw(word))
+    args = b"(" + b"".join(draw(st.lists(value, max_size=3))) + b"t"
+    kwargs = b"}" + b"".join(text(draw(word)) + draw(value) + b"s" for _ in range(draw(st.integers(0, 2))))
+    made = called + args + (kwargs + b"\x92" if draw(st.booleans()) else draw(st.sampled_from([b"R", b"\x81"])))
+    keys = draw(st.lists(word, max_size=3))
+    made += b"}" + b"".join(text(key_) + draw(value) + b"s" for key_ in keys) + b"b"
+    return [b"\x80\x04](" + made * 3 + b"e."] * draw(st.integers(1, 20))
+
+
+@given(st.lists(programs(), max_size=3))
+def test_whatever_is_learned_is_a_policy_without_warnings(batches: list[list[bytes]]) -> None:
+    learner = Learner()
+    for data in (one for batch in batches for one in batch):
+        with contextlib.suppress(SafePickleError):
+            learner.add(safepickle.inspect(data))
+    lesson = learner.finish()
+    for pair, rule in lesson.policy.rules.items():
+        hazard = hazard_of(*pair)
+        if hazard is not None and rule.rights & (Right.CALL | Right.NEW):
+            assert hazard.kind == BOUND
+            assert is_bounded(*pair) or rule.constrained
 
 
 # -- held back: learn on half, load the other half -------------------------------------------------------------

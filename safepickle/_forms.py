@@ -49,6 +49,7 @@ HOT_MODULES: Final = (
     "safepickle.decoding.machine",
     "safepickle.decoding.session",
     "safepickle.encoding.frames",
+    "safepickle.encoding.keys",
     "safepickle.encoding.containers",
     "safepickle.encoding.encoder",
 )

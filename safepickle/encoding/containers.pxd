@@ -1,6 +1,7 @@
 cimport cython
 
-from safepickle.encoding.frames cimport Frame, Stack, dict_step
+from safepickle.encoding.frames cimport Frame, dict_step
+from safepickle.encoding.keys cimport Keys, is_free
 from safepickle.wire.memo cimport Memo
 from safepickle.wire.output cimport Bounds
 from safepickle.wire.writing cimport Writer
@@ -22,9 +23,9 @@ cdef extern from *:
 cdef bint next_entry(Frame frame) except -1
 cdef bint has_weak_references(obj) noexcept
 
-cdef class Containers(Stack):
-    cdef bint sparing, plain, keep
-    cdef object callee
+cdef class Containers(Keys):
+    cdef bint plain, keep
+    cdef readonly object callee
 
     cdef begin_containers(self, int protocol, Bounds bounds, Memo memo, bint guarded, bint sparing)
     cdef save_other(self, obj, kind)
@@ -68,4 +69,5 @@ cdef class Containers(Stack):
     cdef walk_whole(self, Frame frame)
     @cython.locals(out=Writer)
     cdef walk_table(self, Frame frame)
+    @cython.locals(below=Frame)
     cdef walk_pairs(self, Frame frame)

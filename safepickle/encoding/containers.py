@@ -22,13 +22,17 @@ from ..errors import LimitError
 from ..wire.memo import Memo
 from ..wire.opcodes import BY_NAME
 from ..wire.output import Bounds
-from .frames import Frame, Stack
+from .frames import Frame
+from .keys import Keys
 
 COMPILING = False
 if COMPILING:
     import cython
 else:
     from .._form import cython
+
+if not cython.compiled:
+    from .keys import is_free
 
 _MARK = BY_NAME["MARK"].code
 _POP_MARK = BY_NAME["POP_MARK"].code
@@ -58,18 +62,14 @@ _TABLE = 3
 _PAIRS = 4
 
 
-class Containers(Stack):
-    """Frames, and how the built-in containers are written.
-
-    :param sparing: leave out the memo entries of containers, as long as no code of the data runs.
-    """
+class Containers(Keys):
+    """Frames, and how the built-in containers are written."""
 
     def begin_containers(
         self, protocol: int, bounds: Bounds, memo: Memo | None, guarded: bool, sparing: bool
     ) -> None:
         """Begin one dump."""
-        self.begin_stack(protocol, bounds, memo, guarded)
-        self.sparing = sparing and bool(cython.compiled)
+        self.begin_stack(protocol, bounds, memo, guarded, sparing and bool(cython.compiled))
         #: No persistent_id is asked for each part.
         self.plain = True
         self.keep = True
@@ -121,6 +121,7 @@ class Containers(Stack):
             if self.guarded and obj is not self.callee:
                 self.save_known(obj)
         elif kind is bytearray and self.protocol >= 5:
+            self.objects += 1
             self.out.plain_bytearray(obj, obj)
             self.out.memoize(obj)
         else:
@@ -215,11 +216,14 @@ class Containers(Stack):
             for item in obj:
                 if not out.leaf(item, 2):
                     break
+                if not is_free(item):
+                    self.check_key(obj, item)
                 done += 1
             if done == count:
                 out.put(_ADDITEMS)
                 return
         frame = self.push(_RUN, obj, list(obj), done, count)
+        frame.stage = done
         frame.stop = count if closer != 0 else 0
         frame.closer = closer
         frame.fresh = closer != 0
@@ -238,6 +242,8 @@ class Containers(Stack):
             for item in obj:
                 if not out.leaf(item, 2):
                     break
+                if not is_free(item):
+                    self.check_key(obj, item)
                 done += 1
             if done == count:
                 out.put(_FROZENSET)
@@ -245,6 +251,7 @@ class Containers(Stack):
                     out.memoize(obj)
                 return
         frame = self.push(_WHOLE, obj, tuple(obj), done, count)
+        frame.stage = done
         frame.owners = 3
         frame.fresh = False
         frame.shared = keep
@@ -319,6 +326,9 @@ class Containers(Stack):
         """End a batch and begin the next. Returns False, with the frame gone, when that was the last."""
         out = self.out
         if frame.closer != 0:
+            if frame.many == _ADDITEMS:
+                self.check_keys(frame.items[: frame.index], frame.obj, frame.stage)
+                frame.stage = frame.index
             out.put(frame.closer)
             frame.closer = 0
         if frame.kind == _RUN and frame.end > len(frame.items):
@@ -329,6 +339,8 @@ class Containers(Stack):
             left = self._refill(frame)
         if left <= 0:
             again = frame.again
+            if frame.many == _ADDITEMS:
+                frame.stage = 0
             self.pop()
             if again != 0:
                 self.extra -= 1
@@ -391,6 +403,9 @@ class Containers(Stack):
         obj = frame.items if frame.obj is None else frame.obj
         closer = frame.closer
         shared = frame.shared
+        if closer == _FROZENSET:
+            self.check_keys(items, obj, frame.stage)
+            frame.stage = 0
         self.pop()
         if shared and self.memo is not None and self.memo.find(obj) >= 0:
             # Its own items led back to it: it is in the memo already. Drop what was written of this one.
@@ -411,8 +426,10 @@ class Containers(Stack):
         out = self.out
         while True:
             if frame.stage == 1:
-                # The key has just been written by a frame of its own.
+                # The key has just been written, as something with parts or by a frame of its own.
                 frame.stage = 0
+                if not is_free(frame.key):
+                    self.check_key(frame.obj, frame.key)
                 self.save(frame.value, 3)
                 if self.top is not frame:
                     return
@@ -428,6 +445,8 @@ class Containers(Stack):
                         if self.top is not frame:
                             return
                         frame.stage = 0
+                    if not is_free(key):
+                        self.check_key(frame.obj, key)
                     value = frame.value
                     if not out.leaf(value, 3):
                         self.save_parts(value, 3)
@@ -453,6 +472,10 @@ class Containers(Stack):
             if frame.value is not None:
                 value = frame.value[0]
                 frame.value = None
+                if not is_free(frame.key):
+                    # It belongs to the object whose script is below.
+                    below = self.frames[self.depth - 1]
+                    self.check_key(below.obj, frame.key)
                 self.save(value, 0)
             elif frame.index < frame.stop:
                 pair = frame.items[frame.index]

@@ -25,9 +25,9 @@ from ..wire.memo import Memo
 from ..wire.opcodes import BY_NAME
 from ..wire.output import Bounds
 from ..wire.writing import Writer
-from . import reducing
+from . import conforming, reducing
 from .containers import Containers
-from .frames import Frame
+from .frames import Frame, StartOver
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,6 +67,8 @@ _BYTES = reducing.BYTES
 _NOTE = reducing.NOTE
 _ITEMS = reducing.ITEMS
 _ENTRIES = reducing.ENTRIES
+_KEYS = reducing.KEYS
+_LEVEL = reducing.LEVEL
 
 # What is known of a class: nothing, that its instances are plain, or that they are reduced one by one, by code in C or
 # by any.
@@ -74,10 +76,6 @@ _UNKNOWN = 0
 _PLAIN = 1
 _IN_C = 2
 _REDUCED = 3
-
-
-class _StartOver(Exception):
-    """Code of the data is about to run: sharing can no longer be told from reference counts."""
 
 
 class Encoder(Containers):
@@ -144,15 +142,17 @@ class Encoder(Containers):
         try:
             try:
                 return self._attempt(obj)
-            except _StartOver:
+            except StartOver:
                 self.sparing = False
                 self.keep = True
                 if self.memo is not None:
                     self.memo.clear()
                 self.release()
+                del self.frames[1:]
                 self.objects = 0
                 self.calls = 0
                 self.opcodes = 4
+                self.guard = None
                 self.next_look = 0
                 self._begin_output()
                 return self._attempt(obj)
@@ -204,9 +204,11 @@ class Encoder(Containers):
         self.in_hook = False
         if pid is None:
             return False
+        if self.guarded:
+            conforming.check_persistent_id(pid)
         self.count_call()
         if not self.binary:
-            self.out.put_bytes(reducing.persistent_line(pid, self.guarded))
+            self.out.line(reducing.persistent_line(pid, self.guarded), pid)
             return True
         # The id itself is not asked about again.
         if self.out.leaf(pid, 0):
@@ -216,17 +218,13 @@ class Encoder(Containers):
         self.save_parts(pid, 0)
         return True
 
-    def _ends_sparing(self) -> None:
-        """Call before code of the data runs."""
-        if self.sparing:
-            raise _StartOver
-
     def save_other(self, obj: Any, kind: type) -> None:
         """Write or begin an object that is not of the exact types written without asking anybody."""
         if self.gate is None and self.make_gate is not None:
             self.gate = self.make_gate()
         if self.protocol < 5 and kind in reducing.OLD_FORMS:
-            self._push_script(obj, reducing.old_form(self, obj, kind))
+            self.count_call()
+            self._push_script(obj, reducing.old_form(self, obj, kind), 1)
             return
         if kind is PickleBuffer:
             self._save_buffer(obj)
@@ -252,7 +250,7 @@ class Encoder(Containers):
         reducer = table.get(kind, NotImplemented)
         if reducer is not NotImplemented:
             if reducing.runs_own_code(reducer):
-                self._ends_sparing()
+                self.ends_sparing()
             self.look()
             self.doing = "a reducer of the dispatch table"
             reduced = reducer(obj)  # pyright: ignore[reportOptionalCall]
@@ -274,7 +272,7 @@ class Encoder(Containers):
             self.gate.require_class(kind, self)
         plain = known == _UNKNOWN and reducing.is_plain_class(kind, self.protocol)
         if self.sparing and not plain and known != _IN_C and not reducing.is_trusted(kind):
-            raise _StartOver
+            self.ends_sparing()
         self.look()
         self.doing = "its reduce method"
         reducer: Any
@@ -290,7 +288,7 @@ class Encoder(Containers):
                 reduced = reducer(self.protocol)
         self.doing = ""
         if known == _UNKNOWN:
-            if plain and reducing.confirms_plain_class(obj, kind, reduced):
+            if plain and reducing.confirms_plain_class(obj, kind, reduced) and conforming.sets_attributes(kind):
                 self.classes[kind] = _PLAIN
             else:
                 self.classes[kind] = _IN_C if reducing.is_trusted(kind) else _REDUCED
@@ -335,7 +333,9 @@ class Encoder(Containers):
             return
         self.count_call()
         if not self._save_call(obj, reduced):
-            self._push_script(obj, reducing.script(self, obj, reduced, reducer))
+            # What getattr gives is two levels for the reader: the tuple of its arguments and the result.
+            levels = 2 if type(reduced) is tuple and reduced and reduced[0] is getattr else 1
+            self._push_script(obj, reducing.script(self, obj, reduced, reducer), levels)
 
     def _save_call(self, obj: Any, reduced: Any) -> bool:
         """Begin the most frequent form: a class that has been written before is called with some arguments."""
@@ -346,7 +346,7 @@ class Encoder(Containers):
         if type(func) is not type or type(args) is not tuple or reducing.is_new_helper(func):
             return False
         index = self.memo.find(func)
-        if index < 0 or (self.gate is not None and not self.gate.may_call_again(func)):
+        if index < 0 or (self.gate is not None and self.gate.callees.get(func, _UNKNOWN) is not None):
             return False
         self.open(0, 1)
         self.opcodes += 4
@@ -355,8 +355,8 @@ class Encoder(Containers):
         self.save(args, 2)
         return True
 
-    def _push_script(self, obj: Any, script: list[Any]) -> None:
-        self.open(0, 1)
+    def _push_script(self, obj: Any, script: list[Any], levels: int) -> None:
+        self.open(0, levels)
         self.opcodes += 8
         self.push(_SCRIPT, obj, script, 0, len(script))
 
@@ -398,6 +398,10 @@ class Encoder(Containers):
                 run.closer = 0
                 run.single = _SETITEM
                 run.many = _SETITEMS
+            elif step == _KEYS:
+                self.check_keys(subject, subject, 0)
+            elif step == _LEVEL:
+                self.extra += subject
             elif step == _AGAIN and not out.recall(subject):
                 self.save(subject, 0)
             if self.top is not frame:
@@ -408,6 +412,7 @@ class Encoder(Containers):
         """Write a class, function or other global by its name."""
         found = reducing.find_global(obj, name, self.gate is not None)
         if self.gate is not None:
+            self.gate.check_owners(found, self)
             if obj is not self.callee:
                 self.gate.refer(obj, found, self)
         elif self.protocol >= 2:
@@ -417,12 +422,20 @@ class Encoder(Containers):
                 return
         if self.protocol >= 4 and self.persistent_id is None:
             self.opcodes += 3
+            self.objects += 1
             self.out.text(found[0], 0)
             self.out.text(found[1], 0)
             self.out.put(_STACK_GLOBAL)
             self.out.memoize(obj)
             return
-        self._push_script(obj, reducing.global_script(self, obj, found))
+        # The reader makes a tuple and a call of each dot.
+        dots = found[1].count(".") if self.protocol < 4 else 0
+        self.opcodes += 8 * dots
+        self.objects += dots
+        for _ in range(dots):
+            self.count_object(2)
+            self.count_call()
+        self._push_script(obj, reducing.global_script(self, obj, found), max(1, 2 * dots))
 
     def _save_buffer(self, obj: Any) -> None:
         """Write a PickleBuffer: out of band if the callback takes it, else as bytes or bytearray."""
@@ -433,11 +446,12 @@ class Encoder(Containers):
                 raise EncodingError("PickleBuffer can not be pickled when pointing to a non-contiguous buffer")
             in_band = True
             if self.buffer_callback is not None:
-                self._ends_sparing()
+                self.ends_sparing()
                 self.in_hook = True
                 in_band = bool(self.buffer_callback(obj))
                 self.in_hook = False
             if not in_band:
+                self.objects += 2
                 self.out.put(_NEXT_BUFFER)
                 if raw.readonly:
                     self.out.put(_READONLY_BUFFER)
@@ -445,6 +459,7 @@ class Encoder(Containers):
                 self.out.plain_bytes(raw.tobytes(), obj)
                 self.out.memoize(obj)
             else:
+                self.objects += 1
                 self.out.plain_bytearray(raw.tobytes(), obj)
                 self.out.memoize(obj)
 

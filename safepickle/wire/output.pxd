@@ -183,6 +183,7 @@ cdef class Bounds:
     cdef readonly long long max_bytes, max_calls, max_depth, max_int_bits, max_items, max_memo, max_objects
     cdef readonly long long max_opcodes, max_string
     cdef readonly double max_seconds
+    cdef readonly object limits
 
 cdef class Output:
     cdef Bounds bounds

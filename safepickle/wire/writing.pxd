@@ -171,7 +171,7 @@ cdef extern from *:
 
 cdef int _NONE, _NEWTRUE, _NEWFALSE, _BININT, _BININT1, _BININT2, _LONG1, _LONG4, _BINUNICODE, _BINUNICODE8
 cdef int _SHORT_BINUNICODE, _SHORT_BINBYTES, _BINBYTES, _BINBYTES8, _BYTEARRAY8, _BINGET, _LONG_BINGET, _BINPUT
-cdef int _LONG_BINPUT, _MEMOIZE, _POP
+cdef int _LONG_BINPUT, _MEMOIZE, _POP, _NEWLINE
 cdef Py_ssize_t FRAME_TARGET, _NEW, _NEVER
 
 @cython.final
@@ -206,6 +206,7 @@ cdef class Writer(Output):
     @cython.locals(length=Py_ssize_t)
     cdef int _text_bytes(self, str item) except -1
     cdef int _text_line(self, str item) except -1
+    cpdef int line(self, bytes text, item) except -1
     @cython.locals(index=Py_ssize_t)
     cdef int binary_string(self, item, Py_ssize_t owners) except -1
     @cython.locals(length=Py_ssize_t)

@@ -53,6 +53,7 @@ _LONG_BINGET = BY_NAME["LONG_BINGET"].code
 _BINPUT = BY_NAME["BINPUT"].code
 _LONG_BINPUT = BY_NAME["LONG_BINPUT"].code
 _MEMOIZE = BY_NAME["MEMOIZE"].code
+_NEWLINE = 0x0A
 _POP = BY_NAME["POP"].code
 
 _pack_f8 = struct.Struct(">Bd").pack
@@ -148,7 +149,7 @@ class Writer(Output):
             else:
                 self.buffer.append(_NEWTRUE if item else _NEWFALSE)
         else:
-            self.put_bytes(b"I01\n" if item else b"I00\n")
+            self.line(b"I01" if item else b"I00", item)
 
     def integer(self, item: Any) -> None:
         """Write an int."""
@@ -195,14 +196,14 @@ class Writer(Output):
                 self.put_i4(_LONG4, len(data))
             self.put_bytes(data)
         elif -0x80000000 <= item <= 0x7FFFFFFF:
-            self.put_bytes(b"I%d\n" % item)
+            self.line(b"I%d" % item, item)
         else:
-            self.put_bytes(b"L" + decimal_digits(item) + b"L\n")
+            self.line(b"L" + decimal_digits(item) + b"L", item)
 
     def floating(self, item: Any) -> None:
         """Write a float."""
         if not self.binary:
-            self.put_bytes(b"F" + float.__repr__(item).encode("ascii") + b"\n")
+            self.line(b"F" + float.__repr__(item).encode("ascii"), item)
         elif cython.compiled:
             output_float(self.out, item)
         else:
@@ -269,10 +270,14 @@ class Writer(Output):
         # What ends a line, or a file on DOS, is escaped beyond what the codec does.
         text = item.replace("\\", "\\u005c").replace("\0", "\\u0000").replace("\n", "\\u000a")
         text = text.replace("\r", "\\u000d").replace("\x1a", "\\u001a")
-        data = text.encode("raw-unicode-escape")
-        if len(data) > self.bounds.max_string:
-            self.refuse("max_string", self.bounds.max_string, len(data), item)
-        self.put_bytes(b"V" + data + b"\n")
+        self.line(b"V" + text.encode("raw-unicode-escape"), item)
+
+    def line(self, text: bytes, item: Any) -> None:
+        """Write an opcode whose argument is a line of text (protocol 0)."""
+        if len(text) - 1 > self.bounds.max_string:
+            self.refuse("max_string", self.bounds.max_string, len(text) - 1, item)
+        self.put_bytes(text)
+        self.put(_NEWLINE)
 
     def binary_string(self, item: Any, owners: int) -> None:
         """Write bytes, or a reference to them (protocol 3 and later)."""
@@ -379,7 +384,7 @@ class Writer(Output):
             else:
                 self.buffer.append(_MEMOIZE)
         elif not self.binary:
-            self.put_bytes(b"p%d\n" % index)
+            self.line(b"p%d" % index, item)
         elif index < 256:
             self.put2(_BINPUT, index)
         else:
@@ -401,7 +406,7 @@ class Writer(Output):
     def get_any(self, index: int) -> None:
         """Write a reference to a memo entry in whatever form it takes."""
         if not self.binary:
-            self.put_bytes(b"g%d\n" % index)
+            self.line(b"g%d" % index, None)
         elif index < 256:
             self.put2(_BINGET, index)
         else:

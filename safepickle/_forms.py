@@ -51,6 +51,7 @@ HOT_MODULES: Final = (
     "safepickle.encoding.frames",
     "safepickle.encoding.keys",
     "safepickle.encoding.containers",
+    "safepickle.encoding.usual",
     "safepickle.encoding.encoder",
 )
 

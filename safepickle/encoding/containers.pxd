@@ -15,7 +15,7 @@ cdef extern from *:
     """
     static CYTHON_INLINE int safepickle_weak_references(PyObject *obj) {
         Py_ssize_t offset = Py_TYPE(obj)->tp_weaklistoffset;
-        return offset > 0 && *(PyObject **) ((char *) obj + offset) != NULL;
+        return offset != 0 && *(PyObject **) ((char *) obj + offset) != NULL;
     }
     """
     bint weak_references "safepickle_weak_references"(obj) noexcept
@@ -36,7 +36,7 @@ cdef class Containers(Keys):
     @cython.final
     cdef bint _known(self, obj, Py_ssize_t owners) except -1
     @cython.final
-    cdef bint _known_set(self, obj, Py_ssize_t owners) except -1
+    cdef bint _known_other(self, obj, Py_ssize_t owners) except -1
     @cython.final
     @cython.locals(out=Writer, count=Py_ssize_t, index=Py_ssize_t, closer=cython.int, frame=Frame)
     cdef _save_list(self, list obj)

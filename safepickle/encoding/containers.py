@@ -112,18 +112,19 @@ class Containers(Keys):
             else:
                 self._save_tuple(obj)
         elif kind is set and self.protocol >= 4:
-            if not self._known_set(obj, owners):
+            if not self._known_other(obj, owners):
                 self._save_set(obj, self.keep)
         elif kind is frozenset and self.protocol >= 4:
-            if not self._known_set(obj, owners):
+            if not self._known_other(obj, owners):
                 self._save_frozenset(obj, self.keep)
-        elif self.out.recall(obj):
+        elif self._known_other(obj, owners):
             if self.guarded and obj is not self.callee:
                 self.save_known(obj)
         elif kind is bytearray and self.protocol >= 5:
             self.objects += 1
             self.out.plain_bytearray(obj, obj)
-            self.out.memoize(obj)
+            if self.keep:
+                self.out.memoize(obj)
         else:
             self.save_other(obj, kind)
 
@@ -132,8 +133,8 @@ class Containers(Keys):
         self.keep = self.out.shared(obj, owners)
         return self.keep and self.out.recall(obj)
 
-    def _known_set(self, obj: Any, owners: int) -> bool:
-        # Weak references are not counted, and can hand out a set once more.
+    def _known_other(self, obj: Any, owners: int) -> bool:
+        # Weak references are not counted, and can hand out an object once more.
         self.keep = not self.sparing or self.out.shared(obj, owners) or has_weak_references(obj)
         return self.keep and self.out.recall(obj)
 

@@ -75,7 +75,7 @@ class WriteGate:
         """Refuse to run the code of a class that nothing names."""
         pair, rights = self._rights(kind, None, encoder)
         if not rights:
-            plain = reducing.is_plain_class(kind, 2)
+            plain = reducing.is_usual_class(kind, 2)
             self.deny(pair, "new" if plain else "call", "no rule names the class, so its code is not run", encoder)
 
     def refer(self, obj: Any, found: Found, encoder: Encoder) -> None:
@@ -242,8 +242,9 @@ class WriteGate:
                 factory, rights = self._rights(args[later], None, encoder)
                 if factory not in _FACTORIES and not rights & _RIGHTS["call"]:
                     self.deny(factory, "call", f"a {pair[1]} would call it later", encoder)
-        elif right == "call" and type(func) is type and not conforming.traits_of(func):
-            self.callees[func] = None
+        if right == "call" and type(func) is type and not conforming.traits_of(func):
+            if contract is None or contract.calls_later is None:
+                self.callees[func] = None if contract is None else contract.check
         refusal = conforming.check_sizes(func, args, encoder.bounds.max_items)
         if refusal is not None:
             self.deny(pair, right, f"its arguments are refused: {refusal}", encoder)
@@ -259,12 +260,10 @@ class WriteGate:
                 self.deny(pair, "build", f"its state is refused: {refusal}", encoder)
         conforming.check_state(kind, state, encoder.bounds.max_items)
 
-    def check_plain(self, kind: type, state: dict[Any, Any], encoder: Encoder) -> None:
-        """Grant one more instance of a class whose instances are their ``__dict__``."""
-        self._require(kind, None, "new", encoder)
-        if state:
-            self._require(kind, None, "build", encoder)
-            conforming.check_state(kind, state, encoder.bounds.max_items)
+    def may_restore(self, kind: type, encoder: Encoder) -> bool:
+        """Return whether instances of a class may be made, and given attributes."""
+        rights = self._rights(kind, None, encoder)[1]
+        return bool(rights & _RIGHTS["new"] and rights & _RIGHTS["build"])
 
 
 def _is_emulated(func: Any, args: tuple[Any, ...]) -> bool:

@@ -12,15 +12,17 @@ from __future__ import annotations
 from typing import Any
 
 from ..errors import quote
+from ..wire.opcodes import BY_NAME
 from . import reducing
 
 __all__ = ["ROOT", "join", "key_step", "path_of"]
 
 ROOT = "root"
+_REDUCE = BY_NAME["REDUCE"].code
 #: Steps shown of a path: this many at each end.
 _SHOWN = 12
 
-_RUN, _WHOLE, _TABLE, _PAIRS, _SCRIPT, _RUN_OF_ITEMS = 1, 2, 3, 4, 5, 6
+_CLOSED, _RUN, _WHOLE, _TABLE, _PAIRS, _SCRIPT, _RUN_OF_ITEMS = 0, 1, 2, 3, 4, 5, 6
 
 
 def join(steps: list[str]) -> str:
@@ -50,6 +52,10 @@ def path_of(frames: list[Any], depth: int, offender: Any, current: Any) -> str:
         kind = frame.kind
         if kind == _SCRIPT:
             in_state = _script_step(frame, steps)
+            continue
+        if kind == _CLOSED:
+            # The arguments of a call, or the state of an instance with slots: a pair, not a step of its own.
+            steps.extend([".<args>"] if frame.closer == _REDUCE else [])
             continue
         if kind in (_RUN, _WHOLE, _RUN_OF_ITEMS):
             _item_step(frame, offender if last else None, steps)

@@ -15,7 +15,7 @@ import codecs
 import copyreg
 import functools
 import sys
-from types import BuiltinFunctionType, ModuleType
+from types import BuiltinFunctionType, GetSetDescriptorType, MemberDescriptorType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 from ..errors import EncodingError, LimitError, quote
@@ -138,8 +138,8 @@ def is_trusted(kind: type) -> bool:
     return not flags & _HEAP_TYPE or bool(flags & _IMMUTABLE_TYPE)
 
 
-def is_plain_class(kind: type, protocol: int) -> bool:
-    """Return whether a class leaves reducing to ``object``, so that an instance is its class and its ``__dict__``."""
+def is_usual_class(kind: type, protocol: int) -> bool:
+    """Return whether a class leaves reducing to ``object``, so that an instance is its class and its attributes."""
     if protocol < 2 or issubclass(kind, (list, dict)) or kind.__itemsize__:
         return False
     for name in ("__reduce_ex__", "__reduce__", "__getstate__", "__getattribute__"):
@@ -147,22 +147,40 @@ def is_plain_class(kind: type, protocol: int) -> bool:
             return False
     if lookup(kind, "__getnewargs_ex__") is not None or lookup(kind, "__getnewargs__") is not None:
         return False
-    if not hasattr(type(lookup(kind, "__dict__")), "__set__") or isinstance(lookup(kind, "__dict__"), property):
-        return False
-    return not copyreg._slotnames(kind)  # type: ignore[attr-defined]
+    return slot_members(kind) is not None
 
 
-def confirms_plain_class(obj: Any, kind: type, reduced: Any) -> bool:
-    """Return whether the first instance was reduced as :func:`is_plain_class` says (C code may refuse or differ)."""
+def slot_members(kind: type) -> tuple[tuple[str, Any], ...] | None:
+    """Return the slots that a class and its bases declare; None where looking at attributes may run code."""
+    attributes = lookup(kind, "__dict__")
+    if attributes is not None and type(attributes) is not GetSetDescriptorType:
+        return None
+    members = tuple((name, lookup(kind, name)) for name in copyreg._slotnames(kind))  # type: ignore[attr-defined]
+    if attributes is None and not members:
+        return None
+    for name, member in members:
+        if type(member) is not MemberDescriptorType or (name.startswith("__") and name.endswith("__")):
+            return None
+    return None if members and lookup(kind, "__getattr__") is not None else members
+
+
+def confirms_usual_class(obj: Any, kind: type, reduced: Any) -> bool:
+    """Return whether the first instance was reduced as :func:`is_usual_class` says (C code may refuse or differ)."""
     return (
         type(reduced) is tuple
         and len(reduced) >= 3
         and reduced[0] is copyreg.__newobj__  # type: ignore[attr-defined]
-        and type(obj).__call__ is not None
         and reduced[1] == (kind,)
-        and (reduced[2] is None or reduced[2] is object.__getattribute__(obj, "__dict__"))
+        and _confirms_state(obj, kind, reduced[2])
         and not any(part is not None for part in reduced[3:])
     )
+
+
+def _confirms_state(obj: Any, kind: type, state: Any) -> bool:
+    if type(state) is tuple:
+        members = dict(slot_members(kind) or ())
+        return len(state) == 2 and type(state[1]) is dict and state[1].keys() <= members.keys()
+    return state is None or (kind.__dictoffset__ != 0 and state is object.__getattribute__(obj, "__dict__"))
 
 
 # -- scripts ---------------------------------------------------------------------------------------------------

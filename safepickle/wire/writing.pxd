@@ -206,6 +206,8 @@ cdef class Writer(Output):
     @cython.locals(length=Py_ssize_t)
     cdef int _text_bytes(self, str item) except -1
     cdef int _text_line(self, str item) except -1
+    @cython.locals(bits=cython.longlong)
+    cdef int digits(self, bytes text, item) except -1
     cpdef int line(self, bytes text, item) except -1
     @cython.locals(index=Py_ssize_t)
     cdef int binary_string(self, item, Py_ssize_t owners) except -1

@@ -149,7 +149,7 @@ class Writer(Output):
             else:
                 self.buffer.append(_NEWTRUE if item else _NEWFALSE)
         else:
-            self.line(b"I01" if item else b"I00", item)
+            self.digits(b"I01" if item else b"I00", item)
 
     def integer(self, item: Any) -> None:
         """Write an int."""
@@ -196,9 +196,9 @@ class Writer(Output):
                 self.put_i4(_LONG4, len(data))
             self.put_bytes(data)
         elif -0x80000000 <= item <= 0x7FFFFFFF:
-            self.line(b"I%d" % item, item)
+            self.digits(b"I%d" % item, item)
         else:
-            self.line(b"L" + decimal_digits(item) + b"L", item)
+            self.digits(b"L" + decimal_digits(item) + b"L", item)
 
     def floating(self, item: Any) -> None:
         """Write a float."""
@@ -271,6 +271,13 @@ class Writer(Output):
         text = item.replace("\\", "\\u005c").replace("\0", "\\u0000").replace("\n", "\\u000a")
         text = text.replace("\r", "\\u000d").replace("\x1a", "\\u001a")
         self.line(b"V" + text.encode("raw-unicode-escape"), item)
+
+    def digits(self, text: bytes, item: Any) -> None:
+        """Write an int or bool as a line. The reader takes its size from the number of digits, before it converts."""
+        bits = (len(text.strip(b"-IL")) - 1) * 332192 // 100000 + 1
+        if bits > self.bounds.max_int_bits:
+            self.refuse("max_int_bits", self.bounds.max_int_bits, bits, item)
+        self.line(text, item)
 
     def line(self, text: bytes, item: Any) -> None:
         """Write an opcode whose argument is a line of text (protocol 0)."""

@@ -22,6 +22,7 @@ from encoding.values import Listed, Mapped, Named, Point, Reduces, keys, make, p
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from safepickle.policy.contracts import CONTRACTS
 from safepickle.policy.rules import Right, Rule
 
 HERE = Point.__module__
@@ -415,3 +416,36 @@ def test_standard_values_at_every_protocol(sp: ModuleType, protocol: int) -> Non
 def test_an_invalid_date_is_not_written(sp: ModuleType) -> None:
     broken = datetime.date(b"\x00\x00\x01\x01")  # type: ignore[call-overload]
     refused_by_both(sp, [datetime.date(2020, 1, 1), broken], sp.Policy.packs("stdlib"))
+
+
+packed = st.lists(
+    st.integers(0, 255) | st.sampled_from([0, 1, 2, 7, 12, 23, 24, 28, 29, 30, 31, 32, 59, 60, 128 + 2]),
+    min_size=3, max_size=11,
+).map(bytes)  # fmt: skip
+zones = st.sampled_from([(), (datetime.UTC,), (None,), ("UTC",), (datetime.UTC, datetime.UTC)])
+numbers = st.from_regex(r"[+-]?[0-9.]{0,8}(?:[Ee][0-9]+)?", fullmatch=True) | st.text("0123456789.-\u0663", max_size=70)
+many = st.integers(-2, 2**20) | st.booleans() | st.sampled_from([86_399, 86_400, 999_999, 10**6, 2**70, "1"])
+
+
+@settings(max_examples=2000, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    func=st.sampled_from([datetime.datetime, datetime.date, datetime.time, datetime.timedelta, decimal.Decimal]),
+    args=st.tuples(packed).flatmap(lambda args: zones.map(lambda zone: args + zone))
+    | st.tuples(numbers)
+    | st.tuples(many, many, many)
+    | st.tuples(st.text() | st.integers() | st.none() | packed),
+)
+def test_usual_arguments_are_those_of_the_contract(sp: ModuleType, func: Any, args: tuple[Any, ...]) -> None:
+    usual = sys.modules[f"{sp.__name__}.encoding.usual"]
+    contract = CONTRACTS[func.__module__, func.__qualname__]
+    if usual.is_usual(func, args):
+        assert contract.check(args, {}) is None
+
+
+def test_usual_arguments_are_seen(sp: ModuleType) -> None:
+    usual = sys.modules[f"{sp.__name__}.encoding.usual"]
+    now = datetime.datetime(2024, 12, 31, 23, 59, 59, 999_999, datetime.UTC).replace(tzinfo=None)
+    for value in (now, now.replace(tzinfo=datetime.UTC), now.date(), now.time(), decimal.Decimal("-1.50")):
+        func, args = value.__reduce_ex__(4)  # type: ignore[misc]
+        assert usual.is_usual(func, args)
+    assert usual.is_usual(datetime.timedelta, (3, 86_399, 999_999))

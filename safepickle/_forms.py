@@ -53,6 +53,7 @@ HOT_MODULES: Final = (
     "safepickle.encoding.containers",
     "safepickle.encoding.usual",
     "safepickle.encoding.encoder",
+    "safepickle.encoding.session",
 )
 
 #: Modules that both forms have in common, a package with all that is in it.

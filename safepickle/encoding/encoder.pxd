@@ -66,6 +66,11 @@ cdef class Encoder(Containers):
     cdef public bint in_hook
     cdef dict classes, members, callees
 
+    cdef begin(
+        self, int protocol, Bounds bounds, make_gate, Memo memo, file_write, bint fix_imports, buffer_callback,
+        bint one_shot
+    )
+    @cython.locals(out=Writer)
     cdef _begin_output(self)
     cpdef set_hooks(self, persistent_id, reducer_override, dispatch_table, bint binary)
     cpdef dump(self, obj)
@@ -96,3 +101,8 @@ cdef class Encoder(Containers):
     @cython.locals(found=tuple, dots=Py_ssize_t)
     cdef _save_global(self, obj, name)
     cdef int _save_buffer(self, obj) except -1
+
+@cython.locals(encoder=Encoder)
+cpdef Encoder new_encoder(
+    int protocol, Bounds bounds, make_gate, Memo memo, file_write, bint fix_imports, buffer_callback, bint one_shot
+)

@@ -98,7 +98,7 @@ class Encoder(Containers):
     :param one_shot: the memo is not used again: entries that nothing can refer to may be left out.
     """
 
-    def __init__(
+    def begin(
         self,
         protocol: int,
         bounds: Bounds,
@@ -109,6 +109,7 @@ class Encoder(Containers):
         buffer_callback: Callable[[Any], Any] | None,
         one_shot: bool,
     ) -> None:
+        """Begin one dump."""
         # Text and bytes without a second owner are never memoized in one shot. Containers neither, where the encoder
         # can start over; protocols 0 to 2 are for Python 2 too and are written byte for byte as pickle does.
         self.begin_containers(
@@ -126,17 +127,17 @@ class Encoder(Containers):
         self.table: Any = copyreg.dispatch_table
         #: A hook of the user's is running: what it raises is not ours to change.
         self.in_hook = False
-        self.classes: dict[type, int] | None = None
+        self.classes: Any = None
         #: Slots by class, where its instances are their slots.
-        self.members: dict[type, tuple[tuple[str, Any], ...]] = {}
+        self.members: Any = None
         #: What is still to be asked of the arguments of a class that has been called before, or None.
-        self.callees: dict[type, Any] = {}
+        self.callees: Any = None
         self._begin_output()
 
     def _begin_output(self) -> None:
-        self.out = Writer.__new__(Writer).start(
-            self.protocol, self.binary, self.bounds, self.memo, self.file_write, self.one_shot
-        )
+        out = Writer.__new__(Writer)
+        out.start(self.protocol, self.binary, self.bounds, self.memo, self.file_write, self.one_shot)
+        self.out = out
 
     def save_known(self, obj: Any) -> None:
         """A global that was written for one use may be referred to for another."""
@@ -239,7 +240,11 @@ class Encoder(Containers):
 
     def save_other(self, obj: Any, kind: type) -> None:
         """Write or begin an object that is not of the exact types written without asking anybody."""
-        if self.classes is not None and self._save_usual(obj, kind):
+        if self.classes is None:
+            self.classes = {}
+            self.members = {}
+            self.callees = {}
+        elif self._save_usual(obj, kind):
             return
         if self.gate is None and self.make_gate is not None:
             self.gate = self.make_gate()
@@ -283,8 +288,6 @@ class Encoder(Containers):
         self._save_instance(obj, kind)
 
     def _save_instance(self, obj: Any, kind: type) -> None:
-        if self.classes is None:
-            self.classes = {}
         known = self.classes.get(kind, _UNKNOWN)
         if self.gate is not None and known == _UNKNOWN and kind not in reducing.EXEMPT:
             self.gate.require_class(kind, self)
@@ -317,16 +320,16 @@ class Encoder(Containers):
         """Note that instances of a class are their attributes, if the policy lets them be made and given those."""
         members = reducing.slot_members(kind)
         if members is None or (self.gate is not None and not self.gate.may_restore(kind, self)):
-            self.classes[kind] = _REDUCED  # type: ignore[index]
+            self.classes[kind] = _REDUCED
         elif members:
             self.members[kind] = members
-            self.classes[kind] = _SLOTTED  # type: ignore[index]
+            self.classes[kind] = _SLOTTED
         else:
-            self.classes[kind] = _PLAIN  # type: ignore[index]
+            self.classes[kind] = _PLAIN
 
     def _save_usual(self, obj: Any, kind: type) -> bool:
         """Write an instance of a class of which all is known; False, with nothing written, for another."""
-        known = self.classes.get(kind, _UNKNOWN)  # type: ignore[union-attr]
+        known = self.classes.get(kind, _UNKNOWN)
         if known in (_UNKNOWN, _REDUCED) or self.reducer_override is not NotImplemented:
             return False
         if kind in self.table:
@@ -583,6 +586,22 @@ class Encoder(Containers):
                 self.objects += 1
                 self.out.plain_bytearray(raw.tobytes(), obj)
                 self.out.memoize(obj)
+
+
+def new_encoder(
+    protocol: int,
+    bounds: Bounds,
+    make_gate: Callable[[], WriteGate] | None,
+    memo: Memo | None,
+    file_write: Callable[[Any], Any] | None,
+    fix_imports: bool,
+    buffer_callback: Callable[[Any], Any] | None,
+    one_shot: bool,
+) -> Encoder:
+    """Return an encoder for one dump; the parameters are those of the class."""
+    encoder = Encoder.__new__(Encoder)
+    encoder.begin(protocol, bounds, make_gate, memo, file_write, fix_imports, buffer_callback, one_shot)
+    return encoder
 
 
 if not cython.compiled:

@@ -118,8 +118,9 @@ class Stack:
         self.opcodes = 4
         self.next_look = min(_INTERVAL, bounds.max_objects + 1)
         self.started = 0.0
-        self.frames = [Frame()]
-        self.top = self.frames[0]
+        #: By depth; there is none at depth 0.
+        self.frames: list[Any] = [None]
+        self.top: Frame = None  # type: ignore[assignment]
         self.depth = 0
         #: Levels beyond the number of frames.
         self.extra = 0
@@ -190,8 +191,8 @@ class Stack:
         """Put a frame on top, and return it."""
         depth = self.depth + 1
         if depth == len(self.frames):
-            self.frames.append(Frame())
-        frame = self.frames[depth]
+            self.frames.append(Frame.__new__(Frame) if cython.compiled else Frame())
+        frame: Frame = self.frames[depth]
         frame.kind = kind
         frame.obj = obj
         frame.items = items

@@ -126,3 +126,5 @@ cdef class Memo:
     cpdef Py_ssize_t find(self, item) noexcept
     cpdef clear(self)
     cpdef dict as_dict(self)
+
+cpdef Memo new_memo()

@@ -23,6 +23,7 @@ cdef extern from *:
 cdef bint next_entry(Frame frame) except -1
 cdef bint has_weak_references(obj) noexcept
 
+@cython.no_gc
 cdef class Containers(Keys):
     cdef bint plain, keep
     cdef readonly object callee

@@ -57,6 +57,7 @@ cdef extern from *:
     object slot_value "safepickle_slot_value"(object member, object obj, object missing)
 
 @cython.final
+@cython.no_gc
 cdef class Encoder(Containers):
     cdef object make_gate
     cdef readonly object gate

@@ -124,7 +124,7 @@ class Encoder(Containers):
         self.persistent_id: Any = None
         #: NotImplemented where there is none: what is set to None fails when it is called, as in pickle.
         self.reducer_override: Any = NotImplemented
-        self.table: Any = copyreg.dispatch_table
+        self.table: Any = None
         #: A hook of the user's is running: what it raises is not ours to change.
         self.in_hook = False
         self.classes: Any = None
@@ -244,6 +244,8 @@ class Encoder(Containers):
             self.classes = {}
             self.members = {}
             self.callees = {}
+            if self.table is None:
+                self.table = copyreg.dispatch_table
         elif self._save_usual(obj, kind):
             return
         if self.gate is None and self.make_gate is not None:

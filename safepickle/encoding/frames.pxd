@@ -10,6 +10,7 @@ cdef Py_ssize_t _INTERVAL, _FIRST_SEARCH
 cdef int _SIMPLE
 
 @cython.final
+@cython.no_gc
 cdef class Frame:
     cdef readonly object obj, items, iterator, key, value
     cdef readonly Py_ssize_t index, stop, end, owners, stage
@@ -32,6 +33,7 @@ cdef inline bint dict_step(Frame frame) except -1:
     frame.value = <object>value
     return True
 
+@cython.no_gc
 cdef class Stack:
     cdef readonly int protocol
     cdef readonly bint binary, guarded

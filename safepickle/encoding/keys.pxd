@@ -31,6 +31,7 @@ cdef extern from *:
 
 cdef frozenset _FREE, _DATA
 
+@cython.no_gc
 cdef class Keys(Stack):
     @cython.final
     cdef int check_key(self, container, key) except -1

@@ -185,6 +185,7 @@ cdef class Bounds:
     cdef readonly double max_seconds
     cdef readonly object limits
 
+@cython.no_gc
 cdef class Output:
     cdef Bounds bounds
     cdef object file_write

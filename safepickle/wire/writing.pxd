@@ -175,6 +175,7 @@ cdef int _LONG_BINPUT, _MEMOIZE, _POP, _NEWLINE
 cdef Py_ssize_t FRAME_TARGET, _NEW, _NEVER
 
 @cython.final
+@cython.no_gc
 cdef class Writer(Output):
     cdef readonly int protocol
     cdef public bint binary

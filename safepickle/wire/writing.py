@@ -211,16 +211,41 @@ class Writer(Output):
 
     def text(self, item: Any, owners: int) -> None:
         """Write a str, or a reference to it."""
-        if cython.compiled:
-            index = self.index_of(item, owners)
-        else:
-            index = _NEVER if self.memo is None else self.memo.entries.get(id(item), _NEW)
+        if not cython.compiled and self.free_text >= 0 and self.memo is not None:
+            self._short_text(item)
+            return
+        index = self.index_of(item, owners)
         if index >= 0:
             self.get(index)
         else:
             self.plain_text(item)
             if index == _NEW:
                 self.memoize(item)
+
+    def _short_text(self, item: Any) -> None:
+        """Write a str, or a reference to it: the Python form's one call for what the methods below do."""
+        memo: Any = self.memo
+        index = memo.entries.get(id(item), _NEW)
+        if index >= 0:
+            self.get(index)
+            return
+        if len(self.buffer) >= self.next_stop:
+            self.boundary()
+        data = item.encode("utf-8", "surrogatepass")
+        length = len(data)
+        index = memo.count
+        if length > 0xFF or length > self.free_text or index >= self.bounds.max_memo:
+            self.any_text(item)
+            self.memoize(item)
+            return
+        buffer = self.buffer
+        buffer.append(_SHORT_BINUNICODE)
+        buffer.append(length)
+        buffer += data
+        buffer.append(_MEMOIZE)
+        memo.entries[id(item)] = index
+        memo.kept.append(item)
+        memo.count = index + 1
 
     def plain_text(self, item: Any) -> None:
         """Write a str."""

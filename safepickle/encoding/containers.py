@@ -74,6 +74,12 @@ class Containers(Keys):
         self.plain = True
         self.keep = True
         self.callee: Any = None
+        #: The entry at which the walk through a flat dict stopped, and whether its key has been written.
+        self.entry_key: Any = None
+        self.entry_value: Any = None
+        self.entry_written = False
+        if not cython.compiled:
+            self.entry_iterator: Any = None
 
     def save_other(self, obj: Any, kind: type) -> None:
         """Write or begin an object of another type."""
@@ -185,8 +191,36 @@ class Containers(Keys):
             out.put(_DICT)
         if self.keep:
             out.memoize(obj)
-        if count > 0:
+        if count == 0:
+            return
+        if not self.plain or not self.binary or count > _BATCH:
             self.push_table(obj, count)
+            return
+        # As for lists: short and flat ones need no frame.
+        closer = _SETITEM
+        if count > 1:
+            out.put(_MARK)
+            closer = _SETITEMS
+        self.current = obj
+        done = dict_atoms(self, out, obj, count)
+        if done == count:
+            out.put(closer)
+            return
+        frame = self.push_table(obj, count)
+        frame.index = done + 1
+        frame.stop = count
+        frame.closer = closer
+        frame.stage = 1
+        frame.key = key = self.entry_key
+        frame.value = self.entry_value
+        self.entry_key = None
+        self.entry_value = None
+        if cython.compiled:
+            frame.table_position = self.entry_position
+        else:
+            frame.iterator = self.entry_iterator
+        if not self.entry_written:
+            self.save_parts(key, 3)
 
     def push_table(self, obj: Any, count: int) -> Frame:
         frame = self.push(_TABLE, obj, None, 0, count)
@@ -490,6 +524,25 @@ class Containers(Keys):
                 return
             if self.top is not frame:
                 return
+
+
+if not cython.compiled:
+    # This is C in the compiled form.
+
+    def dict_atoms(containers: Any, out: Any, obj: dict[Any, Any], count: int) -> int:
+        """Write entries of a dict up to the first one that has parts; return how many."""
+        done = 0
+        containers.entry_iterator = iterator = iter(obj.items())
+        for key, value in iterator:
+            containers.entry_written = out.leaf(key, 2)
+            if not containers.entry_written or not out.leaf(value, 2):
+                containers.entry_key = key
+                containers.entry_value = value
+                return done
+            if type(key) is not str and not is_free(key):
+                containers.check_key(obj, key)
+            done += 1
+        return done
 
 
 def next_entry(frame: Frame) -> bool:

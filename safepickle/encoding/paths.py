@@ -42,7 +42,7 @@ def path_of(frames: list[Any], depth: int, offender: Any, current: Any) -> str:
     """Return the path of what is being written.
 
     :param offender: a value without parts that was refused, or None.
-    :param current: a list or tuple that was tried without a frame, or None.
+    :param current: a list, tuple or dict that was tried without a frame, or None.
     """
     steps: list[str] = []
     in_state = False
@@ -66,6 +66,8 @@ def path_of(frames: list[Any], depth: int, offender: Any, current: Any) -> str:
         index = _index_of(current, offender, 0)
         if index >= 0:
             steps.append(f"[{index}]")
+    if offender is not None and type(current) is dict and not (depth > 0 and frames[depth].obj is current):
+        steps.extend(_entry_of(current, offender))
     return join(steps)
 
 
@@ -78,6 +80,15 @@ def _index_of(items: Any, offender: Any, start: int) -> int:
         if items[index] is offender:
             return index
     return -1
+
+
+def _entry_of(entries: dict[Any, Any], offender: Any) -> list[str]:
+    for key, value in entries.items():
+        if value is offender:
+            return [key_step(key)]
+        if key is offender:
+            return [f".<key {quote(key)}>"]
+    return []
 
 
 def _item_step(frame: Any, offender: Any, steps: list[str]) -> None:

@@ -1,7 +1,7 @@
 cimport cython
 from cpython.object cimport PyObject
 
-from safepickle.wire.memo cimport Memo, table_add, table_find
+from safepickle.wire.memo cimport Memo, table_add, table_claim, table_find
 from safepickle.wire.output cimport Bounds, Buffer, Output, output_put, output_put2
 
 cdef extern from *:
@@ -200,7 +200,7 @@ cdef class Writer(Output):
     cdef int large_integer(self, item) except -1
     cpdef int write_float(self, item) except -1
     cdef inline int floating(self, item) except -1
-    @cython.locals(index=Py_ssize_t)
+    @cython.locals(memo=Memo, index=Py_ssize_t)
     cdef inline int text(self, item, Py_ssize_t owners) except -1
     cdef inline int plain_text(self, item) except -1
     cdef int any_text(self, item) except -1
@@ -222,7 +222,9 @@ cdef class Writer(Output):
     @cython.locals(index=Py_ssize_t)
     cdef bint recall_over(self, item) except -1
     @cython.locals(memo=Memo, index=Py_ssize_t)
-    cdef memoize(self, item)
+    cdef int memoize(self, item) except -1
+    @cython.locals(memo=Memo, index=Py_ssize_t)
+    cdef int put_index(self, Py_ssize_t index, item) except -1
     cdef inline int get(self, Py_ssize_t index) except -1
     cdef int get_any(self, Py_ssize_t index) except -1
     cdef inline Py_ssize_t index_of(self, item, Py_ssize_t owners) noexcept

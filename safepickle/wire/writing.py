@@ -211,16 +211,23 @@ class Writer(Output):
 
     def text(self, item: Any, owners: int) -> None:
         """Write a str, or a reference to it."""
-        if not cython.compiled and self.free_text >= 0 and self.memo is not None:
+        if cython.compiled:
+            memo = self.memo
+            if memo is None or (self.sparing and reference_count(item) <= owners):
+                self.plain_text(item)
+            else:
+                # Looked up and added in one step.
+                index = table_claim(memo.table, item, memo.count)
+                if index >= 0:
+                    self.get(index)
+                else:
+                    self.plain_text(item)
+                    self.put_index(memo.count, item)
+        elif self.free_text >= 0 and self.memo is not None:
             self._short_text(item)
-            return
-        index = self.index_of(item, owners)
-        if index >= 0:
-            self.get(index)
-        else:
+        elif not self.recall(item):
             self.plain_text(item)
-            if index == _NEW:
-                self.memoize(item)
+            self.memoize(item)
 
     def _short_text(self, item: Any) -> None:
         """Write a str, or a reference to it: the Python form's one call for what the methods below do."""
@@ -399,17 +406,20 @@ class Writer(Output):
     def memoize(self, item: Any) -> None:
         """Note that the reader has *item* on top of its stack, and tell it to note that too."""
         memo = self.memo
-        if memo is None:
-            return
-        index = memo.count
+        if memo is not None:
+            index = memo.count
+            if cython.compiled:
+                table_add(memo.table, item, index)
+            else:
+                memo.entries[id(item)] = index
+                memo.kept.append(item)
+            self.put_index(index, item)
+
+    def put_index(self, index: int, item: Any) -> None:
+        """Tell the reader to note what is on top of its stack, as entry *index*, which has been added to the memo."""
         if index >= self.bounds.max_memo:
             self.refuse("max_memo", self.bounds.max_memo, index + 1, item)
-        if cython.compiled:
-            table_add(memo.table, item, index)
-        else:
-            memo.entries[id(item)] = index
-            memo.kept.append(item)
-        memo.count = index + 1
+        self.memo.count = index + 1  # type: ignore[union-attr]
         if self.protocol >= 4:
             if cython.compiled:
                 output_put(self.out, _MEMOIZE)

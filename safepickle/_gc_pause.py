@@ -4,8 +4,8 @@ Rules that hold here:
 
 * The collector would walk the growing data over and over, and find nothing. While at least one load or dump runs
   it is paused; when the last one ends it is as it was before the first one began.
-* If somebody else enables or disables it meanwhile, that is respected: it is only ever enabled again if we
-  disabled it.
+* It is only ever enabled again if it was enabled before. Code that switches it off while a load or dump runs in
+  another thread cannot be told from us, and finds it on again afterwards.
 """
 
 from __future__ import annotations

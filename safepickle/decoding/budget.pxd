@@ -3,17 +3,23 @@ cimport cython
 cdef Py_ssize_t SLICE, LEAF_BYTES
 
 @cython.final
+@cython.freelist(8)
 cdef class Budget:
     cdef public object limits
     cdef readonly Py_ssize_t max_bytes, max_depth, max_items, max_string, max_int_bits, max_memo
     cdef public Py_ssize_t memory_left, objects_left, opcodes_left, calls_left, hash_work_left, since_clock
     cdef public double deadline
+    cdef readonly double seconds
+    cdef readonly bint bounds_hashing
 
+    @cython.locals(budget=Budget)
+    cpdef Budget renewed(self)
     cpdef refuse(self, str limit, Py_ssize_t asked)
     cpdef overdrawn(self, str limit, Py_ssize_t left, Py_ssize_t asked)
     @cython.locals(steps=Py_ssize_t)
     cpdef Py_ssize_t next_slice(self, Py_ssize_t used) except -1
     cpdef look_at_clock(self)
+    cpdef called(self)
     cpdef take_memory(self, Py_ssize_t amount)
     cpdef take_object(self, Py_ssize_t amount)
     cpdef take_string(self, Py_ssize_t length, Py_ssize_t amount)

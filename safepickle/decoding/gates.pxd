@@ -3,20 +3,38 @@ from safepickle.decoding.budget cimport Budget
 from safepickle.decoding.handles cimport GlobalHandle, HeldTuple, Inert
 from safepickle.decoding.hashing cimport KeyGuard
 from safepickle.decoding.refusals cimport Refusals
-from safepickle.decoding.state cimport set_state
+from safepickle.decoding.state cimport Shape, check_exception_state, set_state
+
+cdef extern from *:
+    """
+    static PyObject *safepickle_new_instance(PyObject *cls, PyObject *args, PyObject *kwargs) {
+        newfunc make;
+        if (!PyType_Check(cls) || (make = ((PyTypeObject *)cls)->tp_new) == NULL) {
+            PyErr_SetString(PyExc_TypeError, "a class that makes no instances");
+            return NULL;
+        }
+        return make((PyTypeObject *)cls, args, kwargs == Py_None ? NULL : kwargs);
+    }
+    """
+    object new_instance "safepickle_new_instance"(object cls, tuple args, object kwargs)
 
 cdef int REFER, CALL, NEW, BUILD, APPEND, SETITEM, ADD, ALL_RIGHTS, READS, SIZES, HASHES
+
+cpdef bint is_object(GlobalHandle handle) except -1
 
 cdef class Gate(Refusals):
     cdef readonly KeyGuard keys
     cdef object find_class, persistent_load
     cdef bint fix_imports
-    cdef readonly bint strict, foreign, handles_seen
+    cdef readonly bint strict, foreign, handles_seen, lent
     cdef public bint in_hook
     cdef readonly dict handles
-    cdef dict states, filled
+    cdef dict shapes, filled
     cdef readonly long long calls
 
+    cpdef open_gate(
+        self, object policy, Budget budget, object find_class, object persistent_load, bint fix_imports, bint inert
+    )
     cpdef find(self, object module, object name, int protocol)
     @cython.locals(handle=GlobalHandle)
     cpdef lookup(self, str module, str name)
@@ -35,7 +53,8 @@ cdef class Gate(Refusals):
     @cython.locals(arguments=tuple)
     cpdef _run(self, GlobalHandle handle, int right, object args, object kwargs)
     cpdef _adopt(self, GlobalHandle handle, object result)
-    @cython.locals(handle=GlobalHandle)
+    cpdef Shape make_shape(self, GlobalHandle handle, object kind)
+    @cython.locals(handle=GlobalHandle, shape=Shape)
     cpdef build(self, object obj, object state)
     cpdef append(self, object obj, list items)
     @cython.locals(index=Py_ssize_t)

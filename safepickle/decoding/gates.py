@@ -31,13 +31,30 @@ from .emulated import CONSTANTS, EMULATED
 from .handles import GlobalHandle, HeldTuple, Inert
 from .hashing import KeyGuard
 from .refusals import ADD, ALL_RIGHTS, APPEND, BUILD, CALL, LABELS, NEW, REFER, SETITEM, Refusals
-from .resolving import HASHES, READS, SIZES, import_global, is_plain_id, size_of, traits_of
-from .state import check_exception_state, set_state
+from .resolving import HASHES, READS, SIZES, import_global, is_plain_id, size_by, sizer_of, traits_of
+from .state import Shape, check_exception_state, set_state
+
+COMPILING = False
+if COMPILING:
+    import cython
+else:
+    from .._form import cython
 
 _NAMED = (type, types.FunctionType, types.BuiltinFunctionType)
 _FACTORIES = frozenset(HARMLESS_FACTORIES)
-_UNKNOWN = object()
 _UNHASHABLE = frozenset({list, dict, set, bytearray})
+
+
+if not cython.compiled:
+
+    def new_instance(cls: Any, args: tuple[Any, ...], kwargs: Any) -> Any:
+        """Make an instance without initialising it; in the compiled form through the class's own slot."""
+        return cls.__new__(cls, *args) if kwargs is None else cls.__new__(cls, *args, **kwargs)
+
+
+def is_object(handle: GlobalHandle) -> bool:
+    """Return whether a handle is that of ``object``."""
+    return handle.module == "builtins" and handle.name == "object"
 
 
 class Gate(Refusals):
@@ -60,22 +77,37 @@ class Gate(Refusals):
         fix_imports: bool,
         inert: bool,
     ) -> None:
+        self.open_gate(policy, budget, find_class, persistent_load, fix_imports, inert)
+
+    def open_gate(
+        self,
+        policy: Policy,
+        budget: Budget,
+        find_class: Callable[[str, str], Any] | None,
+        persistent_load: Callable[[Any], Any] | None,
+        fix_imports: bool,
+        inert: bool,
+    ) -> None:
+        """Begin with nothing named."""
         self.open_refusals(policy, budget, inert)
         self.find_class = find_class
         self.persistent_load = persistent_load
         self.fix_imports = fix_imports
         self.strict = True
         self.in_hook = False
-        self.keys = KeyGuard(budget, True)
+        self.keys = KeyGuard.__new__(KeyGuard)
+        self.keys.open_guard(budget, True)
         # Most streams name no global: what only those need is made when the first one comes.
         self.handles: dict[tuple[str, str], GlobalHandle] | None = None
         self.handles_seen = False
         #: Something that is not of this load's making may be on the stack.
         self.foreign = False
+        #: A call has returned something else than an instance of the class that was called.
+        self.lent = False
         #: Items given to objects of classes of their own, by id; the object is kept so that its id stays its own.
         self.filled: Any = None
-        #: State contract by class, or None where there is none.
-        self.states: Any = None
+        #: What BUILD needs to know, by class.
+        self.shapes: Any = None
         self.calls = 0
 
     # -- globals -----------------------------------------------------------------------------------------------
@@ -97,7 +129,7 @@ class Gate(Refusals):
             self.handles = {}
             self.made = {}
             self.types = {}
-            self.states = {}
+            self.shapes = {}
         handle = self.handles.get((module, name))
         if handle is not None:
             return handle
@@ -199,12 +231,13 @@ class Gate(Refusals):
         handle.cost = 64
         if isinstance(target, _NAMED) and handle.contract is None:
             # A re-export under another name is held to the same contract.
-            handle.contract = CONTRACTS.get((str(target.__module__), target.__qualname__))
+            handle.hold_to(CONTRACTS.get((str(target.__module__), target.__qualname__)))
         if isinstance(target, type):
+            handle.is_class = True
             handle.cost = 32 + type.__getattribute__(target, "__basicsize__") + 2 * 48
             handle.sized = traits_of(target)
             if isinstance(target, enum.EnumMeta) and handle.contract is None:
-                handle.contract = ENUM
+                handle.hold_to(ENUM)
 
     # -- values ------------------------------------------------------------------------------------------------
 
@@ -309,13 +342,15 @@ class Gate(Refusals):
             self._not_a_global(cls, NEW)
             return Inert(None)
         args = self._arguments(cls, args)
-        if not args and not kwargs and cls.module == "builtins" and cls.name == "object":
+        if cls.emulation is not None and not args and not kwargs and is_object(cls):
             self.budget.take_object(16)
             return object()
         if not self.require(cls, NEW):
             return Inert(cls)
-        if not isinstance(self.resolve(cls), type):
-            raise FormatError(f"{quote_name(cls.module, cls.name)} is not a class")
+        if not cls.is_class:
+            self.resolve(cls)
+            if not cls.is_class:
+                raise FormatError(f"{quote_name(cls.module, cls.name)} is not a class")
         return self._run(cls, NEW, args, kwargs)
 
     def _not_a_global(self, callee: Any, right: int) -> None:
@@ -331,8 +366,15 @@ class Gate(Refusals):
         target = handle.target if handle.resolved else self.resolve(handle)
         if self.inert:
             return Inert(handle)
-        if handle.contract is not None:
-            refusal = handle.contract.check(args, kwargs if kwargs is not None else {})
+        contract = handle.contract
+        if contract is not None and not (
+            handle.quick is not None
+            and len(args) == 1
+            and kwargs is None
+            and type(args[0]) is handle.quick_type
+            and handle.quick(args[0])
+        ):
+            refusal = contract.check(args, kwargs if kwargs is not None else {})
             if refusal is not None:
                 self.deny(handle, right, f"its arguments are refused: {refusal}")
                 return Inert(handle)
@@ -343,10 +385,7 @@ class Gate(Refusals):
         self.budget.take_object(handle.cost)
         try:
             if right == NEW:
-                if kwargs is None:
-                    result = target.__new__(target, *args)
-                else:
-                    result = target.__new__(target, *args, **kwargs)
+                result = new_instance(target, args, kwargs)
             else:
                 result = target(*args)
         except SafePickleError:
@@ -389,17 +428,19 @@ class Gate(Refusals):
         """Note what a call made, so that later opcodes find the rule it was made under, and pay for its size."""
         kind = type(result)
         if kind is not handle.target:
+            self.lent = True
             self.made[id(result)] = (handle, result)
             self.budget.take_memory(100)
             self.foreign = True
-            self.budget.take_memory(size_of(result))
+            self.budget.take_memory(size_by(sizer_of(kind), result))
         elif kind is not handle.registered:
             handle.registered = kind
             self.types[kind] = handle
             if kind.__itemsize__ or kind.__sizeof__ is not object.__sizeof__:
-                # Not of one size: each instance is paid for.
-                handle.registered = None
-                self.budget.take_memory(size_of(result))
+                handle.sizer = sizer_of(kind)
+        if handle.sizer is not None and kind is handle.registered:
+            # Not of one size: each instance is paid for.
+            self.budget.take_memory(size_by(handle.sizer, result))
 
     def emulate_new(self, handle: GlobalHandle, base: type, state: Any) -> Any:
         """``copyreg._reconstructor(cls, base, state)``, which protocols 0 and 1 write; *base* is ours to choose."""
@@ -449,34 +490,36 @@ class Gate(Refusals):
         if not self.require(handle, BUILD):
             return
         kind = type(obj)
-        setter = getattr(kind, "__setstate__", None)
-        contract = self.states.get(kind, _UNKNOWN)
-        if contract is _UNKNOWN:
-            contract = STATES.get((handle.module, handle.name)) or STATES.get(
-                (str(kind.__module__), kind.__qualname__)
-            )
-            self.states[kind] = contract
-        if contract is not None:
-            refusal = contract.check(state)
+        shape = self.shapes.get(kind)
+        if shape is None:
+            shape = self.make_shape(handle, kind)
+        if shape.contract is not None:
+            refusal = shape.contract.check(state)
             if refusal is not None:
                 self.deny(handle, BUILD, f"its state is refused: {refusal}")
                 return
         try:
-            if setter is not None:
-                if setter is BaseException.__setstate__:
+            if shape.setter is not None:
+                if shape.setter is BaseException.__setstate__:
                     # It sets attributes one by one: __class__, __cause__, or args that are read to their end.
                     check_exception_state(state)
-                # Looked up on the type: an instance attribute would be a call without REDUCE (R43).
                 self.budget.take_call()
-                setter(obj, state)
+                shape.setter(obj, state)
             else:
-                set_state(self.budget, obj, state)
+                set_state(self.budget, shape, obj, state)
         except SafePickleError:
             raise
         except Exception as error:
             raise ReconstructionError(
                 f"the state of {quote_name(handle.module, handle.name)} cannot be set: {type(error).__name__}"
             ) from error
+
+    def make_shape(self, handle: GlobalHandle, kind: type) -> Shape:
+        """Find out what BUILD needs to know of a class."""
+        contract = STATES.get((handle.module, handle.name)) or STATES.get((str(kind.__module__), kind.__qualname__))
+        shape = Shape(kind, contract)
+        self.shapes[kind] = shape
+        return shape
 
     def append(self, obj: Any, items: list[Any]) -> None:
         """APPEND and APPENDS on anything but the machine's own lists."""

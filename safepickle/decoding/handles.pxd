@@ -5,10 +5,13 @@ cdef class GlobalHandle:
     cdef readonly str module
     cdef readonly str name
     cdef public int rights, sized
-    cdef public object target, emulation, contract, registered
-    cdef public bint resolved, listed, accept_gadget, noted
+    cdef public object target, emulation, registered, sizer
+    cdef readonly object contract, quick, quick_type
+    cdef public bint resolved, is_class, listed, accept_gadget, noted
     cdef public long long cost
     cdef public dict missing
+
+    cpdef hold_to(self, object contract)
 
 @cython.final
 cdef class HeldTuple:

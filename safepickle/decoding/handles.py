@@ -27,17 +27,30 @@ class GlobalHandle:
         self.rights = rights
         self.target: Any = None
         self.resolved = False
+        #: Whether the object is a class.
+        self.is_class = False
         self.listed = True
         self.accept_gadget = False
         #: Whether it is in the list of denials.
         self.noted = False
         self.emulation: Any = None
-        self.contract: Any = CONTRACTS.get((module, name))
+        self.hold_to(CONTRACTS.get((module, name)))
         self.registered: Any = None
         self.cost = 0
         self.sized = 0
+        #: How the size of an instance is asked, None where all have one size.
+        self.sizer: Any = None
         #: Rights that were used without being granted: bits, and (opcode, position, reason) by bit.
         self.missing: dict[int, tuple[str, int, str]] = {}
+
+    def hold_to(self, contract: Any) -> None:
+        """Hold the callable to a contract, or None."""
+        self.contract = contract
+        self.quick: Any = None
+        self.quick_type: Any = None
+        if contract is not None:
+            self.quick = contract.quick
+            self.quick_type = contract.quick_type
 
 
 class HeldTuple:

@@ -18,7 +18,7 @@ from __future__ import annotations
 import gc
 from typing import Any
 
-from ..errors import FormatError, LimitError, ReconstructionError, quote
+from ..errors import FormatError, LimitError, ReconstructionError, SafePickleError, quote
 from .budget import Budget
 
 #: Nesting of tuples, frozensets and instances in a key that CPython's recursive hash is trusted with.
@@ -45,12 +45,15 @@ class KeyGuard:
     :param strict: refuse what cannot be hashed with a :class:`FormatError`; else leave that to the container.
     """
 
-    def __init__(self, budget: Budget, strict: bool) -> None:
+    def open_guard(self, budget: Budget, strict: bool) -> None:
+        """Begin with nothing seen."""
         self.budget = budget
         self.strict = strict
-        self.bounded = budget.limits.max_hash_work is not None
+        self.bounded = budget.bounds_hashing
         #: Whether the stream has ints so large that their hashes can be made equal; the machine says so.
         self.big_ints = False
+        #: A container's own operation raised: what is raised is not the machine's.
+        self.failed = False
         #: Visits and depth by id; the object is kept so that its id stays its own.
         self.sizes: dict[int, tuple[int, int, object]] | None = None
         #: Count by hash, by id of the container; the container is kept likewise.
@@ -80,6 +83,15 @@ class KeyGuard:
         if size:
             # Compared, in the worst case, with every key of the same hash.
             self.budget.take_hash_work(number * size)
+
+    def passes(self) -> bool:
+        """Note that a container raised while it took a key (the key's ``__eq__`` did); whether that is let out."""
+        self.failed = True
+        return not self.strict
+
+    def failure(self, error: Exception) -> ReconstructionError:
+        """Return what is raised for it otherwise."""
+        return ReconstructionError(f"a key cannot be compared: {type(error).__name__}")
 
     def _hash(self, key: object) -> int:
         try:
@@ -176,24 +188,51 @@ class KeyGuard:
 def add_items(guard: KeyGuard, target: set[Any], items: list[Any] | tuple[Any, ...]) -> None:
     """Add *items* to *target*, an exact set, each one checked."""
     big_ints = guard.big_ints
-    for index, item in enumerate(items):
-        kind = type(item)
-        if kind is not str and (kind is not int or big_ints):
-            guard.check(target, item)
-        if index & _LOOK == _LOOK:
-            guard.budget.look_at_clock()
-        target.add(item)
+    try:
+        for index, item in enumerate(items):
+            kind = type(item)
+            if kind is not str and (kind is not int or big_ints):
+                guard.check(target, item)
+            if index & _LOOK == _LOOK:
+                guard.budget.look_at_clock()
+            target.add(item)
+    except SafePickleError:
+        raise
+    except Exception as error:
+        if guard.passes():
+            raise
+        raise guard.failure(error) from error
 
 
 def set_items(guard: KeyGuard, target: dict[Any, Any], items: list[Any]) -> None:
     """Set *items*, keys and values in turn, in *target*, an exact dict, each key checked."""
     big_ints = guard.big_ints
-    for index in range(0, len(items), 2):
-        key = items[index]
-        kind = type(key)
-        if kind is not str and (kind is not int or big_ints):
-            guard.check(target, key)
-        if index & _LOOK == _LOOK - 1:
-            # Small ints can be chosen so that they probe the same slots; nothing but time shows it.
-            guard.budget.look_at_clock()
-        target[key] = items[index + 1]
+    try:
+        for index in range(0, len(items), 2):
+            key = items[index]
+            kind = type(key)
+            if kind is not str and (kind is not int or big_ints):
+                guard.check(target, key)
+            if index & _LOOK == _LOOK - 1:
+                # Small ints can be chosen so that they probe the same slots; nothing but time shows it.
+                guard.budget.look_at_clock()
+            target[key] = items[index + 1]
+    except SafePickleError:
+        raise
+    except Exception as error:
+        if guard.passes():
+            raise
+        raise guard.failure(error) from error
+
+
+def set_item(guard: KeyGuard, target: dict[Any, Any], key: Any, value: Any) -> None:
+    """Set one item of *target*, an exact dict; the key is no str."""
+    try:
+        guard.check(target, key)
+        target[key] = value
+    except SafePickleError:
+        raise
+    except Exception as error:
+        if guard.passes():
+            raise
+        raise guard.failure(error) from error

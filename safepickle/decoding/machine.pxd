@@ -1,7 +1,7 @@
 cimport cython
 from safepickle.decoding.budget cimport Budget
 from safepickle.decoding.gates cimport Gate
-from safepickle.decoding.hashing cimport KeyGuard, add_items, set_items
+from safepickle.decoding.hashing cimport KeyGuard, add_items, set_item, set_items
 from safepickle.decoding.nesting cimport Nesting
 from safepickle.decoding.operations cimport Operations
 from safepickle.wire.reading cimport float8, int4, long_int, uint4
@@ -104,13 +104,14 @@ cdef extern from *:
     int extend "safepickle_list_move"(list target, list items) except -1
     tuple tuple_of "safepickle_list_as_tuple"(list items)
 
-cdef int _FRESH, _RUNNING, _DONE
+cdef int _FRESH, _RUNNING, _DONE, NO_OPCODE
 
 @cython.final
 cdef class Machine(Operations):
     cdef readonly Py_ssize_t opcodes
     cdef int phase
 
+    cpdef open_machine(self, bytes data, object source, Gate gate, str encoding, str errors, object buffers)
     cpdef run(self)
 
     @cython.locals(

@@ -6,6 +6,7 @@ Rules that hold here:
 * Nothing here recurses on input (S6): the depth of data is the length of a list.
 * A machine serves one pickle (S6a). Everything that goes wrong leaves through one door, :meth:`Machine.run` (S7).
 * ``strict`` refuses what pickle's own parsers disagree about (S10); without it the behaviour is ``_pickle.c``'s.
+* What a container is charged with is its own size and 40 bytes for its entry in the nesting.
 * Opcodes are compared as numbers, which the compiled form turns into a switch; ``wire.opcodes`` is the table, and a
   test holds the two together.
 * The loop carries out the frequent opcodes where it stands. It leaves (``break``) for the others, in
@@ -25,8 +26,9 @@ from ..errors import FormatError, InternalError, LimitError, PolicyError, SafePi
 from ..wire.opcodes import opcode_name
 from ..wire.reading import float8, int4, long_int, not_utf8, piece, text, uint4
 from .gates import Gate
-from .hashing import add_items, set_items
+from .hashing import add_items, set_item, set_items
 from .operations import Operations
+from .window import NO_OPCODE
 
 COMPILING = False
 if COMPILING:
@@ -51,6 +53,12 @@ class Machine(Operations):
     def __init__(
         self, data: bytes, source: Any, gate: Gate, encoding: str, errors: str, buffers: Iterator[Any] | None
     ) -> None:
+        self.open_machine(data, source, gate, encoding, errors, buffers)
+
+    def open_machine(
+        self, data: bytes, source: Any, gate: Gate, encoding: str, errors: str, buffers: Iterator[Any] | None
+    ) -> None:
+        """Begin at the first byte."""
         self.open_window(data, source, gate.budget, gate.strict)
         self.open_stack(gate, encoding, errors, buffers)
         self.opcodes = 0
@@ -74,9 +82,8 @@ class Machine(Operations):
                 if not self.strict or not self.underflow or gate.in_hook:
                     raise
                 raise not_utf8(error) from None
-            if self.source is not None:
-                # Also where the policy refuses: the next pickle of the file begins behind this one.
-                self.source.finish(len(self.data) - self.position)
+            # Also where the policy refuses: the next pickle of the file begins behind this one.
+            self.leave_source()
             if gate.denied:
                 raise PolicyError(gate.denials(), policy=gate.policy.name)
             return value
@@ -85,7 +92,7 @@ class Machine(Operations):
                 raise native from None
             if not gate.in_hook:
                 text = error.args
-                error.locate(self.offset + self.start, opcode_name(self.opcode) if self.opcode else "reading")
+                error.locate(self.offset + self.start, self.where())
                 if not self.strict and not isinstance(error, LimitError):
                     # The fields say where; the text stays pickle's own.
                     error.args = text
@@ -93,15 +100,17 @@ class Machine(Operations):
                 raise PolicyError(gate.denials(), policy=gate.policy.name) from error
             raise
         except Exception as error:
-            if gate.in_hook or (not self.strict and not self._is_underflow(error)):
+            if gate.in_hook or self.in_source or (not self.strict and not self._is_underflow(error)):
                 raise
             raise self._own_failure(error) from error
         finally:
             self.phase = _DONE
+            if self.source is not None:
+                self.abandon_source()
 
     def _is_underflow(self, error: BaseException) -> bool:
         """Whether the machine itself took more from its stack than there is (and not something that it called)."""
-        return isinstance(error, IndexError) and self.underflow
+        return isinstance(error, IndexError) and self.underflow and not self.gate.keys.failed
 
     def _own_failure(self, error: BaseException) -> SafePickleError:
         gate = self.gate
@@ -112,8 +121,12 @@ class Machine(Operations):
             failure = FormatError("more is taken from the stack than is on it")
         else:
             failure = InternalError(f"the machine failed: {type(error).__name__}")
-        failure.locate(self.offset + self.start, opcode_name(self.opcode) if self.opcode else "reading")
+        failure.locate(self.offset + self.start, self.where())
         return failure
+
+    def where(self) -> str:
+        """Return what the machine was doing, for messages."""
+        return "reading" if self.opcode == NO_OPCODE else opcode_name(self.opcode)
 
     # -- the loop ----------------------------------------------------------------------------------------------
 
@@ -136,7 +149,7 @@ class Machine(Operations):
         done = 0
         used = 0
         start = 0
-        opcode = 0
+        opcode = NO_OPCODE
         missing = 0
         outside = False
         try:
@@ -148,6 +161,8 @@ class Machine(Operations):
                 if len(stack) > nesting.waiting_bound and not metastack:
                     # Without a mark there are only parents and arguments on the stack: so many are too deep.
                     nesting.refuse(len(stack))
+                if nesting.unsure >= nesting.unsure_bound:
+                    self._look_at_depth(stack)
                 done = 0
                 missing = 0
                 outside = False
@@ -274,7 +289,9 @@ class Machine(Operations):
                             nesting.join(height)
                         if len(items) % 2:
                             raise FormatError("SETITEMS with a key and no value")
-                        if type(target) is dict and not gate.foreign and not gate.handles_seen:
+                        if type(target) is dict and not gate.foreign:
+                            if gate.handles_seen:
+                                self._values(start, opcode, items)
                             length = len(items) // 2
                             if len(target) + length > max_items or 100 * length > budget.memory_left:
                                 budget.take_items(len(target), length, 100)
@@ -286,7 +303,7 @@ class Machine(Operations):
                             self._set_items(start, opcode, target, items)
                     elif opcode == 0x7D:  # EMPTY_DICT
                         budget.objects_left -= 1
-                        used += 72
+                        used += 112
                         if not metastack and nesting.bottom_height < len(stack):
                             nesting.refuse(nesting.bottom_height)
                         nesting.opened(base + len(stack), 1)
@@ -301,7 +318,9 @@ class Machine(Operations):
                         height = base + len(stack) - 1
                         if nesting.top > height:
                             nesting.join(height)
-                        if type(target) is list and not gate.foreign and not gate.handles_seen:
+                        if type(target) is list and not gate.foreign:
+                            if gate.handles_seen:
+                                self._values(start, opcode, items)
                             length = len(items)
                             if len(target) + length > max_items or 8 * length > budget.memory_left:
                                 budget.take_items(len(target), length, 8)
@@ -313,7 +332,7 @@ class Machine(Operations):
                             self._append(start, opcode, target, items)
                     elif opcode == 0x5D:  # EMPTY_LIST
                         budget.objects_left -= 1
-                        used += 64
+                        used += 104
                         if not metastack and nesting.bottom_height < len(stack):
                             nesting.refuse(nesting.bottom_height)
                         nesting.opened(base + len(stack), 1)
@@ -342,14 +361,15 @@ class Machine(Operations):
                             used += 100
                             if len(target) >= max_items or used > budget.memory_left:
                                 budget.take_items(len(target), 1, used)
-                            if type(key) is not str:
-                                gate.keys.check(target, key)
-                            target[key] = value
+                            if type(key) is str:
+                                target[key] = value
+                            else:
+                                set_item(gate.keys, target, key, value)
                         else:
                             self._set_items(start, opcode, target, [key, value])
                     elif opcode == 0x8F:  # EMPTY_SET
                         budget.objects_left -= 1
-                        used += 224
+                        used += 264
                         nesting.opened(base + len(stack), 1)
                         push(stack, set())
                     elif opcode == 0x90:  # ADDITEMS
@@ -362,7 +382,9 @@ class Machine(Operations):
                         height = base + len(stack) - 1
                         if nesting.top > height:
                             nesting.join(height)
-                        if type(target) is set and not gate.foreign and not gate.handles_seen:
+                        if type(target) is set and not gate.foreign:
+                            if gate.handles_seen:
+                                self._values(start, opcode, items)
                             length = len(items)
                             if len(target) + length > max_items or 72 * length > budget.memory_left:
                                 budget.take_items(len(target), length, 72)
@@ -374,14 +396,14 @@ class Machine(Operations):
                         value = pop(stack)
                         pair = (stack[-1], value)
                         budget.objects_left -= 1
-                        used += 64
+                        used += 104
                         height = base + len(stack) - 1
                         nesting.opened(height, nesting.absorb(height) + 1 if nesting.top >= height else 1)
                         stack[-1] = pair if not gate.handles_seen else self._tuple(start, opcode, pair)
                     elif opcode == 0x85:  # TUPLE1
                         single = (stack[-1],)
                         budget.objects_left -= 1
-                        used += 56
+                        used += 96
                         height = base + len(stack) - 1
                         nesting.opened(height, nesting.absorb(height) + 1 if nesting.top >= height else 1)
                         stack[-1] = single if not gate.handles_seen else self._tuple(start, opcode, single)
@@ -390,7 +412,7 @@ class Machine(Operations):
                         key = pop(stack)
                         triple = (stack[-1], key, value)
                         budget.objects_left -= 1
-                        used += 72
+                        used += 112
                         height = base + len(stack) - 1
                         nesting.opened(height, nesting.absorb(height) + 1 if nesting.top >= height else 1)
                         stack[-1] = triple if not gate.handles_seen else self._tuple(start, opcode, triple)
@@ -401,7 +423,7 @@ class Machine(Operations):
                         stack = metastack.pop()
                         base -= len(stack)
                         budget.objects_left -= 1
-                        used += 48
+                        used += 88
                         length = len(items)
                         if length > max_items or 8 * length > budget.memory_left:
                             budget.take_items(0, length, 8)
@@ -436,6 +458,46 @@ class Machine(Operations):
                             nesting.remember(length)
                         used += 8
                         push(memo, stack[-1])
+                    elif opcode == 0x81:  # NEWOBJ
+                        value = pop(stack)
+                        key = pop(stack)
+                        budget.memory_left -= used
+                        used = 0
+                        gate.opcode = opcode
+                        gate.position = self.offset + start
+                        self.underflow = False
+                        value = gate.new(key, value, None)
+                        self.underflow = True
+                        self._made(base + len(stack), value)
+                        push(stack, value)
+                        budget.called()
+                    elif opcode == 0x62:  # BUILD
+                        value = pop(stack)
+                        target = stack[-1]
+                        height = base + len(stack) - 1
+                        if nesting.top > height:
+                            nesting.join(height)
+                        budget.memory_left -= used
+                        used = 0
+                        gate.opcode = opcode
+                        gate.position = self.offset + start
+                        self.underflow = False
+                        gate.build(target, value)
+                        self.underflow = True
+                        budget.called()
+                    elif opcode == 0x52:  # REDUCE
+                        value = pop(stack)
+                        key = pop(stack)
+                        budget.memory_left -= used
+                        used = 0
+                        gate.opcode = opcode
+                        gate.position = self.offset + start
+                        self.underflow = False
+                        value = gate.call(key, value)
+                        self.underflow = True
+                        self._made(base + len(stack), value)
+                        push(stack, value)
+                        budget.called()
                     elif opcode == 0x29:  # EMPTY_TUPLE
                         push(stack, ())
                     elif opcode == 0x43:  # SHORT_BINBYTES
@@ -484,8 +546,8 @@ class Machine(Operations):
                     if missing > 0:
                         self.fetch(start, position, missing)
                     else:
-                        opcode = 0
-                        self.opcode = 0
+                        opcode = NO_OPCODE
+                        self.opcode = NO_OPCODE
                         self.fetch(start, start, 1)
                 else:
                     done += 1
@@ -511,6 +573,7 @@ class Machine(Operations):
             if not outside:
                 # Else it was right already, and has moved with the window since if that moved.
                 self.start = start
+                self.position = position
             self.opcode = opcode
 
 

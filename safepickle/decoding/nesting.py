@@ -7,10 +7,13 @@ Rules that hold here:
 * Only containers are tracked. Each gets a *cell* that holds its depth. Beside the machine's stack runs a shorter
   one, with (height, cell) for each container that is on the machine's stack, so leaves cost nothing.
 * The memo remembers the cell, not the depth: the container may still grow after it was memoized.
-* Depth is an upper bound at all times. Picklers only ever add to a container that is on the stack where it was
-  made; then the bound is exact for acyclic data. A stream that adds to a container which it fetched from the memo
-  could deepen one that is inside others already. Such late additions are summed up so that the bound stays above
-  the truth, and a stream that builds upside down is refused early rather than measured late.
+* Depth is exact as long as a container only grows where it was made, before it goes into another: so picklers
+  write. A container that grows when it may be inside another already (fetched from the memo, or standing at two
+  places of the stack) makes what was known of the other one too little; a cycle that is closed again and again is
+  counted again and again. Both are only noted (``unsure``), and :func:`measure` walks such a result at STOP.
+* A cycle has no depth: it counts as deep as a depth-first walk of it goes, where ``repr``, ``copy`` and ``pickle``
+  go.
+* Its own numbers are 40 bytes for each container, which are paid for with the container.
 * In the compiled form the numbers are in C arrays; every index is below a count that is below the room, and room is
   only made in :meth:`Nesting._make_room`.
 
@@ -20,7 +23,13 @@ looked fine.
 
 from __future__ import annotations
 
+import gc
+from typing import TYPE_CHECKING, Any
+
 from ..errors import LimitError
+
+if TYPE_CHECKING:
+    from .refusals import Refusals
 
 COMPILING = False
 if COMPILING:
@@ -28,8 +37,13 @@ if COMPILING:
 else:
     from .._form import cython
 
-#: Largest depth that is counted; sums beyond it stay there.
+#: Stands for no bound.
 SATURATED = 2**40
+#: Containers whose items :func:`measure` walks; dicts beside them, and what the load made by a rule.
+_PLAIN = frozenset({list, tuple, set, frozenset})
+_LEAVES = frozenset({str, int, bytes, bool, float, complex, type(None), bytearray, range, type})
+#: What :func:`measure` needs in memory for one container, in bytes, beside 8 for each of its parts.
+_STEP = 200
 
 
 class Nesting:
@@ -38,7 +52,8 @@ class Nesting:
     :param max_depth: the bound.
     """
 
-    def __init__(self, max_depth: int) -> None:
+    def open_nesting(self, max_depth: int) -> None:
+        """Begin with nothing."""
         self.max_depth = max_depth = min(max_depth, SATURATED)
         # Without a mark, only parents and a handful of arguments wait on the stack: a bound on the height bounds
         # the depth to come, before the containers are joined (``]`` a million times, then ``a``).
@@ -49,7 +64,12 @@ class Nesting:
         self.mark_bound = 2 * max_depth + 8
         #: Height of the topmost container on the stack, -1 for none.
         self.top = -1
-        self.late = 0
+        #: Some container has been at two places.
+        self.shared = False
+        #: How often something has grown that may have been inside something else; at how many to look what that
+        #: has come to, so that a stream that builds upside down is not carried out to its end first.
+        self.unsure = 0
+        self.unsure_bound = 1000
         #: Containers on the stack, and cells in use.
         self.count = 0
         self.cell_count = 1
@@ -83,10 +103,17 @@ class Nesting:
         """Raise for depth *asked*."""
         raise LimitError("max_depth", self.max_depth, asked)
 
+    def _too_deep(self, depth: int) -> int:
+        """Refuse *depth*, or where a cycle may have been counted again and again, leave it to a walk."""
+        if not self.shared:
+            self.refuse(depth)
+        self.unsure += 1
+        return self.max_depth
+
     def opened(self, height: int, depth: int) -> None:
         """Note a new container of *depth* at *height* of the stack."""
-        if depth + self.late > self.max_depth:
-            self.refuse(depth + self.late)
+        if depth > self.max_depth:
+            depth = self._too_deep(depth)
         self.top = height
         if cython.compiled:
             if self.count >= self.room or self.cell_count >= self.cell_room:
@@ -109,6 +136,8 @@ class Nesting:
                 self.count -= 1
                 cell = self.cells[self.count]
                 depth = self.depths[cell if cell > 0 else -cell]
+                if depth < 0:
+                    depth = -depth
                 self.top = self.heights[self.count - 1] if self.count > 0 else -1
                 deepest = max(deepest, depth)
         elif self.top >= height:
@@ -117,7 +146,7 @@ class Nesting:
             while first > 0 and heights[first - 1] >= height:
                 first -= 1
             for cell in cells[first:]:
-                depth = self.depths[abs(cell)]
+                depth = abs(self.depths[abs(cell)])
                 if depth > deepest:  # noqa: PLR1730 - a call less for each container
                     deepest = depth
             del heights[first:], cells[first:]
@@ -133,11 +162,17 @@ class Nesting:
         cell = self.cells[self.count - 1]
         if cell < 0:
             cell = -cell
-            self.late = min(SATURATED, 2 * self.late + deepest + 1)
+        present = self.depths[cell]
         depth = deepest + 1
-        self.depths[cell] = max(self.depths[cell], depth)
-        if depth + self.late > self.max_depth:
-            self.refuse(depth + self.late)
+        if depth > self.max_depth:
+            depth = self._too_deep(depth)
+        if present < 0:
+            if depth > -present:
+                # It is or was at another place too, and may be inside something there.
+                self.unsure += 1
+                self.depths[cell] = -depth
+        elif depth > present:
+            self.depths[cell] = depth
 
     def remember(self, index: int) -> None:
         """Note that the topmost container is now at *index* of the memo."""
@@ -176,8 +211,15 @@ class Nesting:
             self._alias(height, abs(self.cells[self.count - 1]))
 
     def _alias(self, height: int, cell: int) -> None:
-        """Push a container that was not made where it now stands: its cell is marked by its sign."""
+        """Push a container that was not made where it now stands.
+
+        The entry is marked by the sign of the cell, the cell by the sign of the depth: one and the same container
+        is at two places from now on.
+        """
         self.top = height
+        self.shared = True
+        if self.depths[cell] > 0:
+            self.depths[cell] = -self.depths[cell]
         if cython.compiled:
             if self.count >= self.room:
                 self._make_room()
@@ -187,3 +229,73 @@ class Nesting:
             self.heights.append(height)
             self.cells.append(-cell)
         self.count += 1
+
+
+def measure(value: Any, bound: int, refusals: Refusals) -> None:
+    """Walk *value* depth first, each container once, and refuse it if it is deeper than *bound*.
+
+    Only exact containers are walked, and objects that this load made by a rule: through the interpreter's own list
+    of what they refer to, so that nothing of their classes is called.
+
+    :raises LimitError: for ``max_depth``, ``max_memory`` or ``max_seconds``.
+    """
+    parts = _parts(value, refusals)
+    if parts is None:
+        return
+    budget = refusals.budget
+    #: Depth by id, 0 while open. All of them are alive: *value* holds them.
+    known = {id(value): 0}
+    #: For each open container its id, its parts that are left, and its depth so far.
+    opened: list[list[Any]] = [[id(value), iter(parts), 1]]
+    steps = 0
+    while opened:
+        frame = opened[-1]
+        for part in frame[1]:
+            depth = known.get(id(part))
+            if depth is not None:
+                # One that is open still, at 0, is a cycle.
+                frame[2] = max(frame[2], depth + 1)
+                continue
+            parts = _parts(part, refusals)
+            if parts is None:
+                continue
+            steps += 1
+            if steps % 1024 == 0:
+                budget.look_at_clock()
+            budget.take_memory(_STEP + 8 * len(parts))
+            known[id(part)] = 0
+            opened.append([id(part), iter(parts), 1])
+            if len(opened) > bound:
+                raise LimitError("max_depth", bound, len(opened))
+            break
+        else:
+            opened.pop()
+            depth = frame[2]
+            if depth > bound:
+                raise LimitError("max_depth", bound, depth)
+            known[frame[0]] = depth
+            if opened:
+                opened[-1][2] = max(opened[-1][2], depth + 1)
+
+
+def _parts(obj: Any, refusals: Refusals) -> list[Any] | None:
+    """Return what *obj* has in it that may be deep, or None for a leaf."""
+    kind = type(obj)
+    if kind in _LEAVES:
+        return None
+    if kind in _PLAIN:
+        return [part for part in obj if type(part) not in _LEAVES]
+    if kind is dict:
+        found = [key for key in obj if type(key) not in _LEAVES]
+        found += [part for part in obj.values() if type(part) not in _LEAVES]
+        return found
+    if refusals.owner(obj) is None:
+        return None
+    # Attributes are in a dict, or in the object itself: a matter of the interpreter's version.
+    found = []
+    for part in gc.get_referents(obj):
+        if type(part) is dict:
+            found.extend(part.values())
+        elif type(part) not in _LEAVES:
+            found.append(part)
+    return found

@@ -20,7 +20,6 @@ from ..policy.rules import Policy
 from ..wire.python2 import to_python3
 from .budget import Budget
 from .gates import Gate
-from .hashing import KeyGuard
 
 _MISSING = object()
 
@@ -28,7 +27,7 @@ _MISSING = object()
 class OpenGate(Gate):
     """Pickle's own behaviour: any global, any callee, any state. For UNRESTRICTED."""
 
-    def __init__(
+    def open_gate(
         self,
         policy: Policy,
         budget: Budget,
@@ -37,9 +36,10 @@ class OpenGate(Gate):
         fix_imports: bool,
         inert: bool,
     ) -> None:
-        super().__init__(policy, budget, find_class, persistent_load, fix_imports, inert)
+        # Not super(): Cython has none in methods of both kinds.
+        Gate.open_gate(self, policy, budget, find_class, persistent_load, fix_imports, inert)
         self.strict = False
-        self.keys = KeyGuard(budget, False)
+        self.keys.open_guard(budget, False)
 
     def find(self, module: Any, name: Any, protocol: int) -> Any:
         if type(module) is not str or type(name) is not str:

@@ -18,10 +18,14 @@ cdef class Operations(Window):
     cdef Py_ssize_t base
     cdef readonly int protocol
     cdef bint underflow
+    cdef object last_made
 
     cpdef open_stack(self, Gate gate, str encoding, str errors, object buffers)
     cpdef _stop(self)
+    cpdef _measure(self, object value, int above)
+    cpdef _look_at_depth(self, list stack)
     cpdef _tuple(self, Py_ssize_t start, int opcode, tuple items)
+    cpdef _values(self, Py_ssize_t start, int opcode, list items)
     cpdef _append(self, Py_ssize_t start, int opcode, object target, list items)
     cpdef _set_items(self, Py_ssize_t start, int opcode, object target, list items)
     cpdef _add_items(self, Py_ssize_t start, int opcode, object target, list items)
@@ -37,9 +41,8 @@ cdef class Operations(Window):
     cpdef _text(self, int opcode)
     cpdef _check_int(self, object number)
     cpdef _find(self, object module, object name)
-    @cython.locals(height=Py_ssize_t, deepest=Py_ssize_t)
-    cpdef _finish_call(self, object result)
-    cpdef _reduce(self)
-    cpdef _new_object(self, bint extended)
+    @cython.locals(deepest=Py_ssize_t)
+    cpdef _made(self, Py_ssize_t height, object result)
+    cpdef _new_object_ex(self)
     cpdef _instantiate(self, object cls, list args)
-    cpdef _build(self)
+    cpdef _give(self, object result)

@@ -32,7 +32,7 @@ from ..wire.reading import (
 )
 from .gates import Gate
 from .hashing import add_items, set_items
-from .nesting import Nesting
+from .nesting import Nesting, measure
 from .window import Window
 
 #: Results of calls whose depth says nothing: no containers, or the arguments are gone from them.
@@ -64,7 +64,8 @@ class Operations(Window):
         self.encoding = encoding
         self.errors = errors
         self.buffers = buffers
-        self.nesting = Nesting(gate.budget.max_depth)
+        self.nesting = Nesting.__new__(Nesting)
+        self.nesting.open_nesting(gate.budget.max_depth)
         self.stack: list[Any] = []
         self.metastack: list[list[Any]] = []
         self.memo: list[Any] = []
@@ -72,6 +73,8 @@ class Operations(Window):
         #: Items on the stacks below the present mark.
         self.base = 0
         self.protocol = 0
+        #: The class of the last instance that a call gave.
+        self.last_made: Any = None
         #: Whether an IndexError is the machine's own; not while something is called.
         self.underflow = True
 
@@ -82,7 +85,20 @@ class Operations(Window):
         if self.in_frame and self.position != self.end:
             # The C and Python loaders would leave a file at different places.
             raise FormatError("STOP before the end of its frame")
-        return self.gate.value(self.stack.pop())
+        value = self.gate.value(self.stack.pop())
+        if self.nesting.unsure:
+            self._measure(value, 0)
+        return value
+
+    def _measure(self, value: Any, above: int) -> None:
+        """Walk *value*, which is *above* levels more than data, to know how deep it really is."""
+        if self.budget.limits.max_depth is not None:
+            measure(value, self.nesting.max_depth + above, self.gate)
+
+    def _look_at_depth(self, stack: list[Any]) -> None:
+        """Walk all there is by now; so seldom that all walks cost no more than the last."""
+        self.nesting.unsure_bound = 2 * self.nesting.unsure
+        self._measure((stack, self.metastack, self.memo), 3)
 
     # -- containers that are not simply the machine's own ------------------------------------------------------
 
@@ -90,6 +106,11 @@ class Operations(Window):
         self.gate.opcode = opcode
         self.gate.position = self.offset + start
         return self.gate.tuple_of(items)
+
+    def _values(self, start: int, opcode: int, items: list[Any]) -> None:
+        self.gate.opcode = opcode
+        self.gate.position = self.offset + start
+        self.gate.values(items)
 
     def _append(self, start: int, opcode: int, target: Any, items: list[Any]) -> None:
         gate = self.gate
@@ -141,12 +162,6 @@ class Operations(Window):
             self.need(8)
             self.position += 8
             self.open_frame(uint8(self.data, self.position - 8))
-        elif opcode == 0x52:  # REDUCE
-            self._reduce()
-        elif opcode == 0x81:  # NEWOBJ
-            self._new_object(False)
-        elif opcode == 0x62:  # BUILD
-            self._build()
         elif opcode == 0x93:  # STACK_GLOBAL
             name = self.stack.pop()
             module = self.stack.pop()
@@ -182,7 +197,7 @@ class Operations(Window):
             add_items(self.gate.keys, collected, self.gate.values(items))
             self._join_and_push(frozenset(collected), 224)
         elif opcode == 0x92:  # NEWOBJ_EX
-            self._new_object(True)
+            self._new_object_ex()
         elif opcode == 0x69:  # INST
             items = self._close_mark()
             cls = self._find_lines()
@@ -220,10 +235,10 @@ class Operations(Window):
         self.stack.append(value)
 
     def _join_and_push(self, value: Any, amount: int) -> None:
-        """Push a new container; what was above its place went into it."""
+        """Push a new container of *amount* bytes; what was above its place went into it."""
         height = self.base + len(self.stack)
         self.nesting.opened(height, self.nesting.absorb(height) + 1)
-        self.budget.take_object(amount)
+        self.budget.take_object(amount + 40)
         self.stack.append(value)
 
     def _close_mark(self) -> list[Any]:
@@ -359,7 +374,7 @@ class Operations(Window):
             self.budget.take_int(length)
             self.gate.keys.big_ints = True
             self.position += 4
-            self.need(length)
+            self.payload(length)
             self.position += length
             return self._check_int(long_int(self.data, self.position - length, self.position))
         line = self.line()
@@ -390,14 +405,19 @@ class Operations(Window):
         if self.encoding == "bytes":
             return data
         self.budget.take_memory(56 + 4 * len(data))
+        # The codec and its error handler are the caller's choice: what they raise is the caller's, but for data.
+        self.gate.in_hook = True
         try:
-            return data.decode(self.encoding, self.errors)
-        except UnicodeDecodeError as error:
+            text = data.decode(self.encoding, self.errors)
+        except UnicodeError as error:
             if not self.strict:
                 raise
+            self.gate.in_hook = False
             raise FormatError(
                 f"a Python 2 str is not {quote(self.encoding)}; try encoding='latin1' or encoding='bytes'"
             ) from error
+        self.gate.in_hook = False
+        return text
 
     # -- globals, calls and state ------------------------------------------------------------------------------
 
@@ -419,47 +439,40 @@ class Operations(Window):
             raise FormatError(f"a global's name is not UTF-8: {quote(module)}, {quote(name)}") from None
         return self._find(*texts)
 
-    def _finish_call(self, result: Any) -> None:
-        """Push what a call gave, in place of the callee and its arguments, which are off the stack."""
-        height = self.base + len(self.stack)
-        deepest = self.nesting.absorb(height)
+    def _made(self, height: int, result: Any) -> None:
+        """Note what a call gave, which goes to *height*: the callee and its arguments are off the stack."""
+        deepest = self.nesting.absorb(height) if self.nesting.top >= height else 0
+        if self.gate.lent:
+            # It may be one of the arguments, or something that other calls return too.
+            self.nesting.unsure += 1
         kind = type(result)
-        if kind in _SETS:
+        if kind is self.last_made:
+            self.nesting.opened(height, deepest + 1)
+        elif kind in _SETS:
             # set(list): a list within a tuple went into it.
             self.nesting.opened(height, deepest - 1 if deepest > 2 else 1)
         elif kind not in _LEAVES:
+            self.last_made = kind
             self.nesting.opened(height, deepest + 1)
-        self.stack.append(result)
-        self.underflow = True
 
-    def _reduce(self) -> None:
-        args = self.stack.pop()
-        callee = self.stack.pop()
-        self._call_out()
-        self._finish_call(self.gate.call(callee, args))
-
-    def _new_object(self, extended: bool) -> None:
-        kwargs = None
-        if extended:
-            kwargs = self.stack.pop()
+    def _new_object_ex(self) -> None:
+        kwargs = self.stack.pop()
         args = self.stack.pop()
         cls = self.stack.pop()
-        if extended and type(kwargs) is not dict:
+        if type(kwargs) is not dict:
             raise FormatError(f"NEWOBJ_EX keyword arguments are {quote(kwargs)}, not a dict")
         self._call_out()
-        self._finish_call(self.gate.new(cls, args, kwargs))
+        self._give(self.gate.new(cls, args, kwargs))
 
     def _instantiate(self, cls: Any, args: list[Any]) -> None:
         self._call_out()
-        self._finish_call(self.gate.instantiate(cls, tuple(args)))
+        self._give(self.gate.instantiate(cls, tuple(args)))
 
-    def _build(self) -> None:
-        state = self.stack.pop()
-        target = self.stack[-1]
-        self.nesting.join(self.base + len(self.stack) - 1)
-        self._call_out()
-        self.gate.build(target, state)
+    def _give(self, result: Any) -> None:
+        """Push what a call gave."""
         self.underflow = True
+        self._made(self.base + len(self.stack), result)
+        self.stack.append(result)
 
     def _persid(self) -> None:
         line = self.line()

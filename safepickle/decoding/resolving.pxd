@@ -2,4 +2,5 @@ cimport cython
 
 @cython.locals(traits=cython.int)
 cpdef int traits_of(object target) except -1
-cpdef size_of(object obj)
+cpdef sizer_of(object kind)
+cpdef size_by(object sizer, object obj)

@@ -5,12 +5,15 @@ from safepickle.decoding.machine cimport Machine
 from safepickle.decoding.open_gate cimport OpenGate
 
 cdef Py_ssize_t _SHORT
+cdef Budget _unspent
 
-@cython.locals(budget=Budget, gate=Gate, is_open=bint)
+@cython.locals(budget=Budget, gate=Gate, machine=Machine, is_open=bint)
 cpdef Machine open_machine(
     bytes data, object source, object policy, object limits, object find_class, object persistent_load,
     object fix_imports, object encoding, object errors, object buffers, bint inert,
 )
 cpdef run(Machine machine)
+@cython.locals(unspent=Budget)
+cdef Budget _budget(object limits)
 @cython.locals(size=Py_ssize_t)
 cpdef run_whole(Machine machine)

@@ -23,6 +23,9 @@ from .gates import Gate
 from .machine import Machine
 from .open_gate import OpenGate
 
+#: Nothing is ever spent of it; another thread may put another one in its place at any time.
+_unspent = Budget(DEFAULT_LIMITS)
+
 #: Input in memory that is shorter than this cannot make enough objects for the collector to matter.
 _SHORT = 4096
 
@@ -64,13 +67,22 @@ def open_machine(
         policy = PLAIN
     else:
         raise TypeError(f"policy must be a Policy or have find_class, not {type(policy).__name__}")
-    budget = Budget(limits)
-    if is_open:
-        gate: Gate = OpenGate(policy, budget, find_class, persistent_load, bool(fix_imports), inert)
-    else:
-        gate = Gate(policy, budget, find_class, persistent_load, bool(fix_imports), inert)
-    iterator = None if buffers is None else iter(buffers)
-    return Machine(data, source, gate, encoding, errors, iterator)
+    budget = _budget(limits)
+    gate: Gate = OpenGate.__new__(OpenGate) if is_open else Gate.__new__(Gate)
+    gate.open_gate(policy, budget, find_class, persistent_load, bool(fix_imports), inert)
+    machine = Machine.__new__(Machine)
+    machine.open_machine(data, source, gate, encoding, errors, None if buffers is None else iter(buffers))
+    return machine
+
+
+def _budget(limits: Limits) -> Budget:
+    """Return a fresh budget. Most loads have the limits that the last one had: they are not read out again."""
+    global _unspent
+    unspent = _unspent
+    if unspent.limits is not limits:
+        unspent = Budget(limits)
+        _unspent = unspent
+    return unspent.renewed()
 
 
 def run(machine: Machine) -> Any:

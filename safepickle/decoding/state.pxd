@@ -1,7 +1,29 @@
+cimport cython
 from safepickle.decoding.budget cimport Budget
 
-cpdef set_state(Budget budget, object obj, object state)
+cdef extern from *:
+    """
+    static CYTHON_INLINE int safepickle_set_member(PyObject *member, PyObject *obj, PyObject *value) {
+        if (Py_TYPE(member)->tp_descr_set == NULL) {
+            PyErr_SetString(PyExc_TypeError, "not a slot");
+            return -1;
+        }
+        return Py_TYPE(member)->tp_descr_set(member, obj, value);
+    }
+    """
+    object generic_getattr "PyObject_GenericGetAttr"(object obj, object name)
+    int set_member "safepickle_set_member"(object member, object obj, object value) except -1
+
+@cython.final
+cdef class Shape:
+    cdef readonly object kind, contract, setter
+    cdef dict members
+
+    cpdef member(self, str name)
+
+cpdef set_state(Budget budget, Shape shape, object obj, object state)
 cpdef getattr_dict(object obj)
+@cython.locals(name=str)
 cpdef check_state_key(object key)
 cpdef check_exception_state(object state)
 cpdef member_of(object kind, str name)

@@ -6,6 +6,7 @@ Rules that hold here:
 * State keys are ``str`` and never dunder names: those are hooks, not data (R43 to R45).
 * A slot is set only where the class declares it, through that very member: setattr would run properties (R46).
 * Nothing of the object's own class is called, but for members that the interpreter itself made.
+* What BUILD needs to know of a class is found out once a load, and kept in its :class:`Shape`.
 """
 
 from __future__ import annotations
@@ -16,14 +17,55 @@ from typing import Any
 from ..errors import FormatError, quote
 from .budget import Budget
 
+COMPILING = False
+if COMPILING:
+    import cython
+else:
+    from .._form import cython
+
 _MEMBER = types.MemberDescriptorType
 
+if not cython.compiled:
+    # The leaves: what the interpreter has in C, as Python offers it.
+    generic_getattr = object.__getattribute__
 
-def set_state(budget: Budget, obj: Any, state: Any) -> None:
+    def set_member(member: Any, obj: Any, value: Any) -> None:
+        """Set a slot through its member."""
+        member.__set__(obj, value)
+
+
+class Shape:
+    """What BUILD needs to know of a class.
+
+    :param kind: the class.
+    :param contract: what its state may be, or None.
+    """
+
+    def __init__(self, kind: type, contract: Any) -> None:
+        self.kind = kind
+        self.contract = contract
+        #: Looked up on the type: an instance attribute would be a call without REDUCE (R43).
+        self.setter: Any = getattr(kind, "__setstate__", None)
+        self.members: dict[str, Any] = {}
+
+    def member(self, name: str) -> Any:
+        """Return the slot *name* that the class declares.
+
+        setattr would run properties and ``__class__`` swaps (R46).
+        """
+        member = self.members.get(name)
+        if member is None:
+            member = member_of(self.kind, name)
+            self.members[name] = member
+        return member
+
+
+def set_state(budget: Budget, shape: Shape, obj: Any, state: Any) -> None:
     """Set the state of an object whose class has no ``__setstate__``: attributes and slots, nothing else."""
     slots = None
     if type(state) is tuple and len(state) == 2:
-        state, slots = state
+        slots = state[1]
+        state = state[0]
     if state is not None:
         if type(state) is not dict:
             raise FormatError(f"state is {quote(state)}, not a dict")
@@ -39,13 +81,13 @@ def set_state(budget: Budget, obj: Any, state: Any) -> None:
             raise FormatError(f"slot state is {quote(slots)}, not a dict")
         for key, item in slots.items():
             check_state_key(key)
-            member_of(type(obj), key).__set__(obj, item)
+            set_member(shape.member(key), obj, item)
 
 
 def getattr_dict(obj: Any) -> dict[str, Any]:
     """Return the ``__dict__`` of an instance, by the generic look-up of its type."""
     try:
-        attributes: dict[str, Any] = object.__getattribute__(obj, "__dict__")
+        attributes: dict[str, Any] = generic_getattr(obj, "__dict__")
     except AttributeError:
         raise FormatError(f"a {quote(type(obj).__name__)} has no attributes to set") from None
     return attributes
@@ -55,8 +97,9 @@ def check_state_key(key: Any) -> None:
     """Refuse a state key that is no attribute of data: hooks are dunder names (R43-R45)."""
     if type(key) is not str:
         raise FormatError(f"a state key is {quote(key)}, not a str")
-    if key.startswith("__") and key.endswith("__"):
-        raise FormatError(f"a state key is a dunder name: {quote(key)}")
+    name: str = key
+    if name and name[0] == "_" and name.startswith("__") and name.endswith("__"):
+        raise FormatError(f"a state key is a dunder name: {quote(name)}")
 
 
 def check_exception_state(state: Any) -> None:
@@ -72,7 +115,7 @@ def check_exception_state(state: Any) -> None:
 
 
 def member_of(kind: type, name: str) -> Any:
-    """Return the slot *name* that a class declares: setattr would run properties and ``__class__`` swaps (R46)."""
+    """Return the slot *name* that a class declares."""
     for base in type.mro(kind):
         member = base.__dict__.get(name)
         if member is not None:

@@ -11,11 +11,15 @@ Rules that hold here:
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 from ..errors import EmptyInputError, FormatError, TruncatedError
 from ..wire.reading import uint4, uint8
 from .budget import Budget
+
+#: Stands for the opcode where the next one is being read: every byte may be an opcode.
+NO_OPCODE = -1
 
 
 class Window:
@@ -37,11 +41,13 @@ class Window:
         self.position = 0
         self.end = len(data)
         self.in_frame = False
+        #: The source is at work: what it raises is the caller's file's, and passes as it is.
+        self.in_source = False
         #: Bytes of the pickle before the window.
         self.offset = 0
         #: The opcode being carried out, and where it begins in the window.
         self.start = 0
-        self.opcode = 0
+        self.opcode = NO_OPCODE
 
     def fetch(self, start: int, argument: int, count: int) -> None:
         """Have *count* bytes at hand from *argument* on, keeping the opcode at *start*, which becomes the position.
@@ -62,7 +68,7 @@ class Window:
         if self.position + wanted > self.end:
             if self.offset + self.end == 0:
                 raise EmptyInputError("there is no pickle: the input is empty")
-            if not self.strict and self.opcode == 0 and start == argument:
+            if not self.strict and self.opcode == NO_OPCODE and start == argument:
                 # pickle does not tell input that ends between two opcodes from no input.
                 raise EmptyInputError("the input ends before STOP")
             there = self.end - self.position
@@ -75,7 +81,10 @@ class Window:
         most = self.budget.max_bytes
         if self.offset + self.position + count > most:
             self.budget.refuse("max_bytes", self.offset + self.position + count)
-        self._replace(self.source.more(self.data[self.position :], count))
+        self.in_source = True
+        data = self.source.more(self.data[self.position :], count)
+        self.in_source = False
+        self._replace(data)
 
     def _replace(self, data: bytes) -> None:
         # The present opcode keeps its place in the pickle, though its byte may be gone from the window.
@@ -84,6 +93,21 @@ class Window:
         self.position = 0
         self.data = data
         self.end = self.data_end()
+
+    def leave_source(self) -> None:
+        """Leave the file right behind what was used of it."""
+        if self.source is not None:
+            source = self.source
+            self.source = None
+            self.in_source = True
+            source.finish(len(self.data) - self.position)
+            self.in_source = False
+
+    def abandon_source(self) -> None:
+        """Leave the file likewise where the pickle was not carried out; what went wrong is what is raised."""
+        if not self.in_source:
+            with suppress(Exception):
+                self.leave_source()
 
     def data_end(self) -> int:
         """Return where the bytes at hand end; a source may have given more than a pickle may be long."""
@@ -123,7 +147,10 @@ class Window:
                 raise FormatError("a frame ends inside a line")
             if self.source is not None:
                 limit = min(self.budget.max_string, self.budget.max_bytes)
-                self._replace(self.source.line(self.data[self.position :], limit + 1))
+                self.in_source = True
+                data = self.source.line(self.data[self.position :], limit + 1)
+                self.in_source = False
+                self._replace(data)
                 stop = self.data.find(b"\n")
                 if stop < 0 and len(self.data) > limit:
                     self.budget.refuse("max_string", len(self.data))
@@ -149,5 +176,11 @@ class Window:
             length = claimed
         self.position += width
         self.budget.take_string(length, 56 + length)
-        self.need(length)
+        self.payload(length)
         return length
+
+    def payload(self, count: int) -> None:
+        """Have the *count* bytes at hand that follow their own length: both are one argument."""
+        if self.in_frame and count and self.position >= self.end:
+            raise FormatError("a frame ends inside an argument")
+        self.need(count)

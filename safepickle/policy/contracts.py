@@ -26,6 +26,8 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from .quick import QUICK
+
 __all__ = ["CONTRACTS", "ENUM", "HARMLESS_FACTORIES", "STATES", "Contract", "StateContract"]
 
 Pair = tuple[str, str]
@@ -55,6 +57,10 @@ class Contract(NamedTuple):
     #: Index of an argument that the made object will call later, without arguments, or None. Whoever applies
     #: the contract asks the policy for the right to call it, unless it is one of :data:`HARMLESS_FACTORIES`.
     calls_later: int | None = None
+    #: For a single positional argument of exact type ``quick_type``: whether it is allowed at once; else ``check``
+    #: decides. None for no such short way.
+    quick: Callable[[Any], object] | None = None
+    quick_type: type | None = None
 
 
 class StateContract(NamedTuple):
@@ -140,7 +146,9 @@ def _is_zone(args: Args) -> bool:
 
 
 def _small_ints(args: Args, fewest: int, most: int) -> bool:
-    return fewest <= len(args) <= most and all(_is_int(value, 0, 999_999) for value in args)
+    if not fewest <= len(args) <= most:
+        return False
+    return all(type(value) is int and 0 <= value <= 999_999 for value in args)
 
 
 def _date(args: Args) -> str | None:
@@ -428,8 +436,13 @@ def _entry(
     source: str,
     calls_later: int | None = None,
 ) -> dict[Pair, Contract]:
-    contract = Contract(_positional(check), reason, source, calls_later)
-    return {(module, name): contract for name in names.split()}
+    found = {}
+    for name in names.split():
+        pattern = QUICK.get((module, name))
+        quick = None if pattern is None else pattern.fullmatch
+        quick_type = None if pattern is None else type(pattern.pattern)
+        found[module, name] = Contract(_positional(check), reason, source, calls_later, quick, quick_type)
+    return found
 
 
 _PACKED = "a date made of any bytes: the constructor looks at the month only; year 0 crashes ctime()"

@@ -331,6 +331,24 @@ def _frames() -> list[Answer]:
             MALFORMED,
         ),
         Answer("X21", "an int straddles", PROTO[4] + frame(op("BININT", 7), claim=3) + b".", MALFORMED),
+        *(
+            Answer(
+                "X21",
+                f"the frame ends between length and content of {opcode}",
+                PROTO[4] + frame(op(opcode, argument), claim=1 + width) + b".",
+                MALFORMED,
+            )
+            for opcode, argument, width in (
+                ("SHORT_BINUNICODE", "x", 1),
+                ("BINUNICODE", "x", 4),
+                ("BINUNICODE8", "x", 8),
+                ("SHORT_BINBYTES", b"x", 1),
+                ("BINBYTES", b"x", 4),
+                ("BYTEARRAY8", b"x", 8),
+                ("LONG1", 2**40, 1),
+                ("LONG4", 2**40, 4),
+            )
+        ),
         Answer("X22", "an argument begins at the end", PROTO[4] + frame(number(5), claim=1) + b".", equals(5)),
         Answer("X22", "STOP in the frame", PROTO[4] + frame(whole + b"."), equals(["x", 5])),
         Answer("X22", "STOP after the frame", PROTO[4] + frame(whole) + b".", equals(["x", 5])),

@@ -50,10 +50,6 @@ class Model:
         self.pieces: list[bytes] = []
         self.buffers: list[Any] = []
         self.buffers_taken = 0
-        #: Whether a container that came from the memo or DUP was changed; how deep that makes the data is
-        #: guessed.
-        self.upside_down = False
-        self._fetched: set[int] = set()
         self._alive: list[Any] = []
 
     # -- what may come next ----------------------------------------------------------------------------------
@@ -112,24 +108,17 @@ class Model:
         items, self.stack = self.stack, self.marks.pop()
         return items
 
-    def _changed(self, target: Any, items: list[Any]) -> None:
-        if id(target) in self._fetched and any(isinstance(i, (list, dict, set, tuple, frozenset)) for i in items):
-            self.upside_down = True
-
     def simple(self, name: str) -> None:
         """Carry out an opcode that has no argument and makes no choice."""
         self.write(name)
         if name in ("APPENDS", "SETITEMS", "ADDITEMS"):
             items = self.close()
-            self._changed(self.stack[-1], items)
             _fill(self.stack[-1], items)
         elif name == "APPEND":
             item = self.stack.pop()
-            self._changed(self.stack[-1], [item])
             self.stack[-1].append(item)
         elif name == "SETITEM":
             item, key = self.stack.pop(), self.stack.pop()
-            self._changed(self.stack[-1], [key, item])
             self.stack[-1][key] = item
         elif name in _MADE_OF_ITEMS:
             self.push(_MADE_OF_ITEMS[name](self.close()))
@@ -151,7 +140,6 @@ class Model:
         elif name == "POP_MARK":
             self.close()
         elif name == "DUP":
-            self._fetched.add(id(self.stack[-1]))
             self.stack.append(self.stack[-1])
         elif name == "MEMOIZE":
             self.memo[len(self.memo)] = self.stack[-1]
@@ -172,7 +160,6 @@ class Model:
     def get(self, name: str, index: int) -> None:
         """Push a memo entry."""
         self.write(name, *_index(name, index))
-        self._fetched.add(id(self.memo[index]))
         self.stack.append(self.memo[index])
 
     # -- the end ---------------------------------------------------------------------------------------------

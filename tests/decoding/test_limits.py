@@ -14,7 +14,7 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 
 import pytest
-from attacks.asm import MEMOIZE, NONE, POP, frame, number, op, pickled, text
+from attacks.asm import MEMOIZE, NONE, POP, frame, name, number, op, pickled, text
 from decoding import samples
 from decoding.files import FILES, rest_of
 from decoding.outcomes import PACKAGES
@@ -24,6 +24,7 @@ from hypothesis import strategies as st
 
 from safepickle.errors import LimitError
 from safepickle.limits import LIMITS, UNLIMITED, Limits
+from safepickle.policy.rules import Policy
 
 
 class Bound(NamedTuple):
@@ -326,11 +327,6 @@ CONTAINERS = frozenset(
 )
 
 
-DEPTH_IS_UNDERSTATED = pytest.mark.xfail(
-    reason="a container that is put into another by GET while it is still open on the stack may grow unseen"
-)
-
-
 #: Bytes by step: make a list and remember it, append, drop, fetch one of the first three.
 STEPS = {"new": b"]" + MEMOIZE, "append": b"a", "pop": POP, **{n: op("BINGET", n) for n in range(3)}}
 
@@ -380,7 +376,6 @@ def check_depth(data: bytes, bound: int) -> None:
         assert depth is None or depth <= bound
 
 
-@DEPTH_IS_UNDERSTATED
 def test_no_list_is_deeper_than_max_depth(sp: Any) -> None:
     """Every way in eight steps to make lists of three and put them into each other, dropping and fetching
     them."""
@@ -433,14 +428,46 @@ def grown_behind(levels: int) -> bytes:
     return pickled(*out, op("LONG_BINGET", inner))
 
 
-@DEPTH_IS_UNDERSTATED
 def test_a_list_that_grows_inside_another_is_counted(sp: Any) -> None:
     with pytest.raises(LimitError):
         sp.loads(grown_behind(2000))
 
 
-@pytest.mark.xfail(reason="late additions are added up beyond 2**40 and refused, though there is no bound")
-def test_no_bound_on_depth_is_no_bound(sp: Any) -> None:
-    """A list that is fetched from the memo takes list after list: flat, whatever the order."""
-    data = pickled(b"]" + MEMOIZE + POP + (op("BINGET", 0) + b"]a" + POP) * 60 + op("BINGET", 0))
-    assert sp.loads(data, limits=UNLIMITED) == [[]] * 60
+@pytest.mark.parametrize("limits", [UNLIMITED, Limits(max_depth=2)], ids=["no bound", "two levels"])
+def test_flat_data_is_flat_whatever_the_order(sp: Any, limits: Limits) -> None:
+    """A list that is fetched from the memo takes list after list."""
+    data = pickled(b"]" + MEMOIZE + POP + (op("BINGET", 0) + b"]a" + POP) * 5000 + op("BINGET", 0))
+    assert sp.loads(data, limits=limits) == [[]] * 5000
+
+
+def test_a_cycle_is_not_deeper_for_being_closed_often(sp: Any) -> None:
+    """Children that each refer to their parent: 3000 levels, if each were counted on top of the last."""
+    child = b"]" + op("BINGET", 0) + b"a"
+    value = sp.loads(pickled(b"]" + MEMOIZE + (child + b"a") * 3000), limits=Limits(max_depth=2))
+    assert len(value) == 3000
+    assert all(item[0] is value for item in value)
+
+
+@pytest.mark.parametrize("levels", [10, 5_000])
+def test_what_is_built_upside_down_is_measured(sp: Any, levels: int) -> None:
+    """Each list is fetched from the memo to get the next one."""
+    steps = b"".join(b"]" + MEMOIZE + b"a" + POP + op("LONG_BINGET", k) for k in range(1, levels))
+    data = pickled(b"]" + MEMOIZE + steps + POP + op("BINGET", 0))
+    value = sp.loads(data, limits=Limits(max_depth=levels))
+    for _ in range(levels - 1):
+        (value,) = value
+    assert value == []
+    with pytest.raises(LimitError) as refused:
+        sp.loads(data, limits=Limits(max_depth=levels - 1))
+    assert refused.value.limit == "max_depth"
+
+
+def test_instances_are_walked_too(sp: Any) -> None:
+    """A chain of OrderedDicts, each put into the last by its number in the memo, and only then filled."""
+    make = name("collections", "OrderedDict") + b")R"
+    steps = b"".join(b"K\0" + make + MEMOIZE + b"s" + POP + op("BINGET", k) for k in range(1, 60))
+    data = pickled(make + MEMOIZE + steps + POP + op("BINGET", 0))
+    policy = Policy.packs("stdlib")
+    with pytest.raises(LimitError):
+        sp.loads(data, policy=policy, limits=Limits(max_depth=50))
+    sp.loads(data, policy=policy, limits=Limits(max_depth=200))

@@ -276,7 +276,7 @@ def test_unknown_bytes(sp: Any, policy: Any) -> None:
         for data, position in ((bytes([code]), 0), (b"N" + bytes([code]) + b".", 1)):
             with pytest.raises(FormatError) as caught:
                 sp.loads(data, policy=policy)
-            assert caught.value.position == position
+            assert (caught.value.opcode, caught.value.position) == (f"0x{code:02x}", position)
             assert f"0x{code:02x}" in str(caught.value)
 
 

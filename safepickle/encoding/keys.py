@@ -43,8 +43,10 @@ class Keys(Stack):
 
     def _ask(self, container: Any, key: Any) -> None:
         if self.guard is None:
-            self.guard = KeyGuard(Budget(self.bounds.limits), self.guarded)
-            self.guard.big_ints = True
+            guard = KeyGuard.__new__(KeyGuard)
+            guard.open_guard(Budget(self.bounds.limits), self.guarded)
+            guard.big_ints = True
+            self.guard = guard
         kind = type(key)
         if self.sparing and kind not in _DATA and not (kind in (tuple, frozenset) and _is_data(key)):
             self.ends_sparing()

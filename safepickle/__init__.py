@@ -40,6 +40,7 @@ from .errors import ReconstructionError as ReconstructionError
 from .errors import ReplayedError as ReplayedError
 from .errors import RevokedKeyError as RevokedKeyError
 from .errors import SafePickleError as SafePickleError
+from .errors import ShapeError as ShapeError
 from .errors import SignatureError as SignatureError
 from .errors import StateError as StateError
 from .errors import TrailingDataError as TrailingDataError

@@ -39,6 +39,8 @@ _ALL = sum(_RIGHTS.values())
 _GLOBALS = (type, FunctionType, BuiltinFunctionType)
 _FACTORIES = frozenset(HARMLESS_FACTORIES)
 _BASES = (object, list, dict, tuple, int, str, float, set, frozenset, bytes, complex, bytearray)
+#: The type of functions that Cython compiles; each compiled module may have one of its own.
+_CYTHON = "cython_function_or_method"
 _RECONSTRUCTOR = copyreg._reconstructor  # type: ignore[attr-defined]
 _NEWOBJ = copyreg.__newobj__  # type: ignore[attr-defined]
 _NEWOBJ_EX = copyreg.__newobj_ex__  # type: ignore[attr-defined]
@@ -96,7 +98,7 @@ class WriteGate:
 
     def use(self, obj: Any, right: str, encoder: Encoder) -> None:
         """Ask for another use of a global."""
-        if not isinstance(obj, _GLOBALS):
+        if not _is_global(obj):
             self.deny(self._pair(type(obj)), right, "only a global can be used so", encoder)
         self._require(obj, None, right, encoder)
 
@@ -261,7 +263,7 @@ class WriteGate:
             return None
         self._refuse(func, right, "arguments are", contract.check(args, kwargs), encoder)
         later = contract.calls_later
-        if later is not None and later < len(args) and isinstance(args[later], _GLOBALS):
+        if later is not None and later < len(args) and _is_global(args[later]):
             factory, rights = self._rights(args[later], None, encoder)
             if factory not in _FACTORIES and not rights & _RIGHTS["call"]:
                 self.deny(factory, "call", f"a {pair[1]} would call it later", encoder)
@@ -278,7 +280,7 @@ class WriteGate:
         kind = conforming.made_by(owner, obj)
         contract = conforming.state_contract_of(pair, kind)
         if contract is not None:
-            self._refuse(owner, "build", "state is", contract.check(state), encoder)
+            self._refuse(owner, "build", "state is", contract.refusal(obj, state), encoder)
         guards = self.guards.get(id(owner))
         if guards is not None:
             self._refuse(owner, "build", "state is", guards.refuse_state(state), encoder)
@@ -292,6 +294,11 @@ class WriteGate:
 
 def _pay_nothing(amount: int) -> None:
     """Take no pay: the object is the caller's own."""
+
+
+def _is_global(obj: Any) -> bool:
+    """Return whether an object is of a kind that is written by its name."""
+    return isinstance(obj, _GLOBALS) or type(obj).__name__ == _CYTHON
 
 
 def _is_emulated(func: Any, args: tuple[Any, ...]) -> bool:

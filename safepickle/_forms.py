@@ -49,12 +49,15 @@ HOT_MODULES: Final = (
     "safepickle.decoding.machine",
     "safepickle.decoding.session",
     "safepickle.encoding.frames",
+    "safepickle.encoding.keys",
     "safepickle.encoding.containers",
+    "safepickle.encoding.usual",
     "safepickle.encoding.encoder",
+    "safepickle.encoding.session",
 )
 
 #: Modules that both forms have in common, a package with all that is in it.
-SHARED: Final = ("errors", "limits", "policy", "wire.opcodes", "wire.python2")
+SHARED: Final = ("errors", "limits", "policy", "signing", "wire.opcodes", "wire.python2")
 
 _PACKAGE: Final = __name__.rpartition(".")[0]
 _PYTHON_PACKAGE: Final = "safepickle_python"

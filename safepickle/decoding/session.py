@@ -14,12 +14,13 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from .. import _gc_pause
-from ..errors import TrailingDataError
+from ..errors import PolicyError, TrailingDataError
 from ..limits import DEFAULT_LIMITS, Limits
 from ..policy.rules import BY_DEFAULT, PLAIN, FindClass, Policy
 from ..wire.source import as_bytes
 from .budget import Budget
 from .gates import Gate
+from .locating import Locator
 from .machine import Machine
 from .open_gate import OpenGate
 
@@ -141,9 +142,18 @@ def loads(
     """
     if type is not None:
         policy = policy_for(type, policy)
-    value = run_whole(
-        open_machine(bytes_of(data), None, policy, limits, None, None, fix_imports, encoding, errors, buffers, False)
+    content = bytes_of(data)
+    machine = open_machine(
+        content, None, policy, limits, None, None, fix_imports, encoding, errors, buffers, False
     )
+    try:
+        value = run_whole(machine)
+    except PolicyError as refusal:
+        if refusal.__cause__ is None:
+            refusal.locate_by(
+                Locator(content, machine.position, policy, limits, fix_imports, encoding, errors, False)
+            )
+        raise
     if type is not None:
         check(value, type)
     return value

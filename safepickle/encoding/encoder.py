@@ -282,7 +282,7 @@ class Encoder(Containers):
 
     def _save_instance(self, obj: Any, kind: type) -> None:
         known = self.classes.get(kind, _UNKNOWN)
-        if self.gate is not None and known == _UNKNOWN and kind not in reducing.EXEMPT:
+        if self.gate is not None and known == _UNKNOWN and kind not in reducing.EXEMPT and obj is not self.callee:
             self.gate.require_class(kind, self)
         usual = known == _UNKNOWN and reducing.is_usual_class(kind, self.protocol)
         if self.sparing and not usual and known != _IN_C and known != _BARE and not reducing.is_trusted(kind):

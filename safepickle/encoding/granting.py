@@ -19,12 +19,14 @@ from typing import TYPE_CHECKING, Any
 from ..errors import Denial, EncodingError, PolicyError, quote
 from ..policy.contracts import HARMLESS_FACTORIES
 from ..policy.gadgets import gadget_reason
+from ..policy.guarding import RuleGuards
 from ..policy.rules import Policy, Right, suggestion
 from . import conforming, reducing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ..policy.contracts import Contract
     from .encoder import Encoder
     from .reducing import Found, Script
 
@@ -37,6 +39,8 @@ _ALL = sum(_RIGHTS.values())
 _GLOBALS = (type, FunctionType, BuiltinFunctionType)
 _FACTORIES = frozenset(HARMLESS_FACTORIES)
 _BASES = (object, list, dict, tuple, int, str, float, set, frozenset, bytes, complex, bytearray)
+#: The type of functions that Cython compiles; each compiled module may have one of its own.
+_CYTHON = "cython_function_or_method"
 _RECONSTRUCTOR = copyreg._reconstructor  # type: ignore[attr-defined]
 _NEWOBJ = copyreg.__newobj__  # type: ignore[attr-defined]
 _NEWOBJ_EX = copyreg.__newobj_ex__  # type: ignore[attr-defined]
@@ -66,6 +70,8 @@ class WriteGate:
         self.find_class = find_class
         #: By identity: the object (kept alive), its pair after renames, and its rights.
         self.known: dict[int, tuple[Any, Found, int]] = {}
+        #: What rules ask for beside their rights, by identity of the global.
+        self.guards: dict[int, RuleGuards] = {}
         #: Classes that were granted to be called, with all that is still to be asked of their arguments, or None.
         self.callees: dict[type, Any] = {}
 
@@ -92,7 +98,7 @@ class WriteGate:
 
     def use(self, obj: Any, right: str, encoder: Encoder) -> None:
         """Ask for another use of a global."""
-        if not isinstance(obj, _GLOBALS):
+        if not _is_global(obj):
             self.deny(self._pair(type(obj)), right, "only a global can be used so", encoder)
         self._require(obj, None, right, encoder)
 
@@ -110,8 +116,11 @@ class WriteGate:
         if self.find_class is not None:
             rights = self._ask(obj, pair, encoder)
         else:
-            rule = self.policy.lookup(*pair)
+            rule = self.policy.lookup_for(*pair, obj)
             rights = 0 if rule is None else rule.rights.value
+            if rule is not None and rule.constrained and (known is None or known[1] != pair):
+                # Not anew each time that it is asked for: it counts.
+                self.guards[id(obj)] = RuleGuards(rule, _pay_nothing, None)
             if rule is not None and not rule.accept_known_gadget:
                 reason = conforming.check_global(obj, pair)
                 if reason is not None:
@@ -149,10 +158,10 @@ class WriteGate:
             if self.find_class is None and self.policy.lookup(*pair) is None:
                 self.deny(pair, "refer", "no rule names the owner", encoder)
 
-    def deny(self, pair: Found, right: str, reason: str, encoder: Encoder) -> None:
+    def deny(self, pair: Found, right: str, reason: str, encoder: Encoder, *, suggest: bool = True) -> None:
         """Raise a denial."""
         gadget = gadget_reason(*pair)
-        line = suggestion(*pair, right) if self.find_class is None else ""
+        line = suggestion(*pair, right) if suggest and self.find_class is None else ""
         denial = Denial(*pair, right, None, None, reason, gadget, line, encoder.place())
         raise PolicyError((denial,), policy=self.policy.name)
 
@@ -184,7 +193,10 @@ class WriteGate:
             self.deny(("copyreg", "_reconstructor"), "call", "not in a form that picklers write", encoder)
         self.use(cls, "new", encoder)
         if base is not object:
-            self._check_arguments(cls, "new", (state,), {}, encoder)
+            self._check_contract(cls, "new", (state,), {}, encoder)
+        guards = self.guards.get(id(cls))
+        if guards is not None:
+            self._refuse(cls, "new", "arguments are", guards.refuse_reconstruction(base, state), encoder)
         return reducing.helper_script(
             encoder, _RECONSTRUCTOR, reducing.USE, cls, reducing.USE, base, reducing.ARGS, state
         )
@@ -231,23 +243,36 @@ class WriteGate:
     def _check_arguments(
         self, func: Any, right: str, args: tuple[Any, ...], kwargs: dict[str, Any], encoder: Encoder
     ) -> None:
-        pair = self._rights(func, None, encoder)[0]
-        contract = conforming.contract_of(func, pair)
-        if contract is not None:
-            refusal = contract.check(args, kwargs)
-            if refusal is not None:
-                self.deny(pair, right, f"its arguments are refused: {refusal}", encoder)
-            later = contract.calls_later
-            if later is not None and later < len(args) and isinstance(args[later], _GLOBALS):
-                factory, rights = self._rights(args[later], None, encoder)
-                if factory not in _FACTORIES and not rights & _RIGHTS["call"]:
-                    self.deny(factory, "call", f"a {pair[1]} would call it later", encoder)
-        if right == "call" and type(func) is type and not conforming.traits_of(func):
+        contract = self._check_contract(func, right, args, kwargs, encoder)
+        guards = self.guards.get(id(func))
+        if guards is not None:
+            self._refuse(func, right, "arguments are", guards.refuse_call(right == "new", args, kwargs), encoder)
+        elif right == "call" and type(func) is type and not conforming.traits_of(func):
             if contract is None or contract.calls_later is None:
                 self.callees[func] = None if contract is None else contract.check
-        refusal = conforming.check_sizes(func, args, encoder.bounds.max_items)
+        sizes = conforming.check_sizes(func, args, encoder.bounds.max_items)
+        self._refuse(func, right, "arguments are", sizes, encoder)
+
+    def _check_contract(
+        self, func: Any, right: str, args: tuple[Any, ...], kwargs: dict[str, Any], encoder: Encoder
+    ) -> Contract | None:
+        """Refuse arguments that no policy lets through. Return the contract that says so, if there is one."""
+        pair = self._rights(func, None, encoder)[0]
+        contract = conforming.contract_of(func, pair)
+        if contract is None:
+            return None
+        self._refuse(func, right, "arguments are", contract.check(args, kwargs), encoder)
+        later = contract.calls_later
+        if later is not None and later < len(args) and _is_global(args[later]):
+            factory, rights = self._rights(args[later], None, encoder)
+            if factory not in _FACTORIES and not rights & _RIGHTS["call"]:
+                self.deny(factory, "call", f"a {pair[1]} would call it later", encoder)
+        return contract
+
+    def _refuse(self, func: Any, right: str, what: str, refusal: str | None, encoder: Encoder) -> None:
         if refusal is not None:
-            self.deny(pair, right, f"its arguments are refused: {refusal}", encoder)
+            pair = self._rights(func, None, encoder)[0]
+            self.deny(pair, right, f"its {what} refused: {refusal}", encoder, suggest=False)
 
     def check_state(self, owner: Any, obj: Any, state: Any, encoder: Encoder) -> None:
         """Refuse state that the reader would not set."""
@@ -255,15 +280,25 @@ class WriteGate:
         kind = conforming.made_by(owner, obj)
         contract = conforming.state_contract_of(pair, kind)
         if contract is not None:
-            refusal = contract.check(state)
-            if refusal is not None:
-                self.deny(pair, "build", f"its state is refused: {refusal}", encoder)
+            self._refuse(owner, "build", "state is", contract.refusal(obj, state), encoder)
+        guards = self.guards.get(id(owner))
+        if guards is not None:
+            self._refuse(owner, "build", "state is", guards.refuse_state(state), encoder)
         conforming.check_state(kind, state, encoder.bounds.max_items)
 
     def may_restore(self, kind: type, encoder: Encoder) -> bool:
-        """Return whether instances of a class may be made, and given attributes."""
+        """Return whether any instances of a class may be made, and given any attributes."""
         rights = self._rights(kind, None, encoder)[1]
-        return bool(rights & _RIGHTS["new"] and rights & _RIGHTS["build"])
+        return bool(rights & _RIGHTS["new"] and rights & _RIGHTS["build"]) and id(kind) not in self.guards
+
+
+def _pay_nothing(amount: int) -> None:
+    """Take no pay: the object is the caller's own."""
+
+
+def _is_global(obj: Any) -> bool:
+    """Return whether an object is of a kind that is written by its name."""
+    return isinstance(obj, _GLOBALS) or type(obj).__name__ == _CYTHON
 
 
 def _is_emulated(func: Any, args: tuple[Any, ...]) -> bool:

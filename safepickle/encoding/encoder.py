@@ -164,6 +164,8 @@ class Encoder(Containers):
             try:
                 return self._attempt(obj)
             except StartOver:
+                # What the gate counted counts anew.
+                self.gate = None
                 self.start_over()
                 self.keep = True
                 self._begin_output()

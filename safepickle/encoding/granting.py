@@ -180,7 +180,7 @@ class WriteGate:
         """
         if type(args) is not tuple:
             raise EncodingError(f"arguments are a {quote(type(args).__name__)}, not a tuple")
-        if func is _RECONSTRUCTOR and encoder.protocol < 2:
+        if func is _RECONSTRUCTOR:
             return self._reconstructor(encoder, args), args[0], args[2:]
         if func is _NEWOBJ or func is _NEWOBJ_EX:
             return self._new(encoder, obj, func, args)

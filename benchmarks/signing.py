@@ -163,16 +163,20 @@ def _file(key: bytes, path: Path) -> float:
 
 #: Run in a process of its own: verifies a file and prints how much more memory that took, in bytes.
 _PROBE: Final = """
-import resource, sys
-from concurrent.futures import ThreadPoolExecutor  # what the base of a program with threads has
+import sys
+from concurrent.futures import ThreadPoolExecutor
 import safepickle
+from benchmarks.memory import high_water_mark, reset_mark
 from safepickle.signing.signer import Signer
 from safepickle.signing.streams import verify_file
 signer = Signer(safepickle.KeyRing.from_file(sys.argv[2]))
-base = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+with ThreadPoolExecutor(1) as pool:  # the base is a program that has had a thread and computed a tag
+    pool.submit(signer.sign, b"").result()
+reset_mark()
+base = high_water_mark()
 with open(sys.argv[1], "rb") as file:
     verify_file(file, signer)
-print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - base) * 1024)
+print(high_water_mark() - base)
 """
 
 

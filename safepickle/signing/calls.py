@@ -168,7 +168,7 @@ class _Unsigned(io.RawIOBase):
         if size is None or size < 0:
             size = 1 << 62
         taken, self._head = self._head[:size], self._head[size:]
-        return taken if len(taken) == size else taken + bytes(self._file.read(size - len(taken)))
+        return taken if len(taken) == size else taken + bytes(self._file.read(size - len(taken)) or b"")
 
     def readline(self, size: int | None = -1, /) -> bytes:
         if not self._head:

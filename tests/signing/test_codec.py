@@ -237,6 +237,14 @@ def test_max_age(sp: ModuleType) -> None:
         assert road(max_age=100) == VALUE
 
 
+def test_what_is_no_number_lets_nothing_through(sp: ModuleType) -> None:
+    nan = float("nan")
+    blob = sp.Codec(keys=RING).dumps(VALUE)
+    for codec, max_age in ((sp.Codec(keys=RING), nan), (sp.Codec(keys=RING, clock=lambda: nan), 10)):
+        with pytest.raises(ExpiredError):
+            codec.loads(blob, max_age=max_age)
+
+
 def test_age_is_asked_of_verified_data_only(sp: ModuleType) -> None:
     clock = Clock()
     codec = sp.Codec(keys=RING, clock=clock)

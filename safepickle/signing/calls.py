@@ -18,7 +18,7 @@ from ..wire.source import as_bytes
 from .envelope import MAGIC
 from .keys import KeyRing
 from .signer import DEFAULT_PURPOSE, Signer, freeze
-from .streams import StreamReader, StreamWriter, open_signed, read_exactly, verify_file
+from .streams import InMemory, StreamReader, StreamWriter, open_signed, read_exactly, verify_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -93,7 +93,7 @@ class Calls:
         self, data: bytes, context: Context, max_age: float | None, buffers: Iterable[Any] | None
     ) -> bytes:
         """Return the pickle in a stream that is in memory: what ``dump`` wrote and somebody read as bytes."""
-        with StreamReader(io.BytesIO(data), self.signer, context, max_age=max_age) as reader:
+        with StreamReader(InMemory(data), self.signer, context, max_age=max_age) as reader:
             payload = reader.read()
             if buffers is not None:
                 for _ in reader.buffers(buffers):
@@ -150,7 +150,7 @@ class Calls:
             return verify_file(data, self.signer, context, max_age=max_age)
         content = as_bytes(data)
         if content[5:6] == b"\x02" and content[:4] == MAGIC:
-            return verify_file(io.BytesIO(content), self.signer, context, max_age=max_age)
+            return verify_file(InMemory(content), self.signer, context, max_age=max_age)
         return self.signer.verify(content, context, max_age=max_age, buffers=buffers)
 
 

@@ -447,6 +447,8 @@ def test_a_replay_guard_sees_each_message_once(sp: ModuleType) -> None:
     blobs = [codec.dumps(VALUE) for _ in range(3)]
     assert len(set(blobs)) == 3
     for blob in blobs:
+        for _ in range(2):  # to verify is not to use
+            assert codec.verify(blob).nonce == codec.verify(io.BytesIO(blob)).nonce
         assert codec.loads(blob) == VALUE
     for blob in blobs:
         with pytest.raises(ReplayedError, match="used before"):

@@ -7,6 +7,7 @@ within default limits.
 from __future__ import annotations
 
 import pickle as _pickle
+import typing as _typing
 from pickle import PickleBuffer as PickleBuffer
 from pickle import PickleError as PickleError
 from pickle import PicklingError as PicklingError
@@ -39,6 +40,7 @@ from .errors import ReconstructionError as ReconstructionError
 from .errors import ReplayedError as ReplayedError
 from .errors import RevokedKeyError as RevokedKeyError
 from .errors import SafePickleError as SafePickleError
+from .errors import ShapeError as ShapeError
 from .errors import SignatureError as SignatureError
 from .errors import StateError as StateError
 from .errors import TrailingDataError as TrailingDataError
@@ -64,3 +66,30 @@ __version__ = "0.1.0"
 
 #: The protocol that ``dumps`` writes when none is given: that of the running Python's pickle.
 DEFAULT_PROTOCOL: int = _pickle.DEFAULT_PROTOCOL
+
+if _typing.TYPE_CHECKING:
+    from .auditing import GO_ON_UNENFORCED as GO_ON_UNENFORCED
+    from .auditing import AuditingCodec as AuditingCodec
+    from .auditing import AuditLog as AuditLog
+    from .auditing import AuditReport as AuditReport
+    from .inspection.tree import Tree as Tree
+    from .inspection.tree import inspect as inspect
+
+#: Names that are imported when they are first asked for, so that ``import safepickle`` stays light.
+_LAZY = {
+    **dict.fromkeys(("AuditLog", "AuditReport", "AuditingCodec", "GO_ON_UNENFORCED"), ".auditing"),
+    **dict.fromkeys(("Tree", "inspect"), ".inspection.tree"),
+}
+
+
+def __getattr__(name: str) -> _typing.Any:
+    module = _LAZY.get(name)
+    if module is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(module, __name__), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LAZY})

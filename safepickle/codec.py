@@ -115,6 +115,7 @@ class Codec:
         encoding: str = "ASCII",
         errors: str = "strict",
         buffers: Iterable[Any] | None = None,
+        type: Any = None,  # noqa: A002 (what a user writes)
         context: Context = None,
         max_age: float | None = None,
     ) -> Any:
@@ -133,7 +134,7 @@ class Codec:
             raise _no_keys()
         return _loads(
             data, fix_imports=fix_imports, encoding=encoding, errors=errors, buffers=buffers,
-            policy=self.policy, limits=self.limits,
+            policy=self.policy, limits=self.limits, type=type,
         )  # fmt: skip
 
     def load(
@@ -144,6 +145,7 @@ class Codec:
         encoding: str = "ASCII",
         errors: str = "strict",
         buffers: Iterable[Any] | None = None,
+        type: Any = None,  # noqa: A002 (what a user writes)
         context: Context = None,
         max_age: float | None = None,
         exact: bool = True,
@@ -160,13 +162,13 @@ class Codec:
                 raise _no_keys()
             return _load(
                 file, fix_imports=fix_imports, encoding=encoding, errors=errors, buffers=buffers,
-                policy=self.policy, limits=self.limits,
+                policy=self.policy, limits=self.limits, type=type,
             )  # fmt: skip
         reader, buffers = signed.open_file(file, context, max_age, exact, buffers)
         with reader:
             value = _load(
                 reader, fix_imports=fix_imports, encoding=encoding, errors=errors, buffers=buffers,
-                policy=self.policy, limits=self.limits,
+                policy=self.policy, limits=self.limits, type=type,
             )  # fmt: skip
             signed.finish(reader)
         return value

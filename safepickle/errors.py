@@ -13,6 +13,7 @@ Rules that hold here:
 from __future__ import annotations
 
 import pickle
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "ReplayedError",
     "RevokedKeyError",
     "SafePickleError",
+    "ShapeError",
     "SignatureError",
     "StateError",
     "TrailingDataError",
@@ -83,12 +85,18 @@ class Denial(NamedTuple):
     gadget: str | None
     #: A line of policy that would allow it; empty where nothing can.
     suggestion: str
-    #: Where in the object graph (dump side), e.g. ``root['model'].steps[1]``.
+    #: Where in the object graph, e.g. ``root['model'].steps[1]``; None if not known.
     path: str | None = None
 
     def __str__(self) -> str:
         where = "" if self.opcode is None else f" ({self.opcode} at byte {self.position})"
-        return f"{quote_name(self.module, self.name)}: {self.right}{where}: {self.reason}"
+        path = "" if self.path is None else f" at {self.path}"
+        return f"{quote_name(self.module, self.name)}: {self.right}{where}: {self.reason}{path}"
+
+    @property
+    def pair(self) -> tuple[str, str]:
+        """The pair (module, qualified name)."""
+        return (self.module, self.name)
 
 
 def quote_name(module: str, name: str) -> str:
@@ -178,15 +186,46 @@ class TrailingDataError(FormatError):
 class PolicyError(SafePickleError, pickle.UnpicklingError, pickle.PicklingError):
     """The policy refused something. ``denials`` lists everything it refused, the first one first.
 
-    :ivar denials: tuple of :class:`Denial`, never empty.
+    :ivar denials: tuple of :class:`Denial`, never empty. On the load side their paths are found when they, ``path`` or
+        the message are first looked at, from the bytes that were loaded.
     :ivar policy: the policy's name.
     """
 
     def __init__(self, denials: tuple[Denial, ...], *, policy: str) -> None:
-        self.denials = denials
+        self._denials = denials
+        self._locator: Callable[[tuple[Denial, ...]], tuple[Denial, ...]] | None = None
         self.policy = policy
         first = denials[0]
         super().__init__(first.reason, position=first.position, opcode=first.opcode, path=first.path)
+
+    def locate_by(self, locator: Callable[[tuple[Denial, ...]], tuple[Denial, ...]]) -> None:
+        """Have *locator* find the paths when somebody looks."""
+        self._locator = locator
+
+    @property
+    def denials(self) -> tuple[Denial, ...]:
+        """Everything that was refused."""
+        locator, self._locator = self._locator, None
+        if locator is not None:
+            self._denials = locator(self._denials)
+            self.args = (self._message(),)
+        return self._denials
+
+    @property
+    def path(self) -> str | None:
+        """Place of the first denial in the object graph, or None."""
+        return self.denials[0].path
+
+    @path.setter
+    def path(self, value: str | None) -> None:
+        """The first denial's path is the one."""
+
+    def __str__(self) -> str:
+        return self._message()
+
+    def __reduce__(self) -> Any:
+        _ = self.denials  # found now: the bytes that were loaded are no part of an error
+        return super().__reduce__()
 
     @property
     def module(self) -> str:
@@ -208,11 +247,15 @@ class PolicyError(SafePickleError, pickle.UnpicklingError, pickle.PicklingError)
         """A line of policy that would allow the first refused global; empty where nothing can."""
         return self.denials[0].suggestion
 
+    @property
+    def suggestions(self) -> tuple[str, ...]:
+        """The lines of policy that would allow all that was refused, known gadgets left out; to be read first."""
+        lines = {denial.suggestion: None for denial in self.denials if denial.suggestion and denial.gadget is None}
+        return tuple(lines)
+
     def _message(self) -> str:
         first = self.denials[0]
         text = f"policy {quote(self.policy)} refuses {first}"
-        if first.path is not None:
-            text += f" at {first.path}"
         if first.gadget is not None:
             text += f"; KNOWN GADGET ({first.gadget})"
         elif first.suggestion:
@@ -253,6 +296,16 @@ class LimitError(SafePickleError, pickle.UnpicklingError, pickle.PicklingError):
 
 class ReconstructionError(SafePickleError, pickle.UnpicklingError):
     """Something the policy allows failed while it ran; its own exception is ``__cause__``."""
+
+
+class ShapeError(SafePickleError, pickle.UnpicklingError):
+    """The value that was loaded is not of the type that was asked for.
+
+    :ivar path: where it is not, e.g. ``root.items[3].price``.
+    """
+
+    def _message(self) -> str:
+        return self.reason if not self.path else f"{self.path}: {self.reason}"
 
 
 class EncodingError(SafePickleError, pickle.PicklingError):

@@ -25,10 +25,11 @@ from ..errors import (
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["EXIT_CODES", "exit_code", "worst"]
+__all__ = ["EXIT_CODES", "exit_code", "outcome", "worst"]
 
 OK, DENIED, UNREADABLE, LIMIT, MALFORMED, FAILED, DEFECT = 0, 1, 2, 3, 4, 5, 70
 BAD_SIGNATURE, EXPIRED, UNKNOWN_KEY = 6, 7, 8
+FINDINGS, DIFFERS = 9, 10
 
 #: Codes with their meaning, for ``--help``.
 EXIT_CODES = (
@@ -45,6 +46,8 @@ EXIT_CODES = (
     (BAD_SIGNATURE, "bad-signature", "the signature is missing or does not verify"),
     (EXPIRED, "expired", "the signature verifies, but the data is too old, or not to be used yet"),
     (UNKNOWN_KEY, "unknown-key", "the key that signed it is not in the key ring, or is revoked"),
+    (FINDINGS, "findings", "policy lint warns; or by policy diff, the second policy may allow more"),
+    (DIFFERS, "differs", "by policy diff, the policies differ and the second allows no more"),
     (DEFECT, "defect", "safepickle itself failed: please report it"),
 )
 

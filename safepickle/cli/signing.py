@@ -212,14 +212,14 @@ def _format_option(command: argparse.ArgumentParser) -> None:
 def _finish(arguments: argparse.Namespace, error: BaseException | None, code: int, **content: Any) -> int:
     """Print the JSON document or the error, and return the exit code."""
     if arguments.format == "json":
-        from .commands import _print_json
+        from .commands import print_json
 
         shown = None if error is None else error_json(error)
-        _print_json(command=arguments.command, **content, error=shown, outcome=outcome(code), exit_code=code)
+        print_json(command=arguments.command, **content, error=shown, outcome=outcome(code), exit_code=code)
     elif error is not None:
-        from .commands import _report_error
+        from .commands import report_error
 
-        _report_error(Printer(sys.stderr), getattr(arguments, "file", None), error)
+        report_error(Printer(sys.stderr), getattr(arguments, "file", None), error)
     return code
 
 

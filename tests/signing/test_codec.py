@@ -78,7 +78,7 @@ def test_there_and_back(codec: Any, tmp_path: Path) -> None:
         assert [unpickler.load() for _ in range(3)] == [VALUE] * 3
         with pytest.raises(EOFError):
             unpickler.load()
-    codec.dump_file(VALUE, tmp_path / "file", context="c")
+    codec.dump_file(VALUE, tmp_path / "file", 2, context="c")
     assert codec.load_file(tmp_path / "file", context="c") == VALUE
     assert codec.loads((tmp_path / "file").read_bytes(), context="c") == VALUE
     assert codec.loads(bytearray(codec.dumps(VALUE))) == VALUE

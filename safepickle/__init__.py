@@ -33,6 +33,7 @@ from .errors import PolicyError as PolicyError
 from .errors import PolicyFileError as PolicyFileError
 from .errors import ReconstructionError as ReconstructionError
 from .errors import SafePickleError as SafePickleError
+from .errors import ShapeError as ShapeError
 from .errors import SignatureError as SignatureError
 from .errors import StateError as StateError
 from .errors import TrailingDataError as TrailingDataError

@@ -63,11 +63,12 @@ class Codec:
         encoding: str = "ASCII",
         errors: str = "strict",
         buffers: Iterable[Any] | None = None,
+        type: Any = None,  # noqa: A002 (what a user writes)
     ) -> Any:
         """:func:`safepickle.loads` under this codec's policy and limits."""
         return _loads(
             data, fix_imports=fix_imports, encoding=encoding, errors=errors, buffers=buffers,
-            policy=self.policy, limits=self.limits,
+            policy=self.policy, limits=self.limits, type=type,
         )  # fmt: skip
 
     def load(
@@ -78,11 +79,12 @@ class Codec:
         encoding: str = "ASCII",
         errors: str = "strict",
         buffers: Iterable[Any] | None = None,
+        type: Any = None,  # noqa: A002 (what a user writes)
     ) -> Any:
         """:func:`safepickle.load` under this codec's policy and limits."""
         return _load(
             file, fix_imports=fix_imports, encoding=encoding, errors=errors, buffers=buffers,
-            policy=self.policy, limits=self.limits,
+            policy=self.policy, limits=self.limits, type=type,
         )  # fmt: skip
 
     def dumps(

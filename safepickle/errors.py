@@ -27,6 +27,7 @@ __all__ = [
     "PolicyFileError",
     "ReconstructionError",
     "SafePickleError",
+    "ShapeError",
     "SignatureError",
     "StateError",
     "TrailingDataError",
@@ -286,6 +287,16 @@ class LimitError(SafePickleError, pickle.UnpicklingError, pickle.PicklingError):
 
 class ReconstructionError(SafePickleError, pickle.UnpicklingError):
     """Something the policy allows failed while it ran; its own exception is ``__cause__``."""
+
+
+class ShapeError(SafePickleError, pickle.UnpicklingError):
+    """The value that was loaded is not of the type that was asked for.
+
+    :ivar path: where it is not, e.g. ``root.items[3].price``.
+    """
+
+    def _message(self) -> str:
+        return self.reason if not self.path else f"{self.path}: {self.reason}"
 
 
 class EncodingError(SafePickleError, pickle.PicklingError):

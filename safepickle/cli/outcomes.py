@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["EXIT_CODES", "exit_code", "outcome", "worst"]
 
-OK, DENIED, UNREADABLE, LIMIT, MALFORMED, FAILED, FINDINGS, DIFFERS, DEFECT = 0, 1, 2, 3, 4, 5, 6, 7, 70
+OK, DENIED, UNREADABLE, LIMIT, MALFORMED, FAILED, DEFECT = 0, 1, 2, 3, 4, 5, 70
+FINDINGS, DIFFERS = 9, 10
 
 #: Codes with their meaning, for ``--help``.
 EXIT_CODES = (

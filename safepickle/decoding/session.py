@@ -16,7 +16,7 @@ from typing import Any
 from .. import _gc_pause
 from ..errors import PolicyError, TrailingDataError
 from ..limits import DEFAULT_LIMITS, Limits
-from ..policy.rules import PLAIN, FindClass, Policy
+from ..policy.rules import BY_DEFAULT, PLAIN, FindClass, Policy
 from ..wire.source import as_bytes
 from .budget import Budget
 from .gates import Gate
@@ -119,8 +119,9 @@ def loads(
     encoding: str = "ASCII",
     errors: str = "strict",
     buffers: Iterable[Any] | None = None,
-    policy: Policy | FindClass = PLAIN,
+    policy: Policy | FindClass = BY_DEFAULT,
     limits: Limits = DEFAULT_LIMITS,
+    type: Any = None,  # noqa: A002 (what a user writes)
 ) -> Any:
     """Return the value that a pickle stands for; ``pickle.loads`` under a policy and within limits.
 
@@ -131,20 +132,46 @@ def loads(
     :param buffers: out-of-band buffers, in the order in which they were taken (PEP 574).
     :param policy: what is allowed; by default plain data only.
     :param limits: how much is allowed.
+    :param type: a type annotation that the value has to be of. Where no policy is given, the classes that it leads to
+        are what is allowed (``Policy.for_type``).
+    :raises ShapeError: if the value is not of that type; it says where.
     :raises PolicyError: if the policy refuses anything; nothing refused was imported or called.
     :raises LimitError: if a limit would be exceeded.
     :raises FormatError: if *data* is not exactly one well-formed pickle.
     :raises ReconstructionError: if something the policy allows fails.
     """
-    content = data if type(data) is bytes else as_bytes(data)
+    if type is not None:
+        policy = policy_for(type, policy)
+    content = bytes_of(data)
     machine = open_machine(
         content, None, policy, limits, None, None, fix_imports, encoding, errors, buffers, False
     )
     try:
-        return run_whole(machine)
+        value = run_whole(machine)
     except PolicyError as refusal:
         if refusal.__cause__ is None:
             refusal.locate_by(
                 Locator(content, machine.position, policy, limits, fix_imports, encoding, errors, False)
             )
         raise
+    if type is not None:
+        check(value, type)
+    return value
+
+
+def bytes_of(data: Any) -> bytes:
+    """Return what is loaded as bytes."""
+    return data if type(data) is bytes else as_bytes(data)
+
+
+def policy_for(annotation: Any, policy: Policy | FindClass) -> Policy | FindClass:
+    """Return the policy for values of a type annotation: the one that was given, if one was."""
+    return Policy.for_type(annotation) if policy is BY_DEFAULT else policy
+
+
+def check(value: Any, annotation: Any) -> None:
+    """Compare a value with a type annotation."""
+    # Loaded here because only those who name a type need it.
+    from ..policy.typed import check_type
+
+    check_type(value, annotation)

@@ -24,14 +24,14 @@ from ..errors import (
     TrailingDataError,
 )
 from ..limits import DEFAULT_LIMITS, Limits
-from ..policy.rules import PLAIN, FindClass, Policy
+from ..policy.rules import BY_DEFAULT, PLAIN, FindClass, Policy
 from ..wire.source import as_bytes, open_source
 from .budget import Budget
 from .gates import Gate
 from .locating import Locator, pickle_of
 from .machine import Machine
 from .open_gate import find_any
-from .session import loads, open_machine, run
+from .session import check, loads, open_machine, policy_for, run
 
 __all__ = ["Survey", "Unpickler", "load", "loads", "survey"]
 
@@ -43,22 +43,28 @@ def load(
     encoding: str = "ASCII",
     errors: str = "strict",
     buffers: Iterable[Any] | None = None,
-    policy: Policy | FindClass = PLAIN,
+    policy: Policy | FindClass = BY_DEFAULT,
     limits: Limits = DEFAULT_LIMITS,
+    type: Any = None,  # noqa: A002 (what a user writes)
 ) -> Any:
     """Read one pickle from a file and return its value; the file is left right behind it, as ``pickle.load`` does.
 
     :param file: an object with ``read`` and ``readline``, in binary mode. Other parameters and errors: :func:`loads`.
     :raises EmptyInputError: (an ``EOFError``) if the file is at its end.
     """
+    if type is not None:
+        policy = policy_for(type, policy)
     machine = open_machine(
         b"", open_source(file), policy, limits, None, None, fix_imports, encoding, errors, buffers, False
     )
     try:
-        return run(machine)
+        value = run(machine)
     except PolicyError as refusal:
         _locate(refusal, file, machine, policy, limits, fix_imports, encoding, errors, False)
         raise
+    if type is not None:
+        check(value, type)
+    return value
 
 
 def _locate(

@@ -22,6 +22,7 @@ from .names import KNOWN_GADGET, is_dunder, module_problem, name_problem, sugges
 from .rights import Right, Rule, conjunction, union
 
 __all__ = [
+    "BY_DEFAULT",
     "KNOWN_GADGET",
     "PLAIN",
     "UNRESTRICTED",
@@ -136,8 +137,20 @@ class Policy:
         return policy_from_text(text, name=name)
 
     @classmethod
+    def for_type(cls, annotation: Any, *, name: str = "") -> Policy:
+        """Return the policy for the values of a type annotation: the classes that it leads to and no others.
+
+        :param annotation: dataclasses, attrs classes, named tuples, typed dicts, enumerations, pydantic models,
+            built-in and common standard types, and unions and containers of them.
+        :raises TypeError: for what cannot be said exactly; it says what to do instead.
+        """
+        from .typed import policy_for_type
+
+        return policy_for_type(annotation, name)
+
+    @classmethod
     def packs(cls, *names: str) -> Policy:
-        """Return the union of packs shipped with safepickle, such as ``"stdlib"``.
+        """Return the union of packs shipped with safepickle, such as ``"stdlib"``, or offered by installed packages.
 
         :raises PolicyFileError: for a pack that does not exist.
         """
@@ -347,6 +360,9 @@ def _unrestricted() -> Policy:
 #: Built-in data types only: the machine makes those itself, so no global is allowed at all. The default
 #: everywhere; a test holds it equal to ``policies/plain.toml``.
 PLAIN = Policy(name="plain")
+
+#: The same where a function is given none: another object, so that `type=` sees whether one was given.
+BY_DEFAULT = Policy(name="plain")
 
 #: Everything is allowed, as pickle does it. Loud, for tests and migration; never for input from elsewhere.
 UNRESTRICTED = _unrestricted()

@@ -122,11 +122,11 @@ def test_learn_on_top_of_a_pack(capsys: Any, files: list[str]) -> None:
 def test_lint_warns(capsys: Any, tmp_path: Path) -> None:
     file = policy_file(tmp_path, '[globals]\n"copyreg:_reconstructor" = ["call"]\n"__main__:A" = ["new"]')
     code, out, _ = run(capsys, "policy", "lint", file)
-    assert code == 6
+    assert code == 9
     assert f"{file}:3: warning: copyreg:_reconstructor: " in out
     assert out.endswith("1 warnings, 1 notes\n")
     code, document = as_json(capsys, "policy", "lint", file, "stdlib")
-    assert (code, document["outcome"]) == (6, "findings")
+    assert (code, document["outcome"]) == (9, "findings")
     assert {found["code"] for found in document["findings"]} >= {"hands-over-more", "main-module"}
     assert run(capsys, "policy", "lint", "stdlib")[0] == 0
     assert run(capsys, "policy", "lint", "nothing")[0] == 2
@@ -172,10 +172,10 @@ def test_diff(capsys: Any, tmp_path: Path) -> None:
     wide = policy_file(tmp_path, '[globals]\n"a:B" = ["call", "refer"]', "wide.toml")
     assert run(capsys, "policy", "diff", narrow, narrow)[:2] == (0, "no difference\n")
     code, out, _ = run(capsys, "policy", "diff", narrow, wide)
-    assert code == 6
+    assert code == 9
     assert "~ rule a:B: call -> refer call  (allows more)" in out
     code, document = as_json(capsys, "policy", "diff", wide, narrow)
-    assert (code, document["allows_more"], document["outcome"]) == (7, False, "differs")
+    assert (code, document["allows_more"], document["outcome"]) == (10, False, "differs")
     assert run(capsys, "policy", "diff", wide, "nothing")[0] == 2
 
 

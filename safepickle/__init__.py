@@ -23,21 +23,30 @@ from .decoding.unpickler import survey as survey
 from .encoding.pickler import Pickler as Pickler
 from .encoding.pickler import dump as dump
 from .encoding.pickler import dumps as dumps
+from .errors import BadSignatureError as BadSignatureError
 from .errors import Denial as Denial
 from .errors import EmptyInputError as EmptyInputError
 from .errors import EncodingError as EncodingError
+from .errors import ExpiredError as ExpiredError
 from .errors import FormatError as FormatError
 from .errors import InternalError as InternalError
+from .errors import KeyRingError as KeyRingError
 from .errors import LimitError as LimitError
+from .errors import NotYetValidError as NotYetValidError
 from .errors import PolicyError as PolicyError
 from .errors import PolicyFileError as PolicyFileError
+from .errors import PolicyMismatchError as PolicyMismatchError
 from .errors import ReconstructionError as ReconstructionError
+from .errors import ReplayedError as ReplayedError
+from .errors import RevokedKeyError as RevokedKeyError
 from .errors import SafePickleError as SafePickleError
 from .errors import ShapeError as ShapeError
 from .errors import SignatureError as SignatureError
 from .errors import StateError as StateError
 from .errors import TrailingDataError as TrailingDataError
 from .errors import TruncatedError as TruncatedError
+from .errors import UnknownKeyError as UnknownKeyError
+from .errors import UnsignedError as UnsignedError
 from .limits import DEFAULT_LIMITS as DEFAULT_LIMITS
 from .limits import UNLIMITED as UNLIMITED
 from .limits import Limits as Limits
@@ -47,6 +56,10 @@ from .policy.rules import FindClass as FindClass
 from .policy.rules import Policy as Policy
 from .policy.rules import Right as Right
 from .policy.rules import Rule as Rule
+from .signing.freshness import ReplayGuard as ReplayGuard
+from .signing.keys import Key as Key
+from .signing.keys import KeyRing as KeyRing
+from .signing.migration import AcceptUnsigned as AcceptUnsigned
 from .wire.opcodes import HIGHEST_PROTOCOL as HIGHEST_PROTOCOL
 
 __version__ = "0.1.0"

@@ -17,21 +17,30 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 __all__ = [
+    "BadSignatureError",
     "Denial",
     "EmptyInputError",
     "EncodingError",
+    "ExpiredError",
     "FormatError",
     "InternalError",
+    "KeyRingError",
     "LimitError",
+    "NotYetValidError",
     "PolicyError",
     "PolicyFileError",
+    "PolicyMismatchError",
     "ReconstructionError",
+    "ReplayedError",
+    "RevokedKeyError",
     "SafePickleError",
     "ShapeError",
     "SignatureError",
     "StateError",
     "TrailingDataError",
     "TruncatedError",
+    "UnknownKeyError",
+    "UnsignedError",
     "quote",
 ]
 
@@ -335,3 +344,82 @@ class InternalError(SafePickleError, pickle.UnpicklingError):
 
 class SignatureError(SafePickleError, pickle.UnpicklingError):
     """A signature is missing or does not verify."""
+
+
+class UnsignedError(SignatureError):
+    """There is no signature at all: the data does not begin as a signed envelope does."""
+
+
+class BadSignatureError(SignatureError):
+    """The data is not what was signed: changed, cut, joined, or signed for another purpose or context.
+
+    There is one message for all of it, and it does not say which part failed: an oracle helps only a forger.
+    """
+
+
+class UnknownKeyError(SignatureError):
+    """The key that the data names is not one that may verify it.
+
+    :ivar key_id: the id that the data names. It is not verified: anybody may have written it there.
+    """
+
+    def __init__(self, reason: str, *, key_id: str) -> None:
+        self.key_id = key_id
+        super().__init__(reason)
+
+
+class RevokedKeyError(UnknownKeyError):
+    """The key that the data names has been revoked; whether it signed the data is not looked at."""
+
+
+class ExpiredError(SignatureError):
+    """The signature verifies, but the data is older than ``max_age``.
+
+    :ivar age: seconds since it was signed.
+    :ivar max_age: the most that was allowed.
+    """
+
+    def __init__(self, age: float, max_age: float) -> None:
+        self.age = age
+        self.max_age = max_age
+        super().__init__(f"signed {age:.0f} s ago, and max_age={max_age:g} s: make it anew, or raise max_age")
+
+
+class NotYetValidError(SignatureError):
+    """The signature verifies, but the data is not to be used yet, or was signed in the future.
+
+    :ivar wait: seconds until it is valid.
+    """
+
+    def __init__(self, reason: str, *, wait: float) -> None:
+        self.wait = wait
+        super().__init__(f"{reason} (in {wait:.0f} s): wait, or compare the clocks of the two machines")
+
+
+class ReplayedError(SignatureError):
+    """The signature verifies, but the replay guard has seen this very message, or cannot tell."""
+
+
+class PolicyMismatchError(SignatureError):
+    """The signature verifies, but the data was signed under another policy, and the policy is bound.
+
+    :ivar signed: fingerprint of the policy that it was signed under, or None.
+    :ivar expected: fingerprint of the policy in force.
+    """
+
+    def __init__(self, *, signed: str | None, expected: str) -> None:
+        self.signed = signed
+        self.expected = expected
+        was = "without a policy" if signed is None else f"under the policy with fingerprint {signed}"
+        super().__init__(f"signed {was}, not {expected}: write it anew under the policy in force")
+
+
+class KeyRingError(SafePickleError, ValueError):
+    """A key or a key ring cannot be used as it is. No message shows any part of a secret.
+
+    :ivar source: the file or environment variable it came from, or None.
+    """
+
+    def __init__(self, reason: str, *, source: str | None = None) -> None:
+        self.source = source
+        super().__init__(reason if source is None else f"{quote(source, 200)}: {reason}")

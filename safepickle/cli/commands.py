@@ -15,7 +15,7 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
-from ..errors import EmptyInputError, PolicyError, PolicyFileError, SafePickleError, quote
+from ..errors import EmptyInputError, KeyRingError, PolicyError, PolicyFileError, SafePickleError, quote
 from .drawing import (
     Printer,
     as_json,
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
 
+    from ..codec import Codec
     from ..decoding.unpickler import Survey
     from ..limits import Limits
     from ..policy.rules import Policy
@@ -92,8 +93,12 @@ def load(arguments: argparse.Namespace) -> int:
 
 def _values(file: BinaryIO, arguments: argparse.Namespace, policy: Policy, limits: Limits) -> Iterator[Any]:
     from ..codec import Codec
+    from .signing import codec_options
 
-    codec = Codec(policy=policy, limits=limits)
+    codec = Codec(policy=policy, limits=limits, **codec_options(arguments))
+    if codec.keys is not None:
+        yield from _signed_values(file, arguments, codec)
+        return
     if not arguments.all:
         yield codec.loads(read_all(file, limits), encoding=arguments.encoding)
         return
@@ -101,6 +106,26 @@ def _values(file: BinaryIO, arguments: argparse.Namespace, policy: Policy, limit
     while True:
         try:
             value = codec.load(file, encoding=arguments.encoding)
+        except EmptyInputError:
+            if not count:
+                raise
+            return
+        count += 1
+        yield value
+
+
+def _signed_values(file: BinaryIO, arguments: argparse.Namespace, codec: Codec) -> Iterator[Any]:
+    from .signing import context_of
+
+    context = context_of(arguments)
+    if not arguments.all:
+        yield codec.load(file, encoding=arguments.encoding, context=context)
+        return
+    unpickler = codec.Unpickler(file, encoding=arguments.encoding, context=context)  # type: ignore[call-arg]
+    count = 0
+    while True:
+        try:
+            value = unpickler.load()
         except EmptyInputError:
             if not count:
                 raise
@@ -324,7 +349,7 @@ def report_error(printer: Printer, file: str | None, error: BaseException) -> No
     # A system's error names its file itself.
     shown = (
         ""
-        if file is None or isinstance(error, (UsageError, OSError, PolicyFileError))
+        if file is None or isinstance(error, (UsageError, OSError, PolicyFileError, KeyRingError))
         else f"{ascii_text(file)}: "
     )
     if isinstance(error, PolicyError):

@@ -290,6 +290,9 @@ def error_json(error: BaseException) -> dict[str, Any]:
         document |= {"limit": error.limit, "bound": error.bound, "asked": error.asked}
     if isinstance(error, PolicyFileError):
         document |= {"file": error.file, "line": error.line, "key": error.key}
+    for name in ("key_id", "age", "max_age", "wait", "signed", "expected", "source"):  # of signatures and keys
+        if hasattr(error, name):
+            document[name] = getattr(error, name)
     if isinstance(error, PolicyError):
         document |= {"policy": error.policy, "denials": denials_json(error.denials)}
     if error.__cause__ is not None:

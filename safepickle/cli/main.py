@@ -17,7 +17,7 @@ import traceback
 from typing import TYPE_CHECKING, Any
 
 from ..limits import LIMITS, MIB, Limit
-from . import commands, looking, policies
+from . import commands, looking, policies, signing
 from .outcomes import DEFECT, EXIT_CODES, UNREADABLE
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def _shown_bound(row: Limit) -> str:
     return f"{int(row.default):_}"
 
 
-_EXITS = "\n".join(f"  {code:<3} {word:<11} {meaning}" for code, word, meaning in EXIT_CODES)
+_EXITS = "\n".join(f"  {code:<3} {word:<13} {meaning}" for code, word, meaning in EXIT_CODES)
 _LIMITS = "\n".join(f"  {row.name:<14} {_shown_bound(row):<12} {row.meaning} ({row.unit})" for row in LIMITS)
 
 _MAIN = f"""\
@@ -53,6 +53,7 @@ examples:
   safepickle load settings.pkl
   safepickle load cache.pkl --policy stdlib --policy ./telemetry.toml
   safepickle load big.pkl --limits "max_bytes=1 GiB,max_memory=2 GiB" --format json
+  safepickle load report.spk --keys report.keys --context report --max-age 7d
 """
 
 _CHECK = """\
@@ -189,7 +190,7 @@ def _positive(text: str) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="safepickle",
-        description="Loads, checks and takes apart pickles under a policy and within limits.",
+        description="Loads, checks, takes apart, signs and verifies pickles, under a policy and within limits.",
         epilog=_MAIN,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
@@ -204,6 +205,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--show", type=_positive, default=10_000, metavar="N", help="show at most N parts of a value (10000)"
     )
+    signing.key_options(command, required=False, ages=True)
 
     command = _command(groups, "check", "would it load? says what would be refused", _CHECK)
     command.set_defaults(run=commands.check)
@@ -217,6 +219,7 @@ def _parser() -> argparse.ArgumentParser:
     command.set_defaults(run=commands.packs)
     command.add_argument("name", metavar="PACK", nargs="?", help="show all that this one allows")
     _format_option(command)
+    signing.register(groups, _command, _policy_options)
     return parser
 
 

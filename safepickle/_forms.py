@@ -49,8 +49,11 @@ HOT_MODULES: Final = (
     "safepickle.decoding.machine",
     "safepickle.decoding.session",
     "safepickle.encoding.frames",
+    "safepickle.encoding.keys",
     "safepickle.encoding.containers",
+    "safepickle.encoding.usual",
     "safepickle.encoding.encoder",
+    "safepickle.encoding.session",
 )
 
 #: Modules that both forms have in common, a package with all that is in it.

@@ -546,10 +546,12 @@ class Gate(Refusals):
         if shape is None:
             shape = self.make_shape(handle, kind)
         if shape.contract is not None:
-            refusal = shape.contract.check(state)
+            refusal = shape.contract.refusal_to_set(obj, state)
             if refusal is not None:
                 self.deny(handle, BUILD, f"its state is refused: {refusal}")
                 return
+            if shape.contract.weigh is not None:
+                self.budget.take_memory(shape.contract.weigh(state))
         if handle.guards is not None:
             refusal = handle.guards.refuse_state(state)
             if refusal is not None:

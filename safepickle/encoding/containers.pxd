@@ -1,6 +1,9 @@
 cimport cython
+from cpython.dict cimport PyDict_Next
+from cpython.object cimport PyObject
 
-from safepickle.encoding.frames cimport Frame, Stack, dict_step
+from safepickle.encoding.frames cimport Frame, PyDict_GET_SIZE, dict_step
+from safepickle.encoding.keys cimport Keys, is_free
 from safepickle.wire.memo cimport Memo
 from safepickle.wire.output cimport Bounds
 from safepickle.wire.writing cimport Writer
@@ -14,7 +17,7 @@ cdef extern from *:
     """
     static CYTHON_INLINE int safepickle_weak_references(PyObject *obj) {
         Py_ssize_t offset = Py_TYPE(obj)->tp_weaklistoffset;
-        return offset > 0 && *(PyObject **) ((char *) obj + offset) != NULL;
+        return offset != 0 && *(PyObject **) ((char *) obj + offset) != NULL;
     }
     """
     bint weak_references "safepickle_weak_references"(obj) noexcept
@@ -22,9 +25,12 @@ cdef extern from *:
 cdef bint next_entry(Frame frame) except -1
 cdef bint has_weak_references(obj) noexcept
 
-cdef class Containers(Stack):
-    cdef bint sparing, plain, keep
-    cdef object callee
+@cython.no_gc
+cdef class Containers(Keys):
+    cdef bint plain, keep, entry_written
+    cdef object entry_key, entry_value
+    cdef Py_ssize_t entry_position
+    cdef readonly object callee
 
     cdef begin_containers(self, int protocol, Bounds bounds, Memo memo, bint guarded, bint sparing)
     cdef save_other(self, obj, kind)
@@ -35,12 +41,12 @@ cdef class Containers(Stack):
     @cython.final
     cdef bint _known(self, obj, Py_ssize_t owners) except -1
     @cython.final
-    cdef bint _known_set(self, obj, Py_ssize_t owners) except -1
+    cdef bint _known_other(self, obj, Py_ssize_t owners) except -1
     @cython.final
     @cython.locals(out=Writer, count=Py_ssize_t, index=Py_ssize_t, closer=cython.int, frame=Frame)
     cdef _save_list(self, list obj)
     @cython.final
-    @cython.locals(out=Writer, count=Py_ssize_t)
+    @cython.locals(out=Writer, count=Py_ssize_t, done=Py_ssize_t, closer=cython.int, frame=Frame)
     cdef _save_dict(self, dict obj)
     @cython.locals(frame=Frame)
     cdef Frame push_table(self, obj, Py_ssize_t count)
@@ -68,4 +74,27 @@ cdef class Containers(Stack):
     cdef walk_whole(self, Frame frame)
     @cython.locals(out=Writer)
     cdef walk_table(self, Frame frame)
+    @cython.locals(below=Frame)
     cdef walk_pairs(self, Frame frame)
+
+cdef inline Py_ssize_t dict_atoms(Containers containers, Writer out, dict obj, Py_ssize_t count) except -1:
+    # Borrowed references become owned ones before anything else happens; the dict may change where a file is written.
+    cdef PyObject *next_key
+    cdef PyObject *next_value
+    cdef Py_ssize_t position = 0
+    cdef Py_ssize_t done = 0
+    while PyDict_GET_SIZE(obj) == count and PyDict_Next(obj, &position, &next_key, &next_value):
+        key = <object>next_key
+        value = <object>next_value
+        containers.entry_written = out.leaf(key, 2)
+        if not containers.entry_written or not out.leaf(value, 2):
+            containers.entry_key = key
+            containers.entry_value = value
+            containers.entry_position = position
+            return done
+        if not is_free(key):
+            containers.check_key(obj, key)
+        done += 1
+    if done != count:
+        raise RuntimeError("dictionary changed size during iteration")
+    return done

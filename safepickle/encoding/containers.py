@@ -22,13 +22,17 @@ from ..errors import LimitError
 from ..wire.memo import Memo
 from ..wire.opcodes import BY_NAME
 from ..wire.output import Bounds
-from .frames import Frame, Stack
+from .frames import Frame
+from .keys import Keys
 
 COMPILING = False
 if COMPILING:
     import cython
 else:
     from .._form import cython
+
+if not cython.compiled:
+    from .keys import is_free
 
 _MARK = BY_NAME["MARK"].code
 _POP_MARK = BY_NAME["POP_MARK"].code
@@ -58,22 +62,24 @@ _TABLE = 3
 _PAIRS = 4
 
 
-class Containers(Stack):
-    """Frames, and how the built-in containers are written.
-
-    :param sparing: leave out the memo entries of containers, as long as no code of the data runs.
-    """
+class Containers(Keys):
+    """Frames, and how the built-in containers are written."""
 
     def begin_containers(
         self, protocol: int, bounds: Bounds, memo: Memo | None, guarded: bool, sparing: bool
     ) -> None:
         """Begin one dump."""
-        self.begin_stack(protocol, bounds, memo, guarded)
-        self.sparing = sparing and bool(cython.compiled)
+        self.begin_stack(protocol, bounds, memo, guarded, sparing and bool(cython.compiled))
         #: No persistent_id is asked for each part.
         self.plain = True
         self.keep = True
         self.callee: Any = None
+        #: The entry at which the walk through a flat dict stopped, and whether its key has been written.
+        self.entry_key: Any = None
+        self.entry_value: Any = None
+        self.entry_written = False
+        if not cython.compiled:
+            self.entry_iterator: Any = None
 
     def save_other(self, obj: Any, kind: type) -> None:
         """Write or begin an object of another type."""
@@ -112,17 +118,19 @@ class Containers(Stack):
             else:
                 self._save_tuple(obj)
         elif kind is set and self.protocol >= 4:
-            if not self._known_set(obj, owners):
+            if not self._known_other(obj, owners):
                 self._save_set(obj, self.keep)
         elif kind is frozenset and self.protocol >= 4:
-            if not self._known_set(obj, owners):
+            if not self._known_other(obj, owners):
                 self._save_frozenset(obj, self.keep)
-        elif self.out.recall(obj):
+        elif self._known_other(obj, owners):
             if self.guarded and obj is not self.callee:
                 self.save_known(obj)
         elif kind is bytearray and self.protocol >= 5:
+            self.objects += 1
             self.out.plain_bytearray(obj, obj)
-            self.out.memoize(obj)
+            if self.keep:
+                self.out.memoize(obj)
         else:
             self.save_other(obj, kind)
 
@@ -131,8 +139,8 @@ class Containers(Stack):
         self.keep = self.out.shared(obj, owners)
         return self.keep and self.out.recall(obj)
 
-    def _known_set(self, obj: Any, owners: int) -> bool:
-        # Weak references are not counted, and can hand out a set once more.
+    def _known_other(self, obj: Any, owners: int) -> bool:
+        # Weak references are not counted, and can hand out an object once more.
         self.keep = not self.sparing or self.out.shared(obj, owners) or has_weak_references(obj)
         return self.keep and self.out.recall(obj)
 
@@ -183,8 +191,36 @@ class Containers(Stack):
             out.put(_DICT)
         if self.keep:
             out.memoize(obj)
-        if count > 0:
+        if count == 0:
+            return
+        if not self.plain or not self.binary or count > _BATCH:
             self.push_table(obj, count)
+            return
+        # As for lists: short and flat ones need no frame.
+        closer = _SETITEM
+        if count > 1:
+            out.put(_MARK)
+            closer = _SETITEMS
+        self.current = obj
+        done = dict_atoms(self, out, obj, count)
+        if done == count:
+            out.put(closer)
+            return
+        frame = self.push_table(obj, count)
+        frame.index = done + 1
+        frame.stop = count
+        frame.closer = closer
+        frame.stage = 1
+        frame.key = key = self.entry_key
+        frame.value = self.entry_value
+        self.entry_key = None
+        self.entry_value = None
+        if cython.compiled:
+            frame.table_position = self.entry_position
+        else:
+            frame.iterator = self.entry_iterator
+        if not self.entry_written:
+            self.save_parts(key, 3)
 
     def push_table(self, obj: Any, count: int) -> Frame:
         frame = self.push(_TABLE, obj, None, 0, count)
@@ -215,11 +251,14 @@ class Containers(Stack):
             for item in obj:
                 if not out.leaf(item, 2):
                     break
+                if not is_free(item):
+                    self.check_key(obj, item)
                 done += 1
             if done == count:
                 out.put(_ADDITEMS)
                 return
         frame = self.push(_RUN, obj, list(obj), done, count)
+        frame.stage = done
         frame.stop = count if closer != 0 else 0
         frame.closer = closer
         frame.fresh = closer != 0
@@ -238,6 +277,8 @@ class Containers(Stack):
             for item in obj:
                 if not out.leaf(item, 2):
                     break
+                if not is_free(item):
+                    self.check_key(obj, item)
                 done += 1
             if done == count:
                 out.put(_FROZENSET)
@@ -245,6 +286,7 @@ class Containers(Stack):
                     out.memoize(obj)
                 return
         frame = self.push(_WHOLE, obj, tuple(obj), done, count)
+        frame.stage = done
         frame.owners = 3
         frame.fresh = False
         frame.shared = keep
@@ -319,6 +361,9 @@ class Containers(Stack):
         """End a batch and begin the next. Returns False, with the frame gone, when that was the last."""
         out = self.out
         if frame.closer != 0:
+            if frame.many == _ADDITEMS:
+                self.check_keys(frame.items[: frame.index], frame.obj, frame.stage)
+                frame.stage = frame.index
             out.put(frame.closer)
             frame.closer = 0
         if frame.kind == _RUN and frame.end > len(frame.items):
@@ -329,6 +374,8 @@ class Containers(Stack):
             left = self._refill(frame)
         if left <= 0:
             again = frame.again
+            if frame.many == _ADDITEMS:
+                frame.stage = 0
             self.pop()
             if again != 0:
                 self.extra -= 1
@@ -391,6 +438,9 @@ class Containers(Stack):
         obj = frame.items if frame.obj is None else frame.obj
         closer = frame.closer
         shared = frame.shared
+        if closer == _FROZENSET:
+            self.check_keys(items, obj, frame.stage)
+            frame.stage = 0
         self.pop()
         if shared and self.memo is not None and self.memo.find(obj) >= 0:
             # Its own items led back to it: it is in the memo already. Drop what was written of this one.
@@ -411,8 +461,10 @@ class Containers(Stack):
         out = self.out
         while True:
             if frame.stage == 1:
-                # The key has just been written by a frame of its own.
+                # The key has just been written, as something with parts or by a frame of its own.
                 frame.stage = 0
+                if not is_free(frame.key):
+                    self.check_key(frame.obj, frame.key)
                 self.save(frame.value, 3)
                 if self.top is not frame:
                     return
@@ -428,6 +480,8 @@ class Containers(Stack):
                         if self.top is not frame:
                             return
                         frame.stage = 0
+                    if not is_free(key):
+                        self.check_key(frame.obj, key)
                     value = frame.value
                     if not out.leaf(value, 3):
                         self.save_parts(value, 3)
@@ -453,6 +507,10 @@ class Containers(Stack):
             if frame.value is not None:
                 value = frame.value[0]
                 frame.value = None
+                if not is_free(frame.key):
+                    # It belongs to the object whose script is below.
+                    below = self.frames[self.depth - 1]
+                    self.check_key(below.obj, frame.key)
                 self.save(value, 0)
             elif frame.index < frame.stop:
                 pair = frame.items[frame.index]
@@ -466,6 +524,25 @@ class Containers(Stack):
                 return
             if self.top is not frame:
                 return
+
+
+if not cython.compiled:
+    # This is C in the compiled form.
+
+    def dict_atoms(containers: Any, out: Any, obj: dict[Any, Any], count: int) -> int:
+        """Write entries of a dict up to the first one that has parts; return how many."""
+        done = 0
+        containers.entry_iterator = iterator = iter(obj.items())
+        for key, value in iterator:
+            containers.entry_written = out.leaf(key, 2)
+            if not containers.entry_written or not out.leaf(value, 2):
+                containers.entry_key = key
+                containers.entry_value = value
+                return done
+            if type(key) is not str and not is_free(key):
+                containers.check_key(obj, key)
+            done += 1
+        return done
 
 
 def next_entry(frame: Frame) -> bool:

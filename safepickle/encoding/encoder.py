@@ -25,14 +25,21 @@ from ..wire.memo import Memo
 from ..wire.opcodes import BY_NAME
 from ..wire.output import Bounds
 from ..wire.writing import Writer
-from . import reducing
+from . import conforming, reducing
 from .containers import Containers
-from .frames import Frame
+from .frames import Frame, StartOver
+from .usual import is_usual
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .granting import WriteGate
+
+COMPILING = False
+if COMPILING:
+    import cython
+else:
+    from .._form import cython
 
 _STOP = BY_NAME["STOP"].code
 _EMPTY_DICT = BY_NAME["EMPTY_DICT"].code
@@ -49,13 +56,14 @@ _NEXT_BUFFER = BY_NAME["NEXT_BUFFER"].code
 _READONLY_BUFFER = BY_NAME["READONLY_BUFFER"].code
 _STACK_GLOBAL = BY_NAME["STACK_GLOBAL"].code
 
-# Kinds of frames: those of the containers, and scripts.
+# Kinds of frames: those of the containers, scripts, and what only waits for one thing to be written.
 _RUN = 1
 _WHOLE = 2
 _TABLE = 3
 _PAIRS = 4
 _SCRIPT = 5
 _RUN_OF_ITEMS = 6
+_CLOSED = 0
 
 # Steps of a script: the numbers are those of the module that writes the scripts.
 _ARGS = reducing.ARGS
@@ -67,17 +75,19 @@ _BYTES = reducing.BYTES
 _NOTE = reducing.NOTE
 _ITEMS = reducing.ITEMS
 _ENTRIES = reducing.ENTRIES
+_KEYS = reducing.KEYS
+_LEVEL = reducing.LEVEL
 
-# What is known of a class: nothing, that its instances are plain, or that they are reduced one by one, by code in C or
-# by any.
+_MISSING = reducing._MISSING
+
+# What is known of a class: nothing; that its instances are their ``__dict__``; that they are their slots; or that they
+# are reduced one by one, by code in C, by such code and have no attributes of their own, or by any.
 _UNKNOWN = 0
 _PLAIN = 1
-_IN_C = 2
-_REDUCED = 3
-
-
-class _StartOver(Exception):
-    """Code of the data is about to run: sharing can no longer be told from reference counts."""
+_SLOTTED = 2
+_IN_C = 3
+_BARE = 4
+_REDUCED = 5
 
 
 class Encoder(Containers):
@@ -88,7 +98,7 @@ class Encoder(Containers):
     :param one_shot: the memo is not used again: entries that nothing can refer to may be left out.
     """
 
-    def __init__(
+    def begin(
         self,
         protocol: int,
         bounds: Bounds,
@@ -99,6 +109,7 @@ class Encoder(Containers):
         buffer_callback: Callable[[Any], Any] | None,
         one_shot: bool,
     ) -> None:
+        """Begin one dump."""
         # Text and bytes without a second owner are never memoized in one shot. Containers neither, where the encoder
         # can start over; protocols 0 to 2 are for Python 2 too and are written byte for byte as pickle does.
         self.begin_containers(
@@ -113,16 +124,20 @@ class Encoder(Containers):
         self.persistent_id: Any = None
         #: NotImplemented where there is none: what is set to None fails when it is called, as in pickle.
         self.reducer_override: Any = NotImplemented
-        self.dispatch_table: Any = None
+        self.table: Any = None
         #: A hook of the user's is running: what it raises is not ours to change.
         self.in_hook = False
-        self.classes: dict[type, int] | None = None
+        self.classes: Any = None
+        #: Slots by class, where its instances are their slots.
+        self.members: Any = None
+        #: What is still to be asked of the arguments of a class that has been called before, or None.
+        self.callees: Any = None
         self._begin_output()
 
     def _begin_output(self) -> None:
-        self.out = Writer.__new__(Writer).start(
-            self.protocol, self.binary, self.bounds, self.memo, self.file_write, self.one_shot
-        )
+        out = Writer.__new__(Writer)
+        out.start(self.protocol, self.binary, self.bounds, self.memo, self.file_write, self.one_shot)
+        self.out = out
 
     def save_known(self, obj: Any) -> None:
         """A global that was written for one use may be referred to for another."""
@@ -133,7 +148,8 @@ class Encoder(Containers):
         """Take over what a Pickler object adds."""
         self.persistent_id = persistent_id
         self.reducer_override = reducer_override
-        self.dispatch_table = dispatch_table
+        if dispatch_table is not None:
+            self.table = dispatch_table
         self.plain = persistent_id is None
         if binary != self.binary:
             self.binary = binary
@@ -144,15 +160,17 @@ class Encoder(Containers):
         try:
             try:
                 return self._attempt(obj)
-            except _StartOver:
+            except StartOver:
                 self.sparing = False
                 self.keep = True
                 if self.memo is not None:
                     self.memo.clear()
                 self.release()
+                del self.frames[1:]
                 self.objects = 0
                 self.calls = 0
                 self.opcodes = 4
+                self.guard = None
                 self.next_look = 0
                 self._begin_output()
                 return self._attempt(obj)
@@ -184,6 +202,8 @@ class Encoder(Containers):
                 self.walk_table(frame)
             elif kind == _WHOLE:
                 self.walk_whole(frame)
+            elif kind == _CLOSED:
+                self._close(frame)
             elif kind == _SCRIPT:
                 self._walk_script(frame)
             elif kind == _PAIRS:
@@ -204,9 +224,11 @@ class Encoder(Containers):
         self.in_hook = False
         if pid is None:
             return False
+        if self.guarded:
+            conforming.check_persistent_id(pid)
         self.count_call()
         if not self.binary:
-            self.out.put_bytes(reducing.persistent_line(pid, self.guarded))
+            self.out.line(reducing.persistent_line(pid, self.guarded), pid)
             return True
         # The id itself is not asked about again.
         if self.out.leaf(pid, 0):
@@ -216,17 +238,21 @@ class Encoder(Containers):
         self.save_parts(pid, 0)
         return True
 
-    def _ends_sparing(self) -> None:
-        """Call before code of the data runs."""
-        if self.sparing:
-            raise _StartOver
-
     def save_other(self, obj: Any, kind: type) -> None:
         """Write or begin an object that is not of the exact types written without asking anybody."""
+        if self.classes is None:
+            self.classes = {}
+            self.members = {}
+            self.callees = {}
+            if self.table is None:
+                self.table = copyreg.dispatch_table
+        elif self._save_usual(obj, kind):
+            return
         if self.gate is None and self.make_gate is not None:
             self.gate = self.make_gate()
         if self.protocol < 5 and kind in reducing.OLD_FORMS:
-            self._push_script(obj, reducing.old_form(self, obj, kind))
+            self.count_call()
+            self._push_script(obj, reducing.old_form(self, obj, kind), 1)
             return
         if kind is PickleBuffer:
             self._save_buffer(obj)
@@ -248,11 +274,10 @@ class Encoder(Containers):
         if kind is FunctionType:
             self._save_global(obj, None)
             return
-        table = copyreg.dispatch_table if self.dispatch_table is None else self.dispatch_table
-        reducer = table.get(kind, NotImplemented)
+        reducer = self.table.get(kind, NotImplemented)
         if reducer is not NotImplemented:
             if reducing.runs_own_code(reducer):
-                self._ends_sparing()
+                self.ends_sparing()
             self.look()
             self.doing = "a reducer of the dispatch table"
             reduced = reducer(obj)  # pyright: ignore[reportOptionalCall]
@@ -265,16 +290,12 @@ class Encoder(Containers):
         self._save_instance(obj, kind)
 
     def _save_instance(self, obj: Any, kind: type) -> None:
-        if self.classes is None:
-            self.classes = {}
         known = self.classes.get(kind, _UNKNOWN)
-        if known == _PLAIN and self._save_plain_instance(obj, kind):
-            return
-        if self.gate is not None and known == _UNKNOWN and kind not in reducing.EXEMPT:
+        if self.gate is not None and known == _UNKNOWN and kind not in reducing.EXEMPT and obj is not self.callee:
             self.gate.require_class(kind, self)
-        plain = known == _UNKNOWN and reducing.is_plain_class(kind, self.protocol)
-        if self.sparing and not plain and known != _IN_C and not reducing.is_trusted(kind):
-            raise _StartOver
+        usual = known == _UNKNOWN and reducing.is_usual_class(kind, self.protocol)
+        if self.sparing and not usual and known != _IN_C and known != _BARE and not reducing.is_trusted(kind):
+            self.ends_sparing()
         self.look()
         self.doing = "its reduce method"
         reducer: Any
@@ -290,43 +311,114 @@ class Encoder(Containers):
                 reduced = reducer(self.protocol)
         self.doing = ""
         if known == _UNKNOWN:
-            if plain and reducing.confirms_plain_class(obj, kind, reduced):
-                self.classes[kind] = _PLAIN
+            if usual and reducing.confirms_usual_class(obj, kind, reduced) and conforming.sets_attributes(kind):
+                self._learn(kind)
             else:
-                self.classes[kind] = _IN_C if reducing.is_trusted(kind) else _REDUCED
+                trusted = reducing.is_trusted(kind)
+                self.classes[kind] = _REDUCED if not trusted else _IN_C if kind.__dictoffset__ else _BARE
         self._save_reduced(obj, reduced, reducer)
+
+    def _learn(self, kind: type) -> None:
+        """Note that instances of a class are their attributes, if the policy lets them be made and given those."""
+        members = reducing.slot_members(kind)
+        if members is None or (self.gate is not None and not self.gate.may_restore(kind, self)):
+            self.classes[kind] = _REDUCED
+        elif members:
+            self.members[kind] = members
+            self.classes[kind] = _SLOTTED
+        else:
+            self.classes[kind] = _PLAIN
+
+    def _save_usual(self, obj: Any, kind: type) -> bool:
+        """Write an instance of a class of which all is known; False, with nothing written, for another."""
+        known = self.classes.get(kind, _UNKNOWN)
+        if known in (_UNKNOWN, _REDUCED) or self.reducer_override is not NotImplemented:
+            return False
+        if kind in self.table:
+            return False
+        if known == _PLAIN:
+            return self._save_plain_instance(obj, kind)
+        if known == _SLOTTED:
+            return self._save_slotted_instance(obj, kind)
+        if known == _BARE:
+            # Nothing of the instance or its class can be in the way of the method in C.
+            self.doing = "its reduce method"
+            reduced = obj.__reduce_ex__(self.protocol)
+            self.doing = ""
+            self._save_reduced(obj, reduced, "__reduce_ex__")
+            return True
+        return False
 
     def _save_plain_instance(self, obj: Any, kind: type) -> bool:
         """Write an instance of a class that leaves reducing to ``object``: no code of its own runs."""
+        note = self.keep
         state = instance_dict(obj)
-        if "__reduce_ex__" not in state and "__getstate__" not in state:
-            index = -1 if self.memo is None else self.memo.find(kind)
-            if index >= 0 and self.persistent_id is None:
-                count = len(state)
-                self.open(count, 2)
-                self.opcodes += count + 3
-                self.count_call()
-                if self.gate is not None:
-                    self.gate.check_plain(kind, state, self)
-                out = self.out
-                out.get(index)
-                out.put(_EMPTY_TUPLE)
-                out.put(_NEWOBJ)
-                out.memoize(obj)
-                if count > 0:
-                    self.keep = not self.sparing or out.shared(state, 2)
-                    if self.keep and out.recall(state):
-                        out.put(_BUILD)
-                        return True
-                    out.put(_EMPTY_DICT)
-                    if self.keep:
-                        out.memoize(state)
-                    frame = self.push_table(state, count)
-                    # One frame for the instance and its dict.
-                    frame.again = _BUILD
-                    self.extra += 1
+        if not plain_names(state) or self.memo is None or self.persistent_id is not None:
+            return False
+        index = self.memo.find(kind)
+        if index < 0:
+            return False
+        count = len(state)
+        self.open(count, 2)
+        self.opcodes += count + 3
+        self.count_call()
+        out = self.out
+        out.get(index)
+        out.put(_EMPTY_TUPLE)
+        out.put(_NEWOBJ)
+        if note:
+            out.memoize(obj)
+        if count > 0:
+            self.keep = not self.sparing or out.shared(state, 2)
+            if self.keep and out.recall(state):
+                out.put(_BUILD)
                 return True
-        return False
+            out.put(_EMPTY_DICT)
+            if self.keep:
+                out.memoize(state)
+            frame = self.push_table(state, count)
+            # One frame for the instance and its dict.
+            frame.again = _BUILD
+            self.extra += 1
+        return True
+
+    def _save_slotted_instance(self, obj: Any, kind: type) -> bool:
+        """Write an instance of such a class that has slots: its state is a pair, as ``object`` makes it."""
+        note = self.keep
+        if self.memo is None or self.persistent_id is not None:
+            return False
+        index = self.memo.find(kind)
+        if index < 0:
+            return False
+        fields = {}
+        for name, member in self.members[kind]:
+            value = slot_value(member, obj, _MISSING)
+            if value is not _MISSING:
+                fields[name] = value
+        state: Any = None
+        if kind.__dictoffset__ != 0:
+            state = instance_dict(obj)
+            if not plain_names(state):
+                return False
+            if not state:
+                state = None
+        if fields:
+            state = (state, fields)
+        self.open(0, 1)
+        self.opcodes += 4
+        self.count_call()
+        out = self.out
+        out.get(index)
+        out.put(_EMPTY_TUPLE)
+        out.put(_NEWOBJ)
+        if note:
+            out.memoize(obj)
+        if state is not None:
+            # The state is made here: it is the script's and this method's, its dict the pair's and this method's.
+            fields = None  # type: ignore[assignment]
+            self._push_closed(obj, state, _BUILD, False)
+            self.save(state, 2)
+        return True
 
     def _save_reduced(self, obj: Any, reduced: Any, reducer: Any) -> None:
         """Write or begin what a reduce method returned."""
@@ -334,29 +426,63 @@ class Encoder(Containers):
             self._save_global(obj, reduced)
             return
         self.count_call()
-        if not self._save_call(obj, reduced):
-            self._push_script(obj, reducing.script(self, obj, reduced, reducer))
+        note = self.keep
+        if not self._save_call(obj, reduced, note):
+            # What getattr gives is two levels for the reader: the tuple of its arguments and the result.
+            levels = 2 if type(reduced) is tuple and reduced and reduced[0] is getattr else 1
+            script = reducing.script(self, obj, reduced, reducer)
+            self._push_script(obj, script, levels)
+            if type(reduced) is tuple and len(reduced) == 2:
+                self._learn_call(reduced[0])
 
-    def _save_call(self, obj: Any, reduced: Any) -> bool:
+    def _learn_call(self, func: Any) -> None:
+        """Note what there is to ask if a class is called once more."""
+        if type(func) is type and func not in self.callees and not reducing.is_new_helper(func):
+            if self.gate is None:
+                self.callees[func] = None
+            elif func in self.gate.callees:
+                self.callees[func] = self.gate.callees[func]
+
+    def _save_call(self, obj: Any, reduced: Any, note: bool) -> bool:
         """Begin the most frequent form: a class that has been written before is called with some arguments."""
         if type(reduced) is not tuple or len(reduced) != 2 or self.memo is None or self.persistent_id is not None:
             return False
         func = reduced[0]
         args = reduced[1]
-        if type(func) is not type or type(args) is not tuple or reducing.is_new_helper(func):
+        if type(func) is not type or type(args) is not tuple:
             return False
+        check = self.callees.get(func, _MISSING)
+        if check is not None and not (cython.compiled and is_usual(func, args)):
+            if check is _MISSING or check(args, {}) is not None:
+                return False
         index = self.memo.find(func)
-        if index < 0 or (self.gate is not None and not self.gate.may_call_again(func)):
+        if index < 0:
             return False
+        reduced = None
         self.open(0, 1)
         self.opcodes += 4
         self.out.get(index)
-        self.push(_SCRIPT, obj, [_ARGS, None, _CODE, _REDUCE, _NOTE, obj], 2, 6)
-        self.save(args, 2)
+        self._push_closed(obj, args, _REDUCE, note)
+        self.save(args, 3)
         return True
 
-    def _push_script(self, obj: Any, script: list[Any]) -> None:
-        self.open(0, 1)
+    def _push_closed(self, obj: Any, part: Any, closer: int, note: bool) -> None:
+        """Wait for one part to be written."""
+        frame = self.push(_CLOSED, obj, part, 0, 0)
+        frame.closer = closer
+        frame.shared = note
+
+    def _close(self, frame: Frame) -> None:
+        """End what waited for one part."""
+        out = self.out
+        obj = frame.obj
+        out.put(frame.closer)
+        if frame.shared and not out.recall_over(obj):
+            out.memoize(obj)
+        self.pop()
+
+    def _push_script(self, obj: Any, script: list[Any], levels: int) -> None:
+        self.open(0, levels)
         self.opcodes += 8
         self.push(_SCRIPT, obj, script, 0, len(script))
 
@@ -398,6 +524,10 @@ class Encoder(Containers):
                 run.closer = 0
                 run.single = _SETITEM
                 run.many = _SETITEMS
+            elif step == _KEYS:
+                self.check_keys(subject, subject, 0)
+            elif step == _LEVEL:
+                self.extra += subject
             elif step == _AGAIN and not out.recall(subject):
                 self.save(subject, 0)
             if self.top is not frame:
@@ -408,6 +538,7 @@ class Encoder(Containers):
         """Write a class, function or other global by its name."""
         found = reducing.find_global(obj, name, self.gate is not None)
         if self.gate is not None:
+            self.gate.check_owners(found, self)
             if obj is not self.callee:
                 self.gate.refer(obj, found, self)
         elif self.protocol >= 2:
@@ -417,12 +548,20 @@ class Encoder(Containers):
                 return
         if self.protocol >= 4 and self.persistent_id is None:
             self.opcodes += 3
+            self.objects += 1
             self.out.text(found[0], 0)
             self.out.text(found[1], 0)
             self.out.put(_STACK_GLOBAL)
             self.out.memoize(obj)
             return
-        self._push_script(obj, reducing.global_script(self, obj, found))
+        # The reader makes a tuple and a call of each dot.
+        dots = found[1].count(".") if self.protocol < 4 else 0
+        self.opcodes += 8 * dots
+        self.objects += dots
+        for _ in range(dots):
+            self.count_object(2)
+            self.count_call()
+        self._push_script(obj, reducing.global_script(self, obj, found), max(1, 2 * dots))
 
     def _save_buffer(self, obj: Any) -> None:
         """Write a PickleBuffer: out of band if the callback takes it, else as bytes or bytearray."""
@@ -433,11 +572,12 @@ class Encoder(Containers):
                 raise EncodingError("PickleBuffer can not be pickled when pointing to a non-contiguous buffer")
             in_band = True
             if self.buffer_callback is not None:
-                self._ends_sparing()
+                self.ends_sparing()
                 self.in_hook = True
                 in_band = bool(self.buffer_callback(obj))
                 self.in_hook = False
             if not in_band:
+                self.objects += 2
                 self.out.put(_NEXT_BUFFER)
                 if raw.readonly:
                     self.out.put(_READONLY_BUFFER)
@@ -445,10 +585,41 @@ class Encoder(Containers):
                 self.out.plain_bytes(raw.tobytes(), obj)
                 self.out.memoize(obj)
             else:
+                self.objects += 1
                 self.out.plain_bytearray(raw.tobytes(), obj)
                 self.out.memoize(obj)
 
 
-def instance_dict(obj: Any) -> Any:
-    """Return an instance's ``__dict__``."""
-    return object.__getattribute__(obj, "__dict__")
+def new_encoder(
+    protocol: int,
+    bounds: Bounds,
+    make_gate: Callable[[], WriteGate] | None,
+    memo: Memo | None,
+    file_write: Callable[[Any], Any] | None,
+    fix_imports: bool,
+    buffer_callback: Callable[[Any], Any] | None,
+    one_shot: bool,
+) -> Encoder:
+    """Return an encoder for one dump; the parameters are those of the class."""
+    encoder = Encoder.__new__(Encoder)
+    encoder.begin(protocol, bounds, make_gate, memo, file_write, fix_imports, buffer_callback, one_shot)
+    return encoder
+
+
+if not cython.compiled:
+    # These are C in the compiled form.
+
+    def instance_dict(obj: Any) -> Any:
+        """Return an instance's ``__dict__``."""
+        return object.__getattribute__(obj, "__dict__")
+
+    def plain_names(state: dict[Any, Any]) -> bool:
+        """Return whether all keys are names that the reader sets: text, and no dunder names."""
+        return all(type(key) is str and not (key[:2] == "__" and key[-2:] == "__") for key in state)
+
+    def slot_value(member: Any, obj: Any, missing: Any) -> Any:
+        """Return what is in a slot, or *missing*."""
+        try:
+            return member.__get__(obj)
+        except AttributeError:
+            return missing

@@ -10,6 +10,7 @@ cdef Py_ssize_t _INTERVAL, _FIRST_SEARCH
 cdef int _SIMPLE
 
 @cython.final
+@cython.no_gc
 cdef class Frame:
     cdef readonly object obj, items, iterator, key, value
     cdef readonly Py_ssize_t index, stop, end, owners, stage
@@ -32,10 +33,13 @@ cdef inline bint dict_step(Frame frame) except -1:
     frame.value = <object>value
     return True
 
+@cython.no_gc
 cdef class Stack:
     cdef readonly int protocol
     cdef readonly bint binary, guarded
-    cdef Bounds bounds
+    cdef bint sparing, checks_keys
+    cdef object guard
+    cdef readonly Bounds bounds
     cdef Memo memo
     cdef long long max_items, max_depth
     cdef long long objects, calls, opcodes, next_look
@@ -47,13 +51,15 @@ cdef class Stack:
     cdef str doing
     cdef Writer out
 
-    cdef begin_stack(self, int protocol, Bounds bounds, Memo memo, bint guarded)
+    cdef begin_stack(self, int protocol, Bounds bounds, Memo memo, bint guarded, bint sparing)
     cdef int open(self, long long items, long long levels) except -1
     @cython.locals(bounds=Bounds, now=cython.double, seconds=cython.double)
     cdef int look(self) except -1
     @cython.locals(opcodes=cython.longlong)
     cdef int check_counts(self) except -1
-    cdef int count_call(self) except -1
+    cpdef int count_call(self) except -1
+    cpdef int count_object(self, long long items) except -1
+    cdef int ends_sparing(self) except -1
     @cython.locals(frame=Frame, depth=Py_ssize_t)
     cdef Frame push(self, int kind, obj, items, Py_ssize_t index, Py_ssize_t end)
     @cython.locals(frame=Frame)

@@ -89,17 +89,28 @@ class Frame:
             self.table_position = 0
 
 
+class StartOver(Exception):
+    """Code of the data is about to run: sharing can no longer be told from reference counts."""
+
+
 class Stack:
     """Frames and counters of one dump."""
 
-    def begin_stack(self, protocol: int, bounds: Bounds, memo: Memo | None, guarded: bool) -> None:
-        """Begin one dump."""
+    def begin_stack(self, protocol: int, bounds: Bounds, memo: Memo | None, guarded: bool, sparing: bool) -> None:
+        """Begin one dump.
+
+        :param sparing: leave out the memo entries of containers, as long as no code of the data runs.
+        """
+        self.sparing = sparing
         self.protocol = protocol
         self.binary = protocol >= 1
         self.bounds = bounds
         self.memo = memo
         #: There is a policy: errors then have their place in the text, too. Without one the text is pickle's own.
         self.guarded = guarded
+        #: Asked about keys that cost something; made when the first one comes.
+        self.guard: Any = None
+        self.checks_keys = guarded or bounds.limits.max_hash_work is not None
         self.max_items = bounds.max_items
         self.max_depth = bounds.max_depth
         self.objects = 0
@@ -107,8 +118,9 @@ class Stack:
         self.opcodes = 4
         self.next_look = min(_INTERVAL, bounds.max_objects + 1)
         self.started = 0.0
-        self.frames = [Frame()]
-        self.top = self.frames[0]
+        #: By depth; there is none at depth 0.
+        self.frames: list[Any] = [None]
+        self.top: Frame = None  # type: ignore[assignment]
         self.depth = 0
         #: Levels beyond the number of frames.
         self.extra = 0
@@ -162,14 +174,25 @@ class Stack:
         if self.calls > self.bounds.max_calls:
             raise LimitError("max_calls", self.bounds.max_calls, self.calls)
 
+    def count_object(self, items: int) -> None:
+        """Count an object of *items* parts that the reader makes of something that has no frame here."""
+        self.objects += 1
+        if items > self.max_items:
+            raise LimitError("max_items", self.max_items, items)
+
+    def ends_sparing(self) -> None:
+        """Call before code of the data runs."""
+        if self.sparing:
+            raise StartOver
+
     # -- frames ------------------------------------------------------------------------------------------------
 
     def push(self, kind: int, obj: Any, items: Any, index: int, end: int) -> Frame:
         """Put a frame on top, and return it."""
         depth = self.depth + 1
         if depth == len(self.frames):
-            self.frames.append(Frame())
-        frame = self.frames[depth]
+            self.frames.append(Frame.__new__(Frame) if cython.compiled else Frame())
+        frame: Frame = self.frames[depth]
         frame.kind = kind
         frame.obj = obj
         frame.items = items

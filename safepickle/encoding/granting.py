@@ -17,23 +17,30 @@ from types import BuiltinFunctionType, FunctionType
 from typing import TYPE_CHECKING, Any
 
 from ..errors import Denial, EncodingError, PolicyError, quote
-from ..policy.contracts import CONTRACTS, STATES
+from ..policy.contracts import HARMLESS_FACTORIES
 from ..policy.gadgets import gadget_reason
 from ..policy.guarding import RuleGuards
 from ..policy.rules import Policy, Right, suggestion
-from . import reducing
+from . import conforming, reducing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ..policy.contracts import Contract
     from .encoder import Encoder
     from .reducing import Found, Script
+
+    Granted = tuple[Script | None, Any, tuple[Any, ...]]
 
 __all__ = ["WriteGate", "gate_maker"]
 
 _RIGHTS = {right.label: right.value for right in Right}
 _ALL = sum(_RIGHTS.values())
+_GLOBALS = (type, FunctionType, BuiltinFunctionType)
+_FACTORIES = frozenset(HARMLESS_FACTORIES)
 _BASES = (object, list, dict, tuple, int, str, float, set, frozenset, bytes, complex, bytearray)
+#: The type of functions that Cython compiles; each compiled module may have one of its own.
+_CYTHON = "cython_function_or_method"
 _RECONSTRUCTOR = copyreg._reconstructor  # type: ignore[attr-defined]
 _NEWOBJ = copyreg.__newobj__  # type: ignore[attr-defined]
 _NEWOBJ_EX = copyreg.__newobj_ex__  # type: ignore[attr-defined]
@@ -65,8 +72,8 @@ class WriteGate:
         self.known: dict[int, tuple[Any, Found, int]] = {}
         #: What rules ask for beside their rights, by identity of the global.
         self.guards: dict[int, RuleGuards] = {}
-        #: Classes that may be called with any arguments, by identity.
-        self.callees: set[int] = set()
+        #: Classes that were granted to be called, with all that is still to be asked of their arguments, or None.
+        self.callees: dict[type, Any] = {}
 
     # -- asking ------------------------------------------------------------------------------------------------
 
@@ -74,7 +81,7 @@ class WriteGate:
         """Refuse to run the code of a class that nothing names."""
         pair, rights = self._rights(kind, None, encoder)
         if not rights:
-            plain = reducing.is_plain_class(kind, 2)
+            plain = reducing.is_usual_class(kind, 2)
             self.deny(pair, "new" if plain else "call", "no rule names the class, so its code is not run", encoder)
 
     def refer(self, obj: Any, found: Found, encoder: Encoder) -> None:
@@ -82,7 +89,6 @@ class WriteGate:
         if obj is Ellipsis or obj is NotImplemented:
             return
         self._require(obj, found, "refer", encoder)
-        self._check_owners(found, encoder)
 
     def refer_again(self, obj: Any, encoder: Encoder) -> None:
         """Ask for an object that is in the memo to appear as a value: it may be a global, written for another use."""
@@ -90,13 +96,9 @@ class WriteGate:
         if known is not None and not known[2] & _RIGHTS["refer"]:
             self._require(obj, known[1], "refer", encoder)
 
-    def may_call_again(self, func: Any) -> bool:
-        """Return whether a class was granted to be called, whatever its arguments are."""
-        return id(func) in self.callees
-
     def use(self, obj: Any, right: str, encoder: Encoder) -> None:
         """Ask for another use of a global."""
-        if not isinstance(obj, (type, FunctionType, BuiltinFunctionType)):
+        if not _is_global(obj):
             self.deny(self._pair(type(obj)), right, "only a global can be used so", encoder)
         self._require(obj, None, right, encoder)
 
@@ -110,7 +112,7 @@ class WriteGate:
         if known is not None and (found is None or found == known[1]):
             return known[1], known[2]
         pair = self._pair(obj) if found is None else found
-        pair = self.policy.rename(*pair)
+        pair = self.policy.rename(*conforming.as_read(pair, encoder.protocol, encoder.fix_imports))
         if self.find_class is not None:
             rights = self._ask(obj, pair, encoder)
         else:
@@ -119,6 +121,10 @@ class WriteGate:
             if rule is not None and rule.constrained and (known is None or known[1] != pair):
                 # Not anew each time that it is asked for: it counts.
                 self.guards[id(obj)] = RuleGuards(rule, _pay_nothing, None)
+            if rule is not None and not rule.accept_known_gadget:
+                reason = conforming.check_global(obj, pair)
+                if reason is not None:
+                    self.deny(pair, "refer", reason, encoder)
         self.known[id(obj)] = (obj, pair, rights)
         return pair, rights
 
@@ -133,6 +139,9 @@ class WriteGate:
     @staticmethod
     def _pair(obj: Any) -> Found:
         """Return what an object says it is called, without looking whether that is so."""
+        if isinstance(obj, BuiltinFunctionType) and isinstance(obj.__self__, type):
+            # A class method, which is reached through its class.
+            return str(obj.__self__.__module__), f"{obj.__self__.__qualname__}.{obj.__name__}"
         name = getattr(obj, "__qualname__", None)
         module = getattr(obj, "__module__", None)
         return (
@@ -140,7 +149,7 @@ class WriteGate:
             name if type(name) is str else "",
         )
 
-    def _check_owners(self, found: Found, encoder: Encoder) -> None:
+    def check_owners(self, found: Found, encoder: Encoder) -> None:
         """Below protocol 4 a nested class is fetched from its owner, which the reader must know too."""
         module, name = found
         while encoder.protocol < 4 and "." in name:
@@ -158,23 +167,30 @@ class WriteGate:
 
     # -- calls and state ---------------------------------------------------------------------------------------
 
-    def call_script(self, encoder: Encoder, obj: Any, func: Any, args: tuple[Any, ...]) -> tuple[Script | None, Any]:
-        """Grant the call that makes *obj*. Return its steps, unless the usual ones, and whose rule rules it."""
+    def call_script(self, encoder: Encoder, obj: Any, func: Any, args: tuple[Any, ...]) -> Granted:
+        """Grant the call that makes *obj*.
+
+        :return: its steps, unless the usual ones; whose rule rules it; and the arguments that this one is given.
+        """
+        if type(args) is not tuple:
+            raise EncodingError(f"arguments are a {quote(type(args).__name__)}, not a tuple")
         if func is _RECONSTRUCTOR and encoder.protocol < 2:
-            return self._reconstructor(encoder, args), args[0]
+            return self._reconstructor(encoder, args), args[0], args[2:]
         if func is _NEWOBJ or func is _NEWOBJ_EX:
             return self._new(encoder, obj, func, args)
         if func is getattr:
-            return self._getattr(encoder, args), None
+            return self._getattr(encoder, obj, args), None, ()
         if not _is_emulated(func, args):
             self.use(func, "call", encoder)
             self._check_arguments(func, "call", args, {}, encoder)
-        return None, func
+        return None, func, args
 
     def _reconstructor(self, encoder: Encoder, args: tuple[Any, ...]) -> Script:
         if len(args) != 3 or not any(args[1] is base for base in _BASES):
             self.deny(("copyreg", "_reconstructor"), "call", "not in a form that picklers write", encoder)
         cls, base, state = args
+        if (state is not None if base is object else type(state) is not base) or not issubclass(cls, base):
+            self.deny(("copyreg", "_reconstructor"), "call", "not in a form that picklers write", encoder)
         self.use(cls, "new", encoder)
         if base is not object:
             self._check_contract(cls, "new", (state,), {}, encoder)
@@ -185,33 +201,41 @@ class WriteGate:
             encoder, _RECONSTRUCTOR, reducing.USE, cls, reducing.USE, base, reducing.ARGS, state
         )
 
-    def _new(self, encoder: Encoder, obj: Any, func: Any, args: tuple[Any, ...]) -> tuple[Script | None, Any]:
+    def _new(self, encoder: Encoder, obj: Any, func: Any, args: tuple[Any, ...]) -> Granted:
         if not args or not isinstance(args[0], type) or args[0] is not type(obj):
             raise EncodingError(f"args[0] from {func.__name__} args has the wrong class")
         cls = args[0]
         if cls is object and args[1:] in ((), ((), {})):
-            return None, object
+            return None, object, ()
         self.use(cls, "new", encoder)
         if func is _NEWOBJ_EX:
             if len(args) != 3 or type(args[1]) is not tuple or type(args[2]) is not dict:
                 raise EncodingError("__newobj_ex__ takes a class, a tuple and a dict")
-            self._check_arguments(cls, "new", args[1], args[2], encoder)
+            for key in args[2]:
+                if type(key) is not str:
+                    raise EncodingError(f"a keyword is {quote(key)}, not a str")
+            given = args[1]
+            self._check_arguments(cls, "new", given, args[2], encoder)
         else:
-            self._check_arguments(cls, "new", args[1:], {}, encoder)
+            given = args[1:]
+            self._check_arguments(cls, "new", given, {}, encoder)
         if encoder.protocol >= 2:
-            return None, cls
-        steps: Script = [reducing.USE, func, reducing.CODE, reducing._MARK, reducing.USE, cls]
+            return None, cls, given
+        encoder.count_object(len(args))
+        steps: Script = [reducing.USE, func, reducing.CODE, reducing._MARK, reducing.USE, cls, reducing.LEVEL, 1]
         for arg in args[1:]:
             steps += (reducing.ARGS, arg)
-        return [*steps, reducing.CODE, reducing._TUPLE, reducing.CODE, reducing._REDUCE], cls
+        return [*steps, reducing.LEVEL, -1, reducing.CODE, reducing._TUPLE, reducing.CODE, reducing._REDUCE], cls, given
 
-    def _getattr(self, encoder: Encoder, args: tuple[Any, ...]) -> Script:
+    def _getattr(self, encoder: Encoder, obj: Any, args: tuple[Any, ...]) -> Script:
         """``getattr(Class, 'name')``: one more global, which needs a rule of its own."""
         if len(args) != 2 or not isinstance(args[0], type) or type(args[1]) is not str or "." in args[1]:
             self.deny(("builtins", "getattr"), "call", "only attributes of classes are reached", encoder)
         owner, name = args
         module, qualname = self._rights(owner, None, encoder)[0]
-        self._require(getattr(owner, name, None), (module, f"{qualname}.{name}"), "refer", encoder)
+        target = getattr(owner, name, None)
+        if obj is not encoder.callee or obj != target:
+            self._require(target, (module, f"{qualname}.{name}"), "refer", encoder)
         if not self._rights(owner, None, encoder)[1]:
             self.deny((module, qualname), "refer", "no rule names the owner", encoder)
         return reducing.helper_script(encoder, getattr, reducing.USE, owner, reducing.ARGS, name)
@@ -219,22 +243,31 @@ class WriteGate:
     def _check_arguments(
         self, func: Any, right: str, args: tuple[Any, ...], kwargs: dict[str, Any], encoder: Encoder
     ) -> None:
-        checked = self._check_contract(func, right, args, kwargs, encoder)
+        contract = self._check_contract(func, right, args, kwargs, encoder)
         guards = self.guards.get(id(func))
         if guards is not None:
             self._refuse(func, right, "arguments are", guards.refuse_call(right == "new", args, kwargs), encoder)
-        elif not checked and right == "call":
-            self.callees.add(id(func))
+        elif right == "call" and type(func) is type and not conforming.traits_of(func):
+            if contract is None or contract.calls_later is None:
+                self.callees[func] = None if contract is None else contract.check
+        sizes = conforming.check_sizes(func, args, encoder.bounds.max_items)
+        self._refuse(func, right, "arguments are", sizes, encoder)
 
     def _check_contract(
         self, func: Any, right: str, args: tuple[Any, ...], kwargs: dict[str, Any], encoder: Encoder
-    ) -> bool:
-        """Refuse arguments that no policy lets through. Return whether there was anything to check."""
-        contract = CONTRACTS.get(self._rights(func, None, encoder)[0])
+    ) -> Contract | None:
+        """Refuse arguments that no policy lets through. Return the contract that says so, if there is one."""
+        pair = self._rights(func, None, encoder)[0]
+        contract = conforming.contract_of(func, pair)
         if contract is None:
-            return False
+            return None
         self._refuse(func, right, "arguments are", contract.check(args, kwargs), encoder)
-        return True
+        later = contract.calls_later
+        if later is not None and later < len(args) and _is_global(args[later]):
+            factory, rights = self._rights(args[later], None, encoder)
+            if factory not in _FACTORIES and not rights & _RIGHTS["call"]:
+                self.deny(factory, "call", f"a {pair[1]} would call it later", encoder)
+        return contract
 
     def _refuse(self, func: Any, right: str, what: str, refusal: str | None, encoder: Encoder) -> None:
         if refusal is not None:
@@ -243,46 +276,29 @@ class WriteGate:
 
     def check_state(self, owner: Any, obj: Any, state: Any, encoder: Encoder) -> None:
         """Refuse state that the reader would not set."""
-        kind = type(obj)
         pair = self._rights(owner, None, encoder)[0]
-        contract = STATES.get(pair)
+        kind = conforming.made_by(owner, obj)
+        contract = conforming.state_contract_of(pair, kind)
         if contract is not None:
-            self._refuse(owner, "build", "state is", contract.check(state), encoder)
+            self._refuse(owner, "build", "state is", contract.refusal(obj, state), encoder)
         guards = self.guards.get(id(owner))
         if guards is not None:
             self._refuse(owner, "build", "state is", guards.refuse_state(state), encoder)
-        if reducing.lookup(kind, "__setstate__") is not None:
-            return
-        parts = state if type(state) is tuple and len(state) == 2 else (state,)
-        for part in parts:
-            if part is None:
-                continue
-            if type(part) is not dict:
-                raise EncodingError(f"the state of a {quote(kind.__name__)} is {quote(part)}, not a dict")
-            check_keys(part)
+        conforming.check_state(kind, state, encoder.bounds.max_items)
 
-    def check_plain(self, kind: type, state: dict[Any, Any], encoder: Encoder) -> None:
-        """Grant one more instance of a class whose instances are their ``__dict__``."""
-        self._require(kind, None, "new", encoder)
-        if state:
-            self._require(kind, None, "build", encoder)
-            check_keys(state)
-        guards = self.guards.get(id(kind))
-        if guards is not None:
-            self._refuse(kind, "new", "arguments are", guards.refuse_call(True, (), None), encoder)
-            if state:
-                self._refuse(kind, "build", "state is", guards.refuse_state(state), encoder)
+    def may_restore(self, kind: type, encoder: Encoder) -> bool:
+        """Return whether any instances of a class may be made, and given any attributes."""
+        rights = self._rights(kind, None, encoder)[1]
+        return bool(rights & _RIGHTS["new"] and rights & _RIGHTS["build"]) and id(kind) not in self.guards
 
 
 def _pay_nothing(amount: int) -> None:
     """Take no pay: the object is the caller's own."""
 
 
-def check_keys(state: dict[Any, Any]) -> None:
-    """Refuse names of attributes that are no plain names, or that Python gives a meaning of its own."""
-    for key in state:
-        if type(key) is not str or (key.startswith("__") and key.endswith("__")):
-            raise EncodingError(f"an attribute that no reader sets: {quote(key)}")
+def _is_global(obj: Any) -> bool:
+    """Return whether an object is of a kind that is written by its name."""
+    return isinstance(obj, _GLOBALS) or type(obj).__name__ == _CYTHON
 
 
 def _is_emulated(func: Any, args: tuple[Any, ...]) -> bool:
@@ -291,7 +307,7 @@ def _is_emulated(func: Any, args: tuple[Any, ...]) -> bool:
     if func is complex:
         return count == 2 and type(args[0]) is float and type(args[1]) is float
     if func is range:
-        return 1 <= count <= 3 and all(type(arg) is int for arg in args)
+        return 1 <= count <= 3 and all(type(arg) is int for arg in args) and args[2:] != (0,)
     if func is slice:
         return count == 3
     if func is type:
@@ -303,5 +319,15 @@ def _is_emulated(func: Any, args: tuple[Any, ...]) -> bool:
     if func is bytearray:
         return count == 0 or (count == 1 and type(args[0]) is bytes)
     if func is codecs.encode:
-        return count == 2 and type(args[0]) is str and args[1] == "latin1" and type(args[1]) is str
+        return count == 2 and type(args[1]) is str and args[1] == "latin1" and _is_latin(args[0])
     return False
+
+
+def _is_latin(text: Any) -> bool:
+    if type(text) is not str:
+        return False
+    try:
+        text.encode("latin-1")
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -12,15 +12,17 @@ from __future__ import annotations
 from typing import Any
 
 from ..errors import quote
+from ..wire.opcodes import BY_NAME
 from . import reducing
 
 __all__ = ["ROOT", "join", "key_step", "path_of"]
 
 ROOT = "root"
+_REDUCE = BY_NAME["REDUCE"].code
 #: Steps shown of a path: this many at each end.
 _SHOWN = 12
 
-_RUN, _WHOLE, _TABLE, _PAIRS, _SCRIPT, _RUN_OF_ITEMS = 1, 2, 3, 4, 5, 6
+_CLOSED, _RUN, _WHOLE, _TABLE, _PAIRS, _SCRIPT, _RUN_OF_ITEMS = 0, 1, 2, 3, 4, 5, 6
 
 
 def join(steps: list[str]) -> str:
@@ -40,7 +42,7 @@ def path_of(frames: list[Any], depth: int, offender: Any, current: Any) -> str:
     """Return the path of what is being written.
 
     :param offender: a value without parts that was refused, or None.
-    :param current: a list or tuple that was tried without a frame, or None.
+    :param current: a list, tuple or dict that was tried without a frame, or None.
     """
     steps: list[str] = []
     in_state = False
@@ -51,6 +53,10 @@ def path_of(frames: list[Any], depth: int, offender: Any, current: Any) -> str:
         if kind == _SCRIPT:
             in_state = _script_step(frame, steps)
             continue
+        if kind == _CLOSED:
+            # The arguments of a call, or the state of an instance with slots: a pair, not a step of its own.
+            steps.extend([".<args>"] if frame.closer == _REDUCE else [])
+            continue
         if kind in (_RUN, _WHOLE, _RUN_OF_ITEMS):
             _item_step(frame, offender if last else None, steps)
         else:
@@ -60,6 +66,8 @@ def path_of(frames: list[Any], depth: int, offender: Any, current: Any) -> str:
         index = _index_of(current, offender, 0)
         if index >= 0:
             steps.append(f"[{index}]")
+    if offender is not None and type(current) is dict and not (depth > 0 and frames[depth].obj is current):
+        steps.extend(_entry_of(current, offender))
     return join(steps)
 
 
@@ -72,6 +80,15 @@ def _index_of(items: Any, offender: Any, start: int) -> int:
         if items[index] is offender:
             return index
     return -1
+
+
+def _entry_of(entries: dict[Any, Any], offender: Any) -> list[str]:
+    for key, value in entries.items():
+        if value is offender:
+            return [key_step(key)]
+        if key is offender:
+            return [f".<key {quote(key)}>"]
+    return []
 
 
 def _item_step(frame: Any, offender: Any, steps: list[str]) -> None:

@@ -10,70 +10,19 @@ Rules that hold here:
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Callable
 from typing import Any
 
 from ..errors import EncodingError, StateError
 from ..limits import DEFAULT_LIMITS, Limits
-from ..policy.rules import PLAIN, Policy
+from ..policy.rules import PLAIN
 from ..wire.memo import Memo
 from ..wire.opcodes import HIGHEST_PROTOCOL
-from ..wire.output import Bounds
 from .canonical import canonical_bytes
-from .encoder import Encoder
-from .granting import gate_maker
+from .encoder import new_encoder
+from .session import DEFAULT_PROTOCOL, BufferCallback, dumps, protocol_of, terms_of
 
 __all__ = ["DEFAULT_PROTOCOL", "HIGHEST_PROTOCOL", "Pickler", "PicklerMemo", "dump", "dumps"]
-
-#: What the running interpreter's pickle writes when no protocol is given.
-DEFAULT_PROTOCOL: int = pickle.DEFAULT_PROTOCOL
-
-BufferCallback = Callable[[Any], Any]
-
-
-class _Terms:
-    """A policy and limits, as the encoder takes them."""
-
-    __slots__ = ("bounds", "limits", "make_gate", "policy")
-
-    def __init__(self, policy: Any, limits: Limits) -> None:
-        if not isinstance(limits, Limits):
-            raise TypeError(f"limits must be Limits, not {type(limits).__name__}")
-        self.policy = policy
-        self.limits = limits
-        self.make_gate = gate_maker(policy)
-        self.bounds = Bounds(policy.within(limits) if isinstance(policy, Policy) else limits)
-
-
-_DEFAULT_TERMS = _Terms(PLAIN, DEFAULT_LIMITS)
-#: The policy and limits that were used last beside the default: most programs have one set.
-_recent = _DEFAULT_TERMS
-
-
-def _terms(policy: Any, limits: Limits) -> _Terms:
-    global _recent
-    if policy is PLAIN and limits is DEFAULT_LIMITS:
-        return _DEFAULT_TERMS
-    known = _recent
-    if known.policy is policy and known.limits is limits:
-        return known
-    terms = _Terms(policy, limits)
-    if isinstance(policy, Policy):
-        _recent = terms
-    return terms
-
-
-def _protocol(protocol: int | None, buffer_callback: BufferCallback | None) -> int:
-    if protocol is None:
-        protocol = DEFAULT_PROTOCOL
-    elif protocol < 0:
-        protocol = HIGHEST_PROTOCOL
-    elif protocol > HIGHEST_PROTOCOL:
-        raise ValueError(f"pickle protocol must be <= {HIGHEST_PROTOCOL}")
-    if buffer_callback is not None and protocol < 5:
-        raise ValueError("buffer_callback needs protocol >= 5")
-    return int(protocol)
 
 
 def _write_of(file: Any) -> Callable[[Any], Any]:
@@ -82,40 +31,6 @@ def _write_of(file: Any) -> Callable[[Any], Any]:
     except AttributeError:
         raise TypeError("file must have a 'write' attribute") from None
     return write  # type: ignore[no-any-return]
-
-
-def dumps(
-    obj: Any,
-    protocol: int | None = None,
-    *,
-    fix_imports: bool = True,
-    buffer_callback: BufferCallback | None = None,
-    policy: Any = PLAIN,
-    limits: Limits = DEFAULT_LIMITS,
-    canonical: bool = False,
-) -> bytes:
-    """Return *obj* as a pickle.
-
-    :param protocol: 0 to 5; None is :data:`DEFAULT_PROTOCOL`, negative the highest.
-    :param fix_imports: write Python 2's names in protocols below 3.
-    :param buffer_callback: takes the :class:`PickleBuffer` objects that are to stay out of band (protocol 5).
-    :param policy: what may be written: the same that it allows to be loaded.
-    :param limits: bounds on the pickle.
-    :param canonical: equal plain values give equal bytes; see :mod:`safepickle.encoding.canonical`.
-    :raises PolicyError: for an object that the policy does not allow.
-    :raises LimitError: for a pickle beyond the limits.
-    :raises EncodingError: for an object that cannot be written.
-    """
-    terms = _terms(policy, limits)
-    if canonical:
-        return canonical_bytes(obj, protocol, terms.bounds)
-    if protocol is None and buffer_callback is None:
-        protocol = DEFAULT_PROTOCOL
-    else:
-        protocol = _protocol(protocol, buffer_callback)
-    return Encoder(  # type: ignore[return-value]
-        protocol, terms.bounds, terms.make_gate, Memo(), None, fix_imports, buffer_callback, True
-    ).dump(obj)
 
 
 def dump(
@@ -130,13 +45,13 @@ def dump(
     canonical: bool = False,
 ) -> None:
     """Write *obj* as a pickle to *file*, an object with ``write``. See :func:`dumps`."""
-    terms = _terms(policy, limits)
-    protocol_used = _protocol(protocol, buffer_callback)
+    terms = terms_of(policy, limits)
+    protocol_used = protocol_of(protocol, buffer_callback)
     write = _write_of(file)
     if canonical:
         write(canonical_bytes(obj, protocol, terms.bounds))
         return
-    Encoder(
+    new_encoder(
         protocol_used, terms.bounds, terms.make_gate, Memo(), write, fix_imports, buffer_callback, True
     ).dump(obj)
 
@@ -187,11 +102,11 @@ class Pickler:
         policy: Any = None,
         limits: Limits | None = None,
     ) -> None:
-        self._protocol = _protocol(protocol, buffer_callback)
+        self._protocol = protocol_of(protocol, buffer_callback)
         self._write = _write_of(file)
         self._fix_imports = fix_imports
         self._buffer_callback = buffer_callback
-        self._terms = _terms(
+        self._terms = terms_of(
             self._policy if policy is None else policy, self._limits if limits is None else limits
         )
         self._memo = Memo()
@@ -216,7 +131,7 @@ class Pickler:
                 raise StateError("this Pickler is writing already")
             if not self._memo_is_set:
                 self._memo.clear()
-        encoder = Encoder(
+        encoder = new_encoder(
             self._protocol, terms.bounds, terms.make_gate, None if self.fast else self._memo, write,
             self._fix_imports, self._buffer_callback, False,
         )  # fmt: skip

@@ -15,12 +15,13 @@ import codecs
 import copyreg
 import functools
 import sys
-from types import BuiltinFunctionType, ModuleType
+from types import BuiltinFunctionType, GetSetDescriptorType, MemberDescriptorType, ModuleType
 from typing import TYPE_CHECKING, Any
 
-from ..errors import EncodingError, quote
+from ..errors import EncodingError, LimitError, quote
 from ..wire.opcodes import BY_NAME
 from ..wire.python2 import to_python2
+from . import conforming
 
 if TYPE_CHECKING:
     from .encoder import Encoder
@@ -45,6 +46,10 @@ NOTE = 7
 ITEMS = 8
 #: Set the pairs of an iterator.
 ENTRIES = 9
+#: Look at keys that have been written.
+KEYS = 10
+#: The reader counts so many levels more, or less, than there are frames from here on.
+LEVEL = 11
 
 _MARK = BY_NAME["MARK"].code
 _TUPLE = BY_NAME["TUPLE"].code
@@ -133,8 +138,8 @@ def is_trusted(kind: type) -> bool:
     return not flags & _HEAP_TYPE or bool(flags & _IMMUTABLE_TYPE)
 
 
-def is_plain_class(kind: type, protocol: int) -> bool:
-    """Return whether a class leaves reducing to ``object``, so that an instance is its class and its ``__dict__``."""
+def is_usual_class(kind: type, protocol: int) -> bool:
+    """Return whether a class leaves reducing to ``object``, so that an instance is its class and its attributes."""
     if protocol < 2 or issubclass(kind, (list, dict)) or kind.__itemsize__:
         return False
     for name in ("__reduce_ex__", "__reduce__", "__getstate__", "__getattribute__"):
@@ -142,22 +147,40 @@ def is_plain_class(kind: type, protocol: int) -> bool:
             return False
     if lookup(kind, "__getnewargs_ex__") is not None or lookup(kind, "__getnewargs__") is not None:
         return False
-    if not hasattr(type(lookup(kind, "__dict__")), "__set__") or isinstance(lookup(kind, "__dict__"), property):
-        return False
-    return not copyreg._slotnames(kind)  # type: ignore[attr-defined]
+    return slot_members(kind) is not None
 
 
-def confirms_plain_class(obj: Any, kind: type, reduced: Any) -> bool:
-    """Return whether the first instance was reduced as :func:`is_plain_class` says (C code may refuse or differ)."""
+def slot_members(kind: type) -> tuple[tuple[str, Any], ...] | None:
+    """Return the slots that a class and its bases declare; None where looking at attributes may run code."""
+    attributes = lookup(kind, "__dict__")
+    if attributes is not None and type(attributes) is not GetSetDescriptorType:
+        return None
+    members = tuple((name, lookup(kind, name)) for name in copyreg._slotnames(kind))  # type: ignore[attr-defined]
+    if attributes is None and not members:
+        return None
+    for name, member in members:
+        if type(member) is not MemberDescriptorType or (name.startswith("__") and name.endswith("__")):
+            return None
+    return None if members and lookup(kind, "__getattr__") is not None else members
+
+
+def confirms_usual_class(obj: Any, kind: type, reduced: Any) -> bool:
+    """Return whether the first instance was reduced as :func:`is_usual_class` says (C code may refuse or differ)."""
     return (
         type(reduced) is tuple
         and len(reduced) >= 3
         and reduced[0] is copyreg.__newobj__  # type: ignore[attr-defined]
-        and type(obj).__call__ is not None
         and reduced[1] == (kind,)
-        and (reduced[2] is None or reduced[2] is object.__getattribute__(obj, "__dict__"))
+        and _confirms_state(obj, kind, reduced[2])
         and not any(part is not None for part in reduced[3:])
     )
+
+
+def _confirms_state(obj: Any, kind: type, state: Any) -> bool:
+    if type(state) is tuple:
+        members = dict(slot_members(kind) or ())
+        return len(state) == 2 and type(state[1]) is dict and state[1].keys() <= members.keys()
+    return state is None or (kind.__dictoffset__ != 0 and state is object.__getattribute__(obj, "__dict__"))
 
 
 # -- scripts ---------------------------------------------------------------------------------------------------
@@ -167,22 +190,31 @@ def script(encoder: Encoder, obj: Any, reduced: Any, reducer: Any) -> Script:
     """Return the steps that write *obj* as *reduced*, what *reducer* returned for it."""
     func, args, state, items, entries, setter = _parts(reduced, reducer)
     gate = encoder.gate
+    if gate is not None and type(state) is dict and not state and isinstance(obj, BaseException):
+        # Looking for hooks made an exception's empty __dict__, which it then gives as its state.
+        state = None
     steps: Script | None = None
-    owner = func
+    owner, given = func, args
     if gate is not None:
-        steps, owner = gate.call_script(encoder, obj, func, args)
+        steps, owner, given = gate.call_script(encoder, obj, func, args)
     if steps is None:
         steps = _call_script(encoder, obj, func, args)
+    if gate is not None:
+        for keys in conforming.hashed_by(owner, given):
+            steps += (KEYS, keys)
     steps += (NOTE, obj)
     if items is not None:
         if gate is not None:
             gate.use(owner, "append", encoder)
-        steps += (ITEMS, items)
+        # A frame each for the object and its items, where the reader has one level.
+        steps += (LEVEL, -1, ITEMS, items, LEVEL, 1)
     if entries is not None:
         if gate is not None:
             gate.use(owner, "setitem", encoder)
-        steps += (ENTRIES, entries)
+        steps += (LEVEL, -1, ENTRIES, entries, LEVEL, 1)
     if state is not None and setter is None:
+        if getattr(conforming.made_by(owner, obj), "__setstate__", None) is not None:
+            encoder.count_call()
         if gate is not None:
             gate.use(owner, "build", encoder)
             gate.check_state(owner, obj, state, encoder)
@@ -190,7 +222,11 @@ def script(encoder: Encoder, obj: Any, reduced: Any, reducer: Any) -> Script:
     elif state is not None:
         if gate is not None:
             gate.use(setter, "call", encoder)
-        steps += (USE, setter, *_tuple(encoder, AGAIN, obj, STATE, state), CODE, _REDUCE, CODE, _POP)
+        encoder.count_call()
+        encoder.count_object(0)
+        # The object is in a tuple beside its state, and the reader may take it for part of the result.
+        call = (USE, setter, *_tuple(encoder, AGAIN, obj, STATE, state), CODE, _REDUCE, CODE, _POP)
+        steps = [LEVEL, 2, *steps, *call, LEVEL, -2]
     return steps
 
 
@@ -267,9 +303,10 @@ def _newobj_ex_script(encoder: Encoder, obj: Any, arguments: tuple[Any, ...]) ->
 
 def _tuple(encoder: Encoder, *steps: Any) -> Script:
     """Return steps that make a tuple of two or three written things."""
+    encoder.count_object(len(steps) // 2)
     if encoder.protocol < 2:
-        return [CODE, _MARK, *steps, CODE, _TUPLE]
-    return [*steps, CODE, _TUPLE1 + len(steps) // 2 - 1]
+        return [CODE, _MARK, LEVEL, 1, *steps, LEVEL, -1, CODE, _TUPLE]
+    return [LEVEL, 1, *steps, LEVEL, -1, CODE, _TUPLE1 + len(steps) // 2 - 1]
 
 
 def helper_script(encoder: Encoder, func: Any, *steps: Any) -> Script:
@@ -290,7 +327,8 @@ def old_form(encoder: Encoder, obj: Any, kind: type) -> Script:
         args = (bytes(obj),) if obj else ()
     else:
         args = (list(obj),)
-    return [USE, func, ARGS, args, CODE, _REDUCE, NOTE, obj]
+        return [LEVEL, -1, USE, func, ARGS, args, CODE, _REDUCE, KEYS, args[0], NOTE, obj, LEVEL, 1]
+    return [LEVEL, -1, USE, func, ARGS, args, CODE, _REDUCE, NOTE, obj, LEVEL, 1]
 
 
 # -- globals ---------------------------------------------------------------------------------------------------
@@ -408,15 +446,18 @@ def _global_line(encoder: Encoder, module: str, name: str) -> bytes:
             ) from None
     if lines.count(b"\n") != 2:
         raise EncodingError(f"a name with a line break: {quote(name)}")
+    longest = max(map(len, lines.split(b"\n")))
+    if longest > encoder.bounds.max_string:
+        raise LimitError("max_string", encoder.bounds.max_string, longest)
     return _GLOBAL + lines
 
 
 def persistent_line(pid: Any, strict: bool) -> bytes:
-    """Return a PERSID opcode (protocol 0)."""
+    """Return a PERSID opcode and its line (protocol 0)."""
     try:
         line = str(pid).encode("ascii")
     except UnicodeEncodeError:
         raise EncodingError("persistent IDs in protocol 0 must be ASCII strings") from None
     if strict and b"\n" in line:
         raise EncodingError("a persistent id with a line break")
-    return b"P" + line + b"\n"
+    return b"P" + line

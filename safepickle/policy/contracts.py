@@ -26,6 +26,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from .arrays import ARRAY_CALLS, ARRAY_STATES, is_shared_dtype
 from .quick import QUICK
 
 __all__ = ["CONTRACTS", "ENUM", "HARMLESS_FACTORIES", "STATES", "Contract", "StateContract"]
@@ -72,6 +73,23 @@ class StateContract(NamedTuple):
     reason: str
     #: Where that is known from.
     source: str
+    #: In place of ``check`` where it depends on the object that gets the state.
+    check_object: Callable[[Any, Any], str | None] | None = None
+    #: Returns how many bytes setting the state takes, beside what is in the stream.
+    weigh: Callable[[Any], int] | None = None
+
+    #: Says whether an object is shared by the whole process, so that no load may change it.
+    is_shared: Callable[[Any], bool] | None = None
+
+    def refusal(self, obj: Any, state: Any) -> str | None:
+        """Return why an object is refused this state, or None."""
+        return self.check(state) if self.check_object is None else self.check_object(obj, state)
+
+    def refusal_to_set(self, obj: Any, state: Any) -> str | None:
+        """The same where the state is about to be set."""
+        if self.is_shared is not None and self.is_shared(obj):
+            return "it is shared by the whole process"
+        return self.refusal(obj, state)
 
 
 # ---- parts -------------------------------------------------------------------------------------------------
@@ -558,6 +576,10 @@ CONTRACTS: Mapping[Pair, Contract] = MappingProxyType(
         **_entry(
             "builtins", "UnicodeTranslateError", _unicode_error(None), "start and end outside", "gh-123378"
         ),
+        **{
+            pair: Contract(_positional(check), reason, source)
+            for pair, (check, reason, source) in ARRAY_CALLS.items()
+        },
     }
 )
 
@@ -608,6 +630,11 @@ def _error_state(state: Any) -> str | None:
     return None
 
 
+def _nothing_known(state: Any) -> str | None:  # noqa: ARG001
+    """For contracts that look at the object too: nothing passes without it."""
+    return "its object is not known"
+
+
 _HASHED = "a value hashed uncharged, at once or when the object is a key"
 
 #: What each class's instances may be given as state. Keyed by (module, qualified name) of the class.
@@ -626,5 +653,9 @@ STATES: Mapping[Pair, StateContract] = MappingProxyType(
                 _error_state, "setters of exceptions: args unfolds any sequence, __cause__", "R46, D15"
             ),
         ),
+        **{
+            pair: StateContract(_nothing_known, reason, source, check, weigh, is_shared_dtype)
+            for pair, (check, weigh, reason, source) in ARRAY_STATES.items()
+        },
     }
 )

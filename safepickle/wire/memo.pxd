@@ -73,6 +73,28 @@ cdef extern from *:
         return 0;
     }
 
+    /* The index of an object, or -1 with the object added under `index`; -2 for an error. */
+    static CYTHON_INLINE Py_ssize_t safepickle_table_claim(safepickle_table *table, PyObject *key, Py_ssize_t index) {
+        safepickle_entry *entry;
+        if (table->entries != NULL) {
+            entry = safepickle_table_slot(table, key);
+            if (entry->key != NULL) {
+                return entry->index;
+            }
+        }
+        if (table->entries == NULL || table->used * 3 >= table->mask * 2) {
+            if (safepickle_table_grow(table) < 0) {
+                return -2;
+            }
+            entry = safepickle_table_slot(table, key);
+        }
+        Py_INCREF(key);
+        entry->key = key;
+        entry->index = index;
+        table->used++;
+        return -1;
+    }
+
     static CYTHON_UNUSED void safepickle_table_free(safepickle_table *table) {
         safepickle_entry *entries = table->entries;
         size_t i, mask = table->mask, used = table->used;
@@ -108,6 +130,7 @@ cdef extern from *:
 
     /* The struct is named by its owner, so that Python sources need no address-of. */
     #define safepickle_m_find(table, key) safepickle_table_find(&(table), key)
+    #define safepickle_m_claim(table, key, index) safepickle_table_claim(&(table), key, index)
     #define safepickle_m_add(table, key, index) safepickle_table_add(&(table), key, index)
     #define safepickle_m_table_free(table) safepickle_table_free(&(table))
     #define safepickle_m_dict(table) safepickle_table_dict(&(table))
@@ -115,6 +138,7 @@ cdef extern from *:
     ctypedef struct Table "safepickle_table":
         size_t used
     Py_ssize_t table_find "safepickle_m_find"(Table table, object key) noexcept
+    Py_ssize_t table_claim "safepickle_m_claim"(Table table, object key, Py_ssize_t index) except -2
     int table_add "safepickle_m_add"(Table table, object key, Py_ssize_t index) except -1
     void table_free "safepickle_m_table_free"(Table table) noexcept
     object table_dict "safepickle_m_dict"(Table table)
@@ -126,3 +150,5 @@ cdef class Memo:
     cpdef Py_ssize_t find(self, item) noexcept
     cpdef clear(self)
     cpdef dict as_dict(self)
+
+cpdef Memo new_memo()

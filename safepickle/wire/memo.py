@@ -67,3 +67,9 @@ class Memo:
     def __dealloc__(self) -> None:
         if cython.compiled:
             table_free(self.table)
+
+
+def new_memo() -> Memo:
+    """Return an empty memo."""
+    # In the compiled form all is 0 from the start, and a call of the class would cost more than it does.
+    return Memo.__new__(Memo) if cython.compiled else Memo()

@@ -49,11 +49,12 @@ class Bounds:
     """Limits as the encoder counts them; made once for a :class:`Limits`."""
 
     __slots__ = (
-        "max_bytes", "max_calls", "max_depth", "max_int_bits", "max_items", "max_memo", "max_objects",
+        "limits", "max_bytes", "max_calls", "max_depth", "max_int_bits", "max_items", "max_memo", "max_objects",
         "max_opcodes", "max_seconds", "max_string",
     )  # fmt: skip
 
     def __init__(self, limits: Any) -> None:
+        self.limits = limits
         self.max_bytes = limits.bound("max_bytes")
         self.max_calls = limits.bound("max_calls")
         self.max_depth = limits.bound("max_depth")

@@ -1,7 +1,7 @@
 cimport cython
 from cpython.object cimport PyObject
 
-from safepickle.wire.memo cimport Memo, table_add, table_find
+from safepickle.wire.memo cimport Memo, table_add, table_claim, table_find
 from safepickle.wire.output cimport Bounds, Buffer, Output, output_put, output_put2
 
 cdef extern from *:
@@ -171,10 +171,11 @@ cdef extern from *:
 
 cdef int _NONE, _NEWTRUE, _NEWFALSE, _BININT, _BININT1, _BININT2, _LONG1, _LONG4, _BINUNICODE, _BINUNICODE8
 cdef int _SHORT_BINUNICODE, _SHORT_BINBYTES, _BINBYTES, _BINBYTES8, _BYTEARRAY8, _BINGET, _LONG_BINGET, _BINPUT
-cdef int _LONG_BINPUT, _MEMOIZE, _POP
+cdef int _LONG_BINPUT, _MEMOIZE, _POP, _NEWLINE
 cdef Py_ssize_t FRAME_TARGET, _NEW, _NEVER
 
 @cython.final
+@cython.no_gc
 cdef class Writer(Output):
     cdef readonly int protocol
     cdef public bint binary
@@ -199,13 +200,16 @@ cdef class Writer(Output):
     cdef int large_integer(self, item) except -1
     cpdef int write_float(self, item) except -1
     cdef inline int floating(self, item) except -1
-    @cython.locals(index=Py_ssize_t)
+    @cython.locals(memo=Memo, index=Py_ssize_t)
     cdef inline int text(self, item, Py_ssize_t owners) except -1
     cdef inline int plain_text(self, item) except -1
     cdef int any_text(self, item) except -1
     @cython.locals(length=Py_ssize_t)
     cdef int _text_bytes(self, str item) except -1
     cdef int _text_line(self, str item) except -1
+    @cython.locals(bits=cython.longlong)
+    cdef int digits(self, bytes text, item) except -1
+    cpdef int line(self, bytes text, item) except -1
     @cython.locals(index=Py_ssize_t)
     cdef int binary_string(self, item, Py_ssize_t owners) except -1
     @cython.locals(length=Py_ssize_t)
@@ -218,7 +222,9 @@ cdef class Writer(Output):
     @cython.locals(index=Py_ssize_t)
     cdef bint recall_over(self, item) except -1
     @cython.locals(memo=Memo, index=Py_ssize_t)
-    cdef memoize(self, item)
+    cdef int memoize(self, item) except -1
+    @cython.locals(memo=Memo, index=Py_ssize_t)
+    cdef int put_index(self, Py_ssize_t index, item) except -1
     cdef inline int get(self, Py_ssize_t index) except -1
     cdef int get_any(self, Py_ssize_t index) except -1
     cdef inline Py_ssize_t index_of(self, item, Py_ssize_t owners) noexcept

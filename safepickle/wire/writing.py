@@ -53,6 +53,7 @@ _LONG_BINGET = BY_NAME["LONG_BINGET"].code
 _BINPUT = BY_NAME["BINPUT"].code
 _LONG_BINPUT = BY_NAME["LONG_BINPUT"].code
 _MEMOIZE = BY_NAME["MEMOIZE"].code
+_NEWLINE = 0x0A
 _POP = BY_NAME["POP"].code
 
 _pack_f8 = struct.Struct(">Bd").pack
@@ -148,7 +149,7 @@ class Writer(Output):
             else:
                 self.buffer.append(_NEWTRUE if item else _NEWFALSE)
         else:
-            self.put_bytes(b"I01\n" if item else b"I00\n")
+            self.digits(b"I01" if item else b"I00", item)
 
     def integer(self, item: Any) -> None:
         """Write an int."""
@@ -195,14 +196,14 @@ class Writer(Output):
                 self.put_i4(_LONG4, len(data))
             self.put_bytes(data)
         elif -0x80000000 <= item <= 0x7FFFFFFF:
-            self.put_bytes(b"I%d\n" % item)
+            self.digits(b"I%d" % item, item)
         else:
-            self.put_bytes(b"L" + decimal_digits(item) + b"L\n")
+            self.digits(b"L" + decimal_digits(item) + b"L", item)
 
     def floating(self, item: Any) -> None:
         """Write a float."""
         if not self.binary:
-            self.put_bytes(b"F" + float.__repr__(item).encode("ascii") + b"\n")
+            self.line(b"F" + float.__repr__(item).encode("ascii"), item)
         elif cython.compiled:
             output_float(self.out, item)
         else:
@@ -211,15 +212,47 @@ class Writer(Output):
     def text(self, item: Any, owners: int) -> None:
         """Write a str, or a reference to it."""
         if cython.compiled:
-            index = self.index_of(item, owners)
-        else:
-            index = _NEVER if self.memo is None else self.memo.entries.get(id(item), _NEW)
+            memo = self.memo
+            if memo is None or (self.sparing and reference_count(item) <= owners):
+                self.plain_text(item)
+            else:
+                # Looked up and added in one step.
+                index = table_claim(memo.table, item, memo.count)
+                if index >= 0:
+                    self.get(index)
+                else:
+                    self.plain_text(item)
+                    self.put_index(memo.count, item)
+        elif self.free_text >= 0 and self.memo is not None:
+            self._short_text(item)
+        elif not self.recall(item):
+            self.plain_text(item)
+            self.memoize(item)
+
+    def _short_text(self, item: Any) -> None:
+        """Write a str, or a reference to it: the Python form's one call for what the methods below do."""
+        memo: Any = self.memo
+        index = memo.entries.get(id(item), _NEW)
         if index >= 0:
             self.get(index)
-        else:
-            self.plain_text(item)
-            if index == _NEW:
-                self.memoize(item)
+            return
+        if len(self.buffer) >= self.next_stop:
+            self.boundary()
+        data = item.encode("utf-8", "surrogatepass")
+        length = len(data)
+        index = memo.count
+        if length > 0xFF or length > self.free_text or index >= self.bounds.max_memo:
+            self.any_text(item)
+            self.memoize(item)
+            return
+        buffer = self.buffer
+        buffer.append(_SHORT_BINUNICODE)
+        buffer.append(length)
+        buffer += data
+        buffer.append(_MEMOIZE)
+        memo.entries[id(item)] = index
+        memo.kept.append(item)
+        memo.count = index + 1
 
     def plain_text(self, item: Any) -> None:
         """Write a str."""
@@ -269,10 +302,21 @@ class Writer(Output):
         # What ends a line, or a file on DOS, is escaped beyond what the codec does.
         text = item.replace("\\", "\\u005c").replace("\0", "\\u0000").replace("\n", "\\u000a")
         text = text.replace("\r", "\\u000d").replace("\x1a", "\\u001a")
-        data = text.encode("raw-unicode-escape")
-        if len(data) > self.bounds.max_string:
-            self.refuse("max_string", self.bounds.max_string, len(data), item)
-        self.put_bytes(b"V" + data + b"\n")
+        self.line(b"V" + text.encode("raw-unicode-escape"), item)
+
+    def digits(self, text: bytes, item: Any) -> None:
+        """Write an int or bool as a line. The reader takes its size from the number of digits, before it converts."""
+        bits = (len(text.strip(b"-IL")) - 1) * 332192 // 100000 + 1
+        if bits > self.bounds.max_int_bits:
+            self.refuse("max_int_bits", self.bounds.max_int_bits, bits, item)
+        self.line(text, item)
+
+    def line(self, text: bytes, item: Any) -> None:
+        """Write an opcode whose argument is a line of text (protocol 0)."""
+        if len(text) - 1 > self.bounds.max_string:
+            self.refuse("max_string", self.bounds.max_string, len(text) - 1, item)
+        self.put_bytes(text)
+        self.put(_NEWLINE)
 
     def binary_string(self, item: Any, owners: int) -> None:
         """Write bytes, or a reference to them (protocol 3 and later)."""
@@ -362,24 +406,27 @@ class Writer(Output):
     def memoize(self, item: Any) -> None:
         """Note that the reader has *item* on top of its stack, and tell it to note that too."""
         memo = self.memo
-        if memo is None:
-            return
-        index = memo.count
+        if memo is not None:
+            index = memo.count
+            if cython.compiled:
+                table_add(memo.table, item, index)
+            else:
+                memo.entries[id(item)] = index
+                memo.kept.append(item)
+            self.put_index(index, item)
+
+    def put_index(self, index: int, item: Any) -> None:
+        """Tell the reader to note what is on top of its stack, as entry *index*, which has been added to the memo."""
         if index >= self.bounds.max_memo:
             self.refuse("max_memo", self.bounds.max_memo, index + 1, item)
-        if cython.compiled:
-            table_add(memo.table, item, index)
-        else:
-            memo.entries[id(item)] = index
-            memo.kept.append(item)
-        memo.count = index + 1
+        self.memo.count = index + 1  # type: ignore[union-attr]
         if self.protocol >= 4:
             if cython.compiled:
                 output_put(self.out, _MEMOIZE)
             else:
                 self.buffer.append(_MEMOIZE)
         elif not self.binary:
-            self.put_bytes(b"p%d\n" % index)
+            self.line(b"p%d" % index, item)
         elif index < 256:
             self.put2(_BINPUT, index)
         else:
@@ -401,7 +448,7 @@ class Writer(Output):
     def get_any(self, index: int) -> None:
         """Write a reference to a memo entry in whatever form it takes."""
         if not self.binary:
-            self.put_bytes(b"g%d\n" % index)
+            self.line(b"g%d" % index, None)
         elif index < 256:
             self.put2(_BINGET, index)
         else:

@@ -77,6 +77,16 @@ def test_max_string(sp: ModuleType) -> None:
         refused(sp, value, "max_string", 10)
 
 
+def test_entries_of_flat_dicts_have_their_place(sp: ModuleType) -> None:
+    for value, path in (
+        ({"a": {"b": "x", "c": "abcdef"}}, "root['a']['c']"),
+        ({"a": {"b": "x", "abcdef": 1}}, "root['a'].<key 'abcdef'>"),
+        ({"a": {"b": "x", "c": [1, "abcdef"]}}, "root['a']['c'][1]"),
+        ({"a": {"b": "x", (1, "abcdef"): 1}}, "root['a'].<key <tuple>>[1]"),
+    ):
+        assert refused(sp, value, "max_string", 5).path == path
+
+
 @pytest.mark.parametrize("protocol", range(6))
 def test_max_int_bits(sp: ModuleType, protocol: int) -> None:
     for number in (5, -5, 2**20, 2**33, 2**63, 2**64, 2**100, -(2**100), 2**3000):

@@ -110,13 +110,26 @@ def test_persistent_ids(sp: ModuleType) -> None:
         for deep in (False, True) if protocol else (False,):
             asked: list[type] = []
             file = io.BytesIO()
-            pickler = Persistent(file, protocol)
+            pickler = Persistent(file, protocol, policy=sp.UNRESTRICTED if deep else sp.PLAIN)
             pickler.deep = deep
             pickler.dump({"k": [Point(x=1), (Point(x=2),)]})
             pids = [("point", [1]), ("point", [2])] if deep else ["p1", "p2"]
             expected = {"k": [("loaded", pids[0]), (("loaded", pids[1]),)]}
             assert Reader(io.BytesIO(file.getvalue())).load() == expected
             assert asked.count(Point) == 2
+
+
+def test_persistent_ids_are_plain(sp: ModuleType) -> None:
+    class Persistent(sp.Pickler):  # type: ignore[misc,name-defined]
+        def persistent_id(self, obj: Any) -> Any:
+            return obj["pid"] if type(obj) is dict else None
+
+    for pid in ("x", 1, (1, "x", b"x", 2.5)):
+        Persistent(io.BytesIO()).dump([{"pid": pid}])
+    for pid in ([1], (1, [2]), (1, (2,)), 1j):
+        with pytest.raises(sp.EncodingError, match="persistent id"):
+            Persistent(io.BytesIO()).dump([{"pid": pid}])
+        Persistent(io.BytesIO(), policy=sp.UNRESTRICTED).dump([{"pid": pid}])
 
 
 def test_persistent_id_set_on_the_object(sp: ModuleType) -> None:

@@ -116,6 +116,10 @@ def test_the_second_instance_is_checked_like_the_first(sp: ModuleType) -> None:
     data = sp.dumps(value, policy=policy)
     assert sp.loads(data, policy=policy) == value
     value[2].__dict__["__reduce__"] = 4
+    with pytest.raises(sp.EncodingError, match="say how to write it"):
+        sp.dumps(value, policy=policy)
+    del value[2].__dict__["__reduce__"]
+    value[2].__dict__["__class__"] = 4
     with pytest.raises(sp.EncodingError, match="no reader sets"):
         sp.dumps(value, policy=policy)
     value[2].__dict__.clear()

@@ -1,0 +1,448 @@
+"""Contracts for numpy: arrays, dtypes, scalars and random generators, which are unsafe even as data.
+
+numpy fills C structures from what a pickle says. A wrong shape makes it allocate, a wrong flag makes it take numbers
+for pointers, and an index into a table is not looked at (R30; numpy 13593, 21009, 30476).
+
+Rules that hold here:
+
+* numpy is not imported here: what comes to a check has been made by numpy, so that it is loaded.
+* Everything that decides how memory is read is computed anew from parts that have been checked, and compared.
+* No array is allocated for a size that is not there as data.
+* A dtype that the interpreter shares is never given state.
+"""
+
+from __future__ import annotations
+
+import pickle
+import re
+import sys
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+__all__ = ["ARRAY_CALLS", "ARRAY_STATES", "ArrayCall", "ArrayState", "is_shared_dtype"]
+
+Pair = tuple[str, str]
+Args = tuple[Any, ...]
+#: Arguments of a contract for a call: the check, what it stops, where that is known from.
+ArrayCall = tuple[Callable[[Args], str | None], str, str]
+#: Those of a contract for state: the check of state and object, the bytes it takes, what it stops, and where from.
+ArrayState = tuple[Callable[[Any, Any], str | None], Callable[[Any], int] | None, str, str]
+
+_CODE = re.compile(r"[|<>=]?[?bBhHiIlLqQpPefdgFDGcSUVOMmuaT][0-9]{0,10}")
+_UNITS = frozenset("Y M W D h m s ms us ns ps fs as generic".split())
+_ORDERS = frozenset("CFKA")
+_FILL_VALUES = frozenset({bool, int, float, complex, str, bytes, type(None)})
+#: numpy's own bound since 2.0; 32 before.
+_MOST_DIMENSIONS = 64
+_LARGEST = 2**62
+#: Flags of a dtype that come from its fields (NPY_FROM_FIELDS), and of an aligned structure.
+_FROM_FIELDS, _ALIGNED = 0x1B, 0x80
+#: Of the types that have any by themselves; not every numpy asks for text to be cleared.
+_FLAGS = {"O": (0x3F,), "U": (8, 0)}
+#: What numpy sets for every type with fields.
+_NEEDS_PYTHON = 0x10
+_GENERATORS = ("MT19937", "PCG64", "PCG64DXSM", "Philox", "SFC64")
+
+
+def _numpy() -> Any:
+    return sys.modules.get("numpy")
+
+
+def _is_dtype(value: Any) -> bool:
+    numpy = _numpy()
+    return numpy is not None and issubclass(type(value), numpy.dtype)
+
+
+def _is_array(value: Any, code: str, size: int) -> bool:
+    """Say whether a value is a plain array of one dimension with so many items of a type."""
+    numpy = _numpy()
+    return numpy is not None and type(value) is numpy.ndarray and value.dtype.str[1:] == code and value.shape == (size,)
+
+
+def _is_int(value: Any, low: int, high: int) -> bool:
+    return type(value) is int and low <= value <= high
+
+
+def _is_flag(value: Any) -> bool:
+    return value is True or value is False or _is_int(value, 0, 1)
+
+
+def _is_class_of(value: Any, base: str) -> bool:
+    """Say whether a value is a class derived from one of numpy's."""
+    numpy = _numpy()
+    return numpy is not None and issubclass(type(value), type) and issubclass(value, getattr(numpy, base))
+
+
+def _count(shape: Any) -> int | None:
+    """Return how many items an array of a shape has, or None for no shape."""
+    if type(shape) is not tuple or len(shape) > _MOST_DIMENSIONS:
+        return None
+    count = 1
+    for length in shape:
+        if not _is_int(length, 0, _LARGEST):
+            return None
+        count = min(count * length, _LARGEST)
+    # numpy multiplies the other dimensions even where one is empty.
+    full = 1
+    for length in shape:
+        full = full * max(length, 1)
+    return count if full < _LARGEST else None
+
+
+def _raw_size(raw: Any) -> int | None:
+    """Return the length of an array's data; Python 2 wrote it as a str, read here as Latin-1."""
+    if type(raw) is bytes:
+        return len(raw)
+    return len(raw) if type(raw) is str and (not raw or max(raw) <= "\xff") else None
+
+
+# ---- arrays ------------------------------------------------------------------------------------------------
+
+
+def _reconstruct(args: Args) -> str | None:
+    if len(args) != 3 or not _is_class_of(args[0], "ndarray"):
+        return "wants a class of arrays, (0,) and b'b'"
+    return None if _is_placeholder(args[1], args[2]) else "wants the empty shape (0,) and b'b', as picklers write"
+
+
+def _mareconstruct(args: Args) -> str | None:
+    if len(args) != 4 or not _is_class_of(args[0], "ndarray") or not _is_class_of(args[1], "ndarray"):
+        return "wants two classes of arrays, (0,) and b'b'"
+    return None if _is_placeholder(args[2], args[3]) else "wants the empty shape (0,) and b'b', as picklers write"
+
+
+def _is_placeholder(shape: Any, code: Any) -> bool:
+    plain = type(shape) is tuple and len(shape) == 1 and _is_int(shape[0], 0, 0)
+    return plain and type(code) in (bytes, str) and code in (b"b", "b")
+
+
+def _array_state(array: Any, state: Any) -> str | None:
+    if type(state) is not tuple or len(state) not in (4, 5) or (len(state) == 5 and not _is_int(state[0], 0, 1)):
+        return "wants version 1, shape, dtype, order and data"
+    return _content(*state[-4:])
+
+
+def _content(shape: Any, dtype: Any, fortran: Any, raw: Any) -> str | None:
+    count = _count(shape)
+    if count is None:
+        return "its shape is no tuple of lengths"
+    if not _is_dtype(dtype):
+        return "its type is no dtype"
+    if not _is_flag(fortran):
+        return "its order is neither true nor false"
+    if dtype.hasobject:
+        return None if type(raw) is list and len(raw) == count else f"wants a list of the {count} objects"
+    size = _raw_size(raw)
+    if size is None or size != count * dtype.itemsize:
+        return f"wants its shape times its item size in bytes of data: {count * dtype.itemsize}"
+    return None
+
+
+def _masked_state(array: Any, state: Any) -> str | None:
+    if type(state) is not tuple or len(state) != 7 or not _is_int(state[0], 0, 1):
+        return "wants version 1, shape, dtype, order, data, mask and fill value"
+    count = _count(state[1])
+    wrong = _content(*state[1:5])
+    if wrong is not None or count is None:
+        return wrong
+    numpy = _numpy()
+    if type(state[6]) not in _FILL_VALUES and not issubclass(type(state[6]), (numpy.generic, numpy.ndarray)):
+        return "its fill value is no plain value"
+    mask = _raw_size(state[5])
+    if state[2].names is None and mask != count:
+        return "wants one byte of mask for each item"
+    return None
+
+
+def _array_weight(state: Any) -> int:
+    """Return the bytes that numpy copies: all of the data, where it has to swap them."""
+    raw = state[-1] if type(state) is tuple and len(state) in (4, 5) else b""
+    if type(raw) is list:
+        return 8 * len(raw)
+    return len(raw) if type(raw) in (bytes, str) else 0
+
+
+def _masked_weight(state: Any) -> int:
+    return _array_weight(state[:5]) + _array_weight(state[:6]) if type(state) is tuple else 0
+
+
+def _frombuffer(args: Args) -> str | None:
+    if len(args) not in (4, 5) or type(args[0]) not in (bytes, bytearray, memoryview, pickle.PickleBuffer):
+        return "wants data, a dtype, a shape and an order"
+    buffer, dtype, shape, order = args[:4]
+    if not _is_dtype(dtype) or dtype.hasobject:
+        return "wants a dtype without objects"
+    if type(order) is not str or order not in _ORDERS:
+        return "wants an order of C, F or K"
+    count = _count(shape)
+    size = memoryview(buffer).nbytes
+    if count is None or count * dtype.itemsize != size:
+        return f"wants a shape for exactly its {size} bytes"
+    axes = args[4] if len(args) == 5 else None
+    if axes is not None and not (
+        type(axes) is tuple and all(type(axis) is int for axis in axes) and sorted(axes) == [*range(len(shape))]
+    ):
+        return "wants its axes in some order"
+    return None
+
+
+def _scalar(args: Args) -> str | None:
+    if len(args) not in (1, 2) or not _is_dtype(args[0]):
+        return "wants a dtype and data"
+    if args[0].hasobject:
+        return "wants a dtype without objects"
+    if _raw_size(args[1] if len(args) == 2 else b"") != args[0].itemsize:
+        return f"wants {args[0].itemsize} bytes of data"
+    return None
+
+
+# ---- dtypes ------------------------------------------------------------------------------------------------
+
+
+def _dtype(args: Args) -> str | None:
+    numpy = _numpy()
+    if len(args) != 3 or not _is_flag(args[1]) or not _is_flag(args[2]):
+        return "wants a type code, whether it is aligned, and True"
+    if not args[2]:
+        return "wants a copy: the other one is shared by the whole process, and state would change it"
+    if type(args[0]) is str and len(args[0]) <= 20 and _CODE.fullmatch(args[0]):
+        return None
+    return None if numpy is not None and args[0] is numpy.record else "wants a type code such as f8, or numpy.record"
+
+
+def is_shared_dtype(value: Any) -> bool:
+    """Say whether a dtype is the one that numpy hands out to everybody."""
+    numpy = _numpy()
+    return _is_dtype(value) and value is numpy.dtype(value.char)
+
+
+def _dtype_state(dtype: Any, state: Any) -> str | None:
+    if type(state) is not tuple or len(state) not in (8, 9) or not _is_int(state[0], 3, 4):
+        return "wants 8 fields of version 3, or 9 of version 4"
+    if not _is_dtype(dtype):
+        return "not a dtype"
+    _, endian, subarray, names, fields, size, alignment, flags = state[:8]
+    if (
+        type(endian) not in (str, bytes)
+        or len(endian) != 1
+        or endian not in ("<", ">", "|", "=", b"<", b">", b"|", b"=")
+    ):
+        return "its byte order is none of < > | ="
+    if not _is_int(size, -1, 2**31 - 1) or not _is_int(alignment, -1, 4096) or type(flags) is not int:
+        return "its size, alignment and flags are ints within their ranges"
+    char = dtype.char
+    if char not in "SUV" and size != -1:
+        return "wants no size of its own for this type"
+    if char in "SUV" and (size < 0 or (char == "U" and size % 4)):
+        return "wants a size, a multiple of 4 for text"
+    if char != "V" and (subarray is not None or names is not None or fields is not None):
+        return "only a void type has fields or a base"
+    known = _known_flags(char, subarray, names, fields, size)
+    if type(known) is str:
+        return known
+    own = flags & 0xFF & ~_ALIGNED if names is not None else flags & 0xFF
+    if not -128 <= flags <= 255 or own not in known:
+        return "its flags are not those of its parts"
+    return _metadata(char, state[8] if len(state) == 9 else None)
+
+
+def _known_flags(char: str, subarray: Any, names: Any, fields: Any, size: int) -> tuple[int, ...] | str:
+    """Return the flags that may follow from a dtype's parts, or what is wrong with these."""
+    if subarray is not None:
+        if type(subarray) is not tuple or len(subarray) != 2 or not _is_dtype(subarray[0]) or names is not None:
+            return "its base is a dtype and a shape"
+        shape = (subarray[1],) if type(subarray[1]) is int else subarray[1]
+        count = _count(shape)
+        if count is None or count * subarray[0].itemsize != size or fields is not None:
+            return "its size is not that of its base"
+        base = int(subarray[0].flags) & 0xFF
+        return base, base & _FROM_FIELDS
+    if names is None or fields is None:
+        if names is not fields:
+            return "wants both names and fields, or neither"
+        return _FLAGS.get(char, (0,))
+    return _flags_of_fields(names, fields, size)
+
+
+def _flags_of_fields(names: Any, fields: Any, size: int) -> tuple[int, ...] | str:
+    if type(names) is not tuple or type(fields) is not dict or len(fields) < len(names) or len(fields) > 2 * len(names):
+        return "its names are a tuple and its fields a dict with all of them"
+    if not all(type(name) is str for name in names) or not all(type(name) is str for name in fields):
+        return "its names are texts"
+    flags = 0
+    titles = {
+        field[2] for field in fields.values() if type(field) is tuple and len(field) == 3 and type(field[2]) is str
+    }
+    if not set(names) <= fields.keys() <= {*names, *titles} or len(set(names)) != len(names):
+        return "its fields are not those of its names"
+    objects = []
+    for name in names:
+        field = fields[name]
+        if (
+            type(field) is not tuple
+            or len(field) not in (2, 3)
+            or not _is_dtype(field[0])
+            or not _is_int(field[1], 0, size)
+        ):
+            return "a field is a dtype and an offset"
+        if field[1] + field[0].itemsize > size:
+            return "a field lies outside"
+        flags |= int(field[0].flags) & _FROM_FIELDS
+        objects += [(field[1], field[0].itemsize, bool(field[0].hasobject))]
+    for title in titles:
+        # The same field under another name.
+        if title in fields and not any(
+            fields[name] is fields[title] or fields[name] == fields[title] for name in names
+        ):
+            return "a title is of no field"
+    if any(held for *_, held in objects) and _overlap(objects):
+        return "objects lie under other fields"
+    return flags, flags | _NEEDS_PYTHON
+
+
+def _overlap(parts: list[tuple[int, int, bool]]) -> bool:
+    """Say whether fields share bytes: numbers that are written there would be taken for objects."""
+    end = 0
+    for offset, size, _ in sorted(parts):
+        if offset < end:
+            return True
+        end = offset + size
+    return False
+
+
+def _metadata(char: str, metadata: Any) -> str | None:
+    if char not in "Mm":
+        return None if metadata is None or type(metadata) is dict else "its metadata are a dict"
+    if type(metadata) is not tuple or len(metadata) != 2 or type(metadata[1]) is not tuple or len(metadata[1]) != 4:
+        return "wants the unit of its times"
+    unit = metadata[1][0]
+    text = unit.decode("latin-1") if type(unit) is bytes else unit
+    if metadata[0] is not None and type(metadata[0]) is not dict:
+        return "its metadata are a dict"
+    plain = all(_is_int(number, 1, 2**31 - 1) for number in metadata[1][1:])
+    return None if type(text) is str and text in _UNITS and plain else "wants a unit of time and how many"
+
+
+# ---- random ------------------------------------------------------------------------------------------------
+
+
+def _bit_generator(args: Args) -> str | None:
+    if len(args) == 1 and type(args[0]) is str and args[0] in _GENERATORS:
+        return None
+    bits = getattr(sys.modules.get("numpy.random"), "BitGenerator", None)
+    if len(args) == 1 and bits is not None and issubclass(type(args[0]), type) and issubclass(args[0], bits):
+        return None
+    return f"wants one of {', '.join(_GENERATORS)}"
+
+
+def _generator(args: Args) -> str | None:
+    if len(args) == 1:
+        bits = getattr(sys.modules.get("numpy.random"), "BitGenerator", None)
+        if type(args[0]) is str:
+            return _bit_generator(args)
+        return None if bits is not None and issubclass(type(args[0]), bits) else "wants a bit generator"
+    return "wants a bit generator"
+
+
+def _bit_generator_state(generator: Any, state: Any) -> str | None:
+    if type(state) is tuple and len(state) == 2:
+        seeds = getattr(sys.modules.get("numpy.random"), "SeedSequence", None)
+        if type(state[1]) is not seeds and state[1] is not None:
+            return "wants its numbers and a seed sequence"
+        state = state[0]
+    if type(state) is not dict or type(state.get("bit_generator")) is not str:
+        return "wants its numbers as a dict"
+    numbers = state.get("state")
+    if type(numbers) is not dict or not all(type(key) is str for key in (*state, *numbers)):
+        return "wants its numbers as a dict"
+    # Positions in tables are not looked at by numpy before it reads there.
+    if state["bit_generator"] == "MT19937" and not (
+        _is_array(numbers.get("key"), "u4", 624) and _is_int(numbers.get("pos"), 0, 624)
+    ):
+        return "wants a key of 624 numbers and a position in it"
+    if state["bit_generator"] == "Philox" and not (
+        _is_int(state.get("buffer_pos"), 0, 4)
+        and _is_array(state.get("buffer"), "u8", 4)
+        and _is_array(numbers.get("counter"), "u8", 4)
+        and _is_array(numbers.get("key"), "u8", 2)
+    ):
+        return "wants a counter of 4 numbers, a key of 2, a buffer of 4 and a position in it"
+    for value in (*state.values(), *numbers.values()):
+        if type(value) not in (int, float, str, dict) and not _is_plain_array(value):
+            return "wants plain numbers"
+    return None
+
+
+def _is_plain_array(value: Any) -> bool:
+    numpy = _numpy()
+    return numpy is not None and type(value) is numpy.ndarray and value.dtype.kind in "iuf"
+
+
+def _seed_sequence(args: Args) -> str | None:
+    seeds = getattr(sys.modules.get("numpy.random"), "SeedSequence", None)
+    plain = len(args) == 3 and args[0] is seeds and seeds is not None and type(args[1]) is int and args[2] is None
+    return None if plain else "wants SeedSequence, a check sum and None"
+
+
+def _seed_sequence_state(sequence: Any, state: Any) -> str | None:
+    if type(state) is not tuple or len(state) != 5:
+        return "wants entropy, children, pool, its size and a key"
+    entropy, children, pool, size, key = state
+    plain = entropy is None or _are_ints(entropy) or (type(entropy) is list and all(map(_are_ints, entropy)))
+    if not plain or not _is_int(children, 0, 2**32) or not _is_int(size, 4, 2**16) or not _is_array(pool, "u4", size):
+        return "wants entropy, a count, and a pool of the size it says"
+    return None if type(key) is tuple and all(map(_are_ints, key)) else "wants a key of ints"
+
+
+def _are_ints(value: Any) -> bool:
+    return type(value) is int and value >= 0 and value.bit_length() <= 65_536
+
+
+# ---- the tables --------------------------------------------------------------------------------------------
+
+_ALLOCATES = "arrays of a size that is not there as data, or with data that is not there"
+_POINTERS = "numbers that are taken for pointers, fields outside of the item, dtypes that all share"
+_TABLE = "an index into a table that is not looked at"
+
+
+def _both_names(module: str, name: str) -> tuple[Pair, Pair]:
+    """Return a pair of ``numpy._core`` under that name and under the one before numpy 2."""
+    return (f"numpy._core.{module}", name), (f"numpy.core.{module}", name)
+
+
+#: What numpy's callables may be given.
+ARRAY_CALLS: Mapping[Pair, ArrayCall] = MappingProxyType(
+    {
+        **dict.fromkeys(_both_names("multiarray", "_reconstruct"), (_reconstruct, _ALLOCATES, "R30")),
+        **dict.fromkeys(_both_names("multiarray", "scalar"), (_scalar, _ALLOCATES, "R30; numpy 13593")),
+        **dict.fromkeys(_both_names("numeric", "_frombuffer"), (_frombuffer, _ALLOCATES, "R30")),
+        ("numpy.ma.core", "_mareconstruct"): (_mareconstruct, _ALLOCATES, "R30"),
+        ("numpy", "dtype"): (_dtype, _POINTERS, "R30; numpy 30476"),
+        ("numpy.random._pickle", "__bit_generator_ctor"): (_bit_generator, "any class as a generator", "R26"),
+        ("numpy.random._pickle", "__generator_ctor"): (_generator, "any callable as a generator", "R26"),
+        ("numpy.random._pickle", "__randomstate_ctor"): (_generator, "any callable as a generator", "R26"),
+        ("numpy.random.bit_generator", "__pyx_unpickle_SeedSequence"): (_seed_sequence, "state without a check", "R26"),
+    }
+)
+
+_GENERATOR_STATE: ArrayState = (_bit_generator_state, None, _TABLE, "R30; found here")
+
+#: What state numpy's instances may be given.
+ARRAY_STATES: Mapping[Pair, ArrayState] = MappingProxyType(
+    {
+        ("numpy", "ndarray"): (_array_state, _array_weight, _ALLOCATES, "R30; numpy 21009"),
+        **dict.fromkeys(
+            (("numpy", "matrix"), ("numpy", "recarray"), ("numpy.rec", "recarray"), ("numpy.char", "chararray")),
+            (_array_state, _array_weight, _ALLOCATES, "R30"),
+        ),
+        **dict.fromkeys(_both_names("multiarray", "_reconstruct"), (_array_state, _array_weight, _ALLOCATES, "R30")),
+        ("numpy.ma.core", "_mareconstruct"): (_masked_state, _masked_weight, _ALLOCATES, "R30"),
+        ("numpy", "dtype"): (_dtype_state, None, _POINTERS, "R30; numpy 30476"),
+        ("numpy.random._pickle", "__bit_generator_ctor"): _GENERATOR_STATE,
+        ("numpy.random._pickle", "__randomstate_ctor"): _GENERATOR_STATE,
+        ("numpy.random.bit_generator", "__pyx_unpickle_SeedSequence"): (
+            _seed_sequence_state, None, "a pool of another size than it says", "R30; found here"
+        ),
+    }
+)  # fmt: skip

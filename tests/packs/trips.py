@@ -1,0 +1,40 @@
+"""What every pack is held to: real objects go both ways at every protocol, and come back as pickle brings them."""
+
+from __future__ import annotations
+
+import pickle
+import warnings
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from safepickle.policy.rules import Policy
+
+REAL = Path(__file__).resolve().parent.parent / "real"
+PROTOCOLS = range(6)
+
+
+def holds(sp: ModuleType, policy: Policy, value: Any, protocol: int) -> None:
+    """Load and write an object under a policy, and compare with pickle."""
+    with warnings.catch_warnings():
+        # Libraries tell of what they will drop; that is between them and their users.
+        warnings.simplefilter("ignore")
+        data = pickle.dumps(value, protocol)
+        expected = pickle.dumps(pickle.loads(data), 4)
+        assert pickle.dumps(sp.loads(data, policy=policy), 4) == expected
+        assert pickle.dumps(sp.loads(sp.dumps(value, protocol, policy=policy), policy=policy), 4) == expected
+
+
+def real_files(prefix: str) -> list[Path]:
+    """Return the real pickles of a library."""
+    return sorted(REAL.glob(f"{prefix}_*.pkl"))
+
+
+def loads_real(sp: ModuleType, policy: Policy, path: Path) -> Any:
+    """Load a real pickle under a policy, and compare with pickle."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        data = path.read_bytes()
+        value = sp.loads(data, policy=policy)
+        assert pickle.dumps(value, 4) == pickle.dumps(pickle.loads(data), 4)
+        return value

@@ -41,6 +41,10 @@ if COMPILING:
 else:
     from .._form import cython
 
+if not cython.compiled:
+    # These are C in the compiled form.
+    from .reducing import instance_dict, plain_names, slot_value
+
 _STOP = BY_NAME["STOP"].code
 _EMPTY_DICT = BY_NAME["EMPTY_DICT"].code
 _EMPTY_TUPLE = BY_NAME["EMPTY_TUPLE"].code
@@ -66,7 +70,6 @@ _RUN_OF_ITEMS = 6
 _CLOSED = 0
 
 # Steps of a script: the numbers are those of the module that writes the scripts.
-_ARGS = reducing.ARGS
 _STATE = reducing.STATE
 _USE = reducing.USE
 _AGAIN = reducing.AGAIN
@@ -161,17 +164,8 @@ class Encoder(Containers):
             try:
                 return self._attempt(obj)
             except StartOver:
-                self.sparing = False
+                self.start_over()
                 self.keep = True
-                if self.memo is not None:
-                    self.memo.clear()
-                self.release()
-                del self.frames[1:]
-                self.objects = 0
-                self.calls = 0
-                self.opcodes = 4
-                self.guard = None
-                self.next_look = 0
                 self._begin_output()
                 return self._attempt(obj)
         except SafePickleError as error:
@@ -264,14 +258,11 @@ class Encoder(Containers):
             if reduced is not NotImplemented:
                 self._save_reduced(obj, reduced, "reducer_override")
                 return
-        if kind is type:
-            singleton = reducing.SINGLETON_TYPES.get(obj)
-            if singleton is None:
-                self._save_global(obj, None)
-            else:
-                self._save_reduced(obj, (type, singleton), "type")
+        singleton = reducing.SINGLETON_TYPES.get(obj) if kind is type else None
+        if singleton is not None:
+            self._save_reduced(obj, (type, singleton), "type")
             return
-        if kind is FunctionType:
+        if kind is type or kind is FunctionType:
             self._save_global(obj, None)
             return
         reducer = self.table.get(kind, NotImplemented)
@@ -604,22 +595,3 @@ def new_encoder(
     encoder = Encoder.__new__(Encoder)
     encoder.begin(protocol, bounds, make_gate, memo, file_write, fix_imports, buffer_callback, one_shot)
     return encoder
-
-
-if not cython.compiled:
-    # These are C in the compiled form.
-
-    def instance_dict(obj: Any) -> Any:
-        """Return an instance's ``__dict__``."""
-        return object.__getattribute__(obj, "__dict__")
-
-    def plain_names(state: dict[Any, Any]) -> bool:
-        """Return whether all keys are names that the reader sets: text, and no dunder names."""
-        return all(type(key) is str and not (key[:2] == "__" and key[-2:] == "__") for key in state)
-
-    def slot_value(member: Any, obj: Any, missing: Any) -> Any:
-        """Return what is in a slot, or *missing*."""
-        try:
-            return member.__get__(obj)
-        except AttributeError:
-            return missing

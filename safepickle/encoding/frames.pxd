@@ -60,6 +60,7 @@ cdef class Stack:
     cpdef int count_call(self) except -1
     cpdef int count_object(self, long long items) except -1
     cdef int ends_sparing(self) except -1
+    cdef int start_over(self) except -1
     @cython.locals(frame=Frame, depth=Py_ssize_t)
     cdef Frame push(self, int kind, obj, items, Py_ssize_t index, Py_ssize_t end)
     @cython.locals(frame=Frame)

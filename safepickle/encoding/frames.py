@@ -185,6 +185,19 @@ class Stack:
         if self.sparing:
             raise StartOver
 
+    def start_over(self) -> None:
+        """Begin again without sparing memo entries."""
+        self.sparing = False
+        if self.memo is not None:
+            self.memo.clear()
+        self.release()
+        del self.frames[1:]
+        self.objects = 0
+        self.calls = 0
+        self.opcodes = 4
+        self.guard = None
+        self.next_look = 0
+
     # -- frames ------------------------------------------------------------------------------------------------
 
     def push(self, kind: int, obj: Any, items: Any, index: int, end: int) -> Frame:

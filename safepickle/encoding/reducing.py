@@ -183,6 +183,27 @@ def _confirms_state(obj: Any, kind: type, state: Any) -> bool:
     return state is None or (kind.__dictoffset__ != 0 and state is object.__getattribute__(obj, "__dict__"))
 
 
+# -- attributes, in the Python form ------------------------------------------------------------------------------
+
+
+def instance_dict(obj: Any) -> Any:
+    """Return an instance's ``__dict__``."""
+    return object.__getattribute__(obj, "__dict__")
+
+
+def plain_names(state: dict[Any, Any]) -> bool:
+    """Return whether all keys are names that the reader sets: text, and no dunder names."""
+    return all(type(key) is str and not (key[:2] == "__" and key[-2:] == "__") for key in state)
+
+
+def slot_value(member: Any, obj: Any, missing: Any) -> Any:
+    """Return what is in a slot, or *missing*."""
+    try:
+        return member.__get__(obj)
+    except AttributeError:
+        return missing
+
+
 # -- scripts ---------------------------------------------------------------------------------------------------
 
 

@@ -82,7 +82,7 @@ class Output:
         self.framing = False
         self.in_file = False
         if not cython.compiled:
-            self.buffer = bytearray()
+            self.buffer: bytearray = bytearray()
             #: What comes before the buffer: large bytes are kept as they are until the end.
             self.chunks: list[Any] = []
         if protocol >= 2:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import array
+import codecs
 import collections
+import copyreg
 import datetime
 import decimal
 import enum
 import fractions
+import io
 import ipaddress
-import os
 import pathlib
 import sys
 import uuid
@@ -18,7 +20,7 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
-from encoding.values import Listed, Mapped, Named, Point, Reduces, keys, make, plain_values, set_state
+from encoding.values import Listed, Mapped, Named, Pair, Point, Reduces, keys, make, plain_values, set_state
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -353,20 +355,43 @@ def test_state_contracts_hold_for_every_instance(sp: ModuleType) -> None:
 
 
 def test_a_gadget_under_another_name(sp: ModuleType) -> None:
-    module = sys.modules[MINE]
-    for gadget in (os.system, eval):
-        module.alias = gadget  # type: ignore[attr-defined]
-        try:
-            policy = sp.Policy(name="t", rules=[Rule(module=MINE, name="alias", rights=Right.parse(["refer"]))])
-            with pytest.raises((sp.PolicyError, sp.EncodingError)):
-                sp.dumps(Alias(), policy=policy | policy_for(sp, "Alias: call"))
-        finally:
-            del module.alias  # type: ignore[attr-defined]
+    module = sys.modules["builtins"]
+    module.alias = eval  # type: ignore[attr-defined]
+    try:
+        rule = Rule(module=module.__name__, name="alias", rights=Right.parse(["refer"]))
+        policy = sp.Policy(name="t", rules=[rule]) | policy_for(sp, "Reduces: call", "make: call")
+        pickler = type("Aliased", (sp.Pickler,), {"reducer_override": lambda self, obj: "alias"})
+        free = io.BytesIO()
+        pickler(free, policy=sp.UNRESTRICTED).dump(eval)
+        with pytest.raises(sp.PolicyError):
+            sp.loads(free.getvalue(), policy=policy)
+        with pytest.raises(sp.PolicyError, match=r"it is builtins.*eval"):
+            pickler(io.BytesIO(), policy=policy).dump(eval)
+    finally:
+        del module.alias  # type: ignore[attr-defined]
 
 
-class Alias:
-    def __reduce__(self) -> str:
-        return "alias"
+class Odd(Named):
+    def __getnewargs_ex__(self) -> Any:
+        return ("n",), {5: 1}
+
+
+def test_forms_that_no_reader_takes(sp: ModuleType) -> None:
+    policy = policy_for(
+        sp, "Odd: new build", "Reduces: call", "make: call", "Pair: call new", "Point: new", "Slotted: new"
+    )
+    odd = Odd("n")
+    full, empty = slotted(Slotted, a=1), Slotted()
+    for value, protocol in (
+        (odd, 4),
+        (Reduces((make, Pair((1, 2)))), 4),
+        ([Point(), Point(a=1)], 4),
+        ([empty, empty, full], 4),
+        (Reduces((copyreg._reconstructor, (Point, list, []))), 0),  # type: ignore[attr-defined]
+        (Reduces((range, (0, 1, 0))), 4),
+        (Reduces((codecs.encode, ("\u0100", "latin1"))), 4),
+    ):
+        refused_by_both(sp, value, policy, protocol)
 
 
 def test_items_of_instances_are_one_level(sp: ModuleType) -> None:

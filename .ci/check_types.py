@@ -21,6 +21,9 @@ PUBLIC = (
     "safepickle.errors.",
     "safepickle.limits.",
     "safepickle.policy.",
+    "safepickle.signing.keys.",
+    "safepickle.signing.signer.",
+    "safepickle.signing.streams.",
 )
 
 

@@ -54,7 +54,7 @@ HOT_MODULES: Final = (
 )
 
 #: Modules that both forms have in common, a package with all that is in it.
-SHARED: Final = ("errors", "limits", "policy", "wire.opcodes", "wire.python2")
+SHARED: Final = ("errors", "limits", "policy", "signing", "wire.opcodes", "wire.python2")
 
 _PACKAGE: Final = __name__.rpartition(".")[0]
 _PYTHON_PACKAGE: Final = "safepickle_python"

@@ -13,23 +13,33 @@ Rules that hold here:
 from __future__ import annotations
 
 import pickle
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 __all__ = [
+    "BadSignatureError",
     "Denial",
     "EmptyInputError",
     "EncodingError",
+    "ExpiredError",
     "FormatError",
     "InternalError",
+    "KeyRingError",
     "LimitError",
+    "NotYetValidError",
     "PolicyError",
     "PolicyFileError",
+    "PolicyMismatchError",
     "ReconstructionError",
+    "ReplayedError",
+    "RevokedKeyError",
     "SafePickleError",
     "SignatureError",
     "StateError",
     "TrailingDataError",
     "TruncatedError",
+    "UnknownKeyError",
+    "UnsignedError",
     "quote",
 ]
 
@@ -74,12 +84,18 @@ class Denial(NamedTuple):
     gadget: str | None
     #: A line of policy that would allow it; empty where nothing can.
     suggestion: str
-    #: Where in the object graph (dump side), e.g. ``root['model'].steps[1]``.
+    #: Where in the object graph, e.g. ``root['model'].steps[1]``; None if not known.
     path: str | None = None
 
     def __str__(self) -> str:
         where = "" if self.opcode is None else f" ({self.opcode} at byte {self.position})"
-        return f"{quote_name(self.module, self.name)}: {self.right}{where}: {self.reason}"
+        path = "" if self.path is None else f" at {self.path}"
+        return f"{quote_name(self.module, self.name)}: {self.right}{where}: {self.reason}{path}"
+
+    @property
+    def pair(self) -> tuple[str, str]:
+        """The pair (module, qualified name)."""
+        return (self.module, self.name)
 
 
 def quote_name(module: str, name: str) -> str:
@@ -169,15 +185,46 @@ class TrailingDataError(FormatError):
 class PolicyError(SafePickleError, pickle.UnpicklingError, pickle.PicklingError):
     """The policy refused something. ``denials`` lists everything it refused, the first one first.
 
-    :ivar denials: tuple of :class:`Denial`, never empty.
+    :ivar denials: tuple of :class:`Denial`, never empty. On the load side their paths are found when they, ``path`` or
+        the message are first looked at, from the bytes that were loaded.
     :ivar policy: the policy's name.
     """
 
     def __init__(self, denials: tuple[Denial, ...], *, policy: str) -> None:
-        self.denials = denials
+        self._denials = denials
+        self._locator: Callable[[tuple[Denial, ...]], tuple[Denial, ...]] | None = None
         self.policy = policy
         first = denials[0]
         super().__init__(first.reason, position=first.position, opcode=first.opcode, path=first.path)
+
+    def locate_by(self, locator: Callable[[tuple[Denial, ...]], tuple[Denial, ...]]) -> None:
+        """Have *locator* find the paths when somebody looks."""
+        self._locator = locator
+
+    @property
+    def denials(self) -> tuple[Denial, ...]:
+        """Everything that was refused."""
+        locator, self._locator = self._locator, None
+        if locator is not None:
+            self._denials = locator(self._denials)
+            self.args = (self._message(),)
+        return self._denials
+
+    @property
+    def path(self) -> str | None:
+        """Place of the first denial in the object graph, or None."""
+        return self.denials[0].path
+
+    @path.setter
+    def path(self, value: str | None) -> None:
+        """The first denial's path is the one."""
+
+    def __str__(self) -> str:
+        return self._message()
+
+    def __reduce__(self) -> Any:
+        _ = self.denials  # found now: the bytes that were loaded are no part of an error
+        return super().__reduce__()
 
     @property
     def module(self) -> str:
@@ -199,11 +246,15 @@ class PolicyError(SafePickleError, pickle.UnpicklingError, pickle.PicklingError)
         """A line of policy that would allow the first refused global; empty where nothing can."""
         return self.denials[0].suggestion
 
+    @property
+    def suggestions(self) -> tuple[str, ...]:
+        """The lines of policy that would allow all that was refused, known gadgets left out; to be read first."""
+        lines = {denial.suggestion: None for denial in self.denials if denial.suggestion and denial.gadget is None}
+        return tuple(lines)
+
     def _message(self) -> str:
         first = self.denials[0]
         text = f"policy {quote(self.policy)} refuses {first}"
-        if first.path is not None:
-            text += f" at {first.path}"
         if first.gadget is not None:
             text += f"; KNOWN GADGET ({first.gadget})"
         elif first.suggestion:
@@ -282,3 +333,82 @@ class InternalError(SafePickleError, pickle.UnpicklingError):
 
 class SignatureError(SafePickleError, pickle.UnpicklingError):
     """A signature is missing or does not verify."""
+
+
+class UnsignedError(SignatureError):
+    """There is no signature at all: the data does not begin as a signed envelope does."""
+
+
+class BadSignatureError(SignatureError):
+    """The data is not what was signed: changed, cut, joined, or signed for another purpose or context.
+
+    There is one message for all of it, and it does not say which part failed: an oracle helps only a forger.
+    """
+
+
+class UnknownKeyError(SignatureError):
+    """The key that the data names is not one that may verify it.
+
+    :ivar key_id: the id that the data names. It is not verified: anybody may have written it there.
+    """
+
+    def __init__(self, reason: str, *, key_id: str) -> None:
+        self.key_id = key_id
+        super().__init__(reason)
+
+
+class RevokedKeyError(UnknownKeyError):
+    """The key that the data names has been revoked; whether it signed the data is not looked at."""
+
+
+class ExpiredError(SignatureError):
+    """The signature verifies, but the data is older than ``max_age``.
+
+    :ivar age: seconds since it was signed.
+    :ivar max_age: the most that was allowed.
+    """
+
+    def __init__(self, age: float, max_age: float) -> None:
+        self.age = age
+        self.max_age = max_age
+        super().__init__(f"signed {age:.0f} s ago, and max_age={max_age:g} s: make it anew, or raise max_age")
+
+
+class NotYetValidError(SignatureError):
+    """The signature verifies, but the data is not to be used yet, or was signed in the future.
+
+    :ivar wait: seconds until it is valid.
+    """
+
+    def __init__(self, reason: str, *, wait: float) -> None:
+        self.wait = wait
+        super().__init__(f"{reason} (in {wait:.0f} s): wait, or compare the clocks of the two machines")
+
+
+class ReplayedError(SignatureError):
+    """The signature verifies, but the replay guard has seen this very message, or cannot tell."""
+
+
+class PolicyMismatchError(SignatureError):
+    """The signature verifies, but the data was signed under another policy, and the policy is bound.
+
+    :ivar signed: fingerprint of the policy that it was signed under, or None.
+    :ivar expected: fingerprint of the policy in force.
+    """
+
+    def __init__(self, *, signed: str | None, expected: str) -> None:
+        self.signed = signed
+        self.expected = expected
+        was = "without a policy" if signed is None else f"under the policy with fingerprint {signed}"
+        super().__init__(f"signed {was}, not {expected}: write it anew under the policy in force")
+
+
+class KeyRingError(SafePickleError, ValueError):
+    """A key or a key ring cannot be used as it is. No message shows any part of a secret.
+
+    :ivar source: the file or environment variable it came from, or None.
+    """
+
+    def __init__(self, reason: str, *, source: str | None = None) -> None:
+        self.source = source
+        super().__init__(reason if source is None else f"{quote(source, 200)}: {reason}")

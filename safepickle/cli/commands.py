@@ -2,7 +2,7 @@
 
 Rules that hold here:
 
-* ``load`` and ``check`` go through the machine and nothing else (S1); ``dis`` and ``optimize`` never load.
+* ``load`` and ``check`` go through the machine and nothing else (S1).
 * In text, values and reports go to standard output and errors to standard error. In JSON there is one
   document on standard output whatever happened, with the error in it.
 * What needs the machine or policy files is imported when a command does, so that ``--help`` is quick.
@@ -15,7 +15,7 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
-from ..errors import EmptyInputError, PolicyError, PolicyFileError, SafePickleError, quote
+from ..errors import EmptyInputError, KeyRingError, PolicyError, PolicyFileError, SafePickleError, quote
 from .drawing import (
     Printer,
     as_json,
@@ -29,28 +29,27 @@ from .drawing import (
 from .inputs import (
     UsageError,
     open_input,
-    parse_limits,
     read_all,
     resolve_limits,
     resolve_policy,
-    write_whole,
 )
 from .outcomes import DENIED, OK, UNREADABLE, exit_code, outcome, worst
 from .viewing import Bounds, Part, view
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
+    from ..codec import Codec
     from ..decoding.unpickler import Survey
     from ..limits import Limits
     from ..policy.rules import Policy
 
-__all__ = ["check", "dis", "load", "optimize", "packs"]
+__all__ = ["EXPECTED", "bounds", "check", "load", "packs", "print_json", "report_error"]
 
 #: What ends one input without ending the command. SystemExit: an allowed callable must not choose our exit
 #: code.
-_EXPECTED = (SafePickleError, UsageError, OSError, MemoryError, SystemExit)
+EXPECTED = (SafePickleError, UsageError, OSError, MemoryError, SystemExit)
 #: Globals that ``check`` names on the line of a file.
 _MOST_GLOBALS = 20
 
@@ -66,19 +65,19 @@ def load(arguments: argparse.Namespace) -> int:
     try:
         policy = resolve_policy(arguments.policy)
         limits = resolve_limits(arguments.limits, policy)
-        bounds = _bounds(arguments)
+        shown = bounds(arguments)
         with open_input(arguments.file) as file:
             for value in _values(file, arguments, policy, limits):
-                values.append(view(value, bounds))
+                values.append(view(value, shown))
                 if arguments.format == "text":
                     _print_value(values.pop(), many=arguments.all)
     except BrokenPipeError:
         raise  # nobody reads our output any more: main() ends it
-    except _EXPECTED as caught:
+    except EXPECTED as caught:
         error = caught
     code = exit_code(error)
     if arguments.format == "json":
-        _print_json(
+        print_json(
             command="load",
             file=arguments.file,
             policy=_policy_json(policy),
@@ -88,14 +87,18 @@ def load(arguments: argparse.Namespace) -> int:
             exit_code=code,
         )
     elif error is not None:
-        _report_error(Printer(sys.stderr), arguments.file, error)
+        report_error(Printer(sys.stderr), arguments.file, error)
     return code
 
 
 def _values(file: BinaryIO, arguments: argparse.Namespace, policy: Policy, limits: Limits) -> Iterator[Any]:
     from ..codec import Codec
+    from .signing import codec_options
 
-    codec = Codec(policy=policy, limits=limits)
+    codec = Codec(policy=policy, limits=limits, **codec_options(arguments))
+    if codec.keys is not None:
+        yield from _signed_values(file, arguments, codec)
+        return
     if not arguments.all:
         yield codec.loads(read_all(file, limits), encoding=arguments.encoding)
         return
@@ -111,7 +114,28 @@ def _values(file: BinaryIO, arguments: argparse.Namespace, policy: Policy, limit
         yield value
 
 
-def _bounds(arguments: argparse.Namespace) -> Bounds:
+def _signed_values(file: BinaryIO, arguments: argparse.Namespace, codec: Codec) -> Iterator[Any]:
+    from .signing import context_of
+
+    context = context_of(arguments)
+    if not arguments.all:
+        yield codec.load(file, encoding=arguments.encoding, context=context)
+        return
+    unpickler = codec.Unpickler(file, encoding=arguments.encoding, context=context)  # type: ignore[call-arg]
+    count = 0
+    while True:
+        try:
+            value = unpickler.load()
+        except EmptyInputError:
+            if not count:
+                raise
+            return
+        count += 1
+        yield value
+
+
+def bounds(arguments: argparse.Namespace) -> Bounds:
+    """Return how much of a value is shown."""
     return Bounds(
         parts=arguments.show,
         items=max(1, arguments.show // 10),
@@ -152,7 +176,7 @@ def check(arguments: argparse.Namespace) -> int:
     try:
         policy = resolve_policy(arguments.policy)
         limits = resolve_limits(arguments.limits, policy)
-    except _EXPECTED as caught:
+    except EXPECTED as caught:
         error = caught
     else:
         for name in arguments.files:
@@ -162,7 +186,7 @@ def check(arguments: argparse.Namespace) -> int:
                 _print_verdict(printer, verdict)
     code = exit_code(error) if error is not None else worst(verdict.code for verdict in verdicts)
     if arguments.format == "json":
-        _print_json(
+        print_json(
             command="check",
             policy=_policy_json(policy),
             files=[_verdict_json(verdict) for verdict in verdicts],
@@ -171,7 +195,7 @@ def check(arguments: argparse.Namespace) -> int:
             exit_code=code,
         )
     elif error is not None:
-        _report_error(Printer(sys.stderr), None, error)
+        report_error(Printer(sys.stderr), None, error)
     elif len(verdicts) > 1:
         printer.line(_summary(verdicts))
     return code
@@ -188,7 +212,7 @@ def _examine(name: str, arguments: argparse.Namespace, policy: Policy, limits: L
                 surveys.append(survey(data, policy=policy, limits=limits, encoding=arguments.encoding))
             if arguments.all:
                 surveys += _survey_all(file, arguments, policy, limits)
-    except _EXPECTED as error:
+    except EXPECTED as error:
         return _Verdict(name, tuple(surveys), error)
     return _Verdict(name, tuple(surveys), None)
 
@@ -269,94 +293,63 @@ def _summary(verdicts: list[_Verdict]) -> str:
     return f"{len(verdicts)} files: " + ", ".join(f"{count} {word}" for word, count in counts.items())
 
 
-# -- dis, optimize, packs ------------------------------------------------------------------------------------
-
-
-def dis(arguments: argparse.Namespace) -> int:
-    """Print the opcodes of a pickle."""
-    from ..inspection import dis as disassemble
-
-    def run() -> None:
-        limits = parse_limits(arguments.limits)
-        with open_input(arguments.file) as file:
-            source: Any = file if file.seekable() else io.BytesIO(read_all(file, limits))
-            memo: dict[int, Any] | None = {} if arguments.memo else None
-            while True:
-                disassemble(
-                    source,
-                    memo=memo,
-                    annotate=30 if arguments.annotate else 0,
-                    full=arguments.full,
-                    limits=limits,
-                )
-                place = source.tell()
-                if not source.read(1):
-                    return
-                if not arguments.all:
-                    note = "more bytes follow the pickle; --all goes on"
-                    print(f"safepickle: {ascii_text(arguments.file)}: {note}", file=sys.stderr)
-                    return
-                source.seek(place)
-
-    return _run(arguments.file, run)
-
-
-def optimize(arguments: argparse.Namespace) -> int:
-    """Write a shorter pickle of the same value."""
-    from ..inspection import optimize as shorten
-
-    def run() -> None:
-        limits = parse_limits(arguments.limits)
-        with open_input(arguments.file) as file:
-            before = read_all(file, limits)
-        after = shorten(before, limits=limits)
-        if arguments.output == "-":
-            sys.stdout.buffer.write(after)
-            sys.stdout.buffer.flush()
-        else:
-            write_whole(arguments.output, after)
-        print(f"safepickle: {len(before)} bytes in, {len(after)} bytes out", file=sys.stderr)
-
-    return _run(arguments.file, run)
+# -- packs ---------------------------------------------------------------------------------------------------
 
 
 def packs(arguments: argparse.Namespace) -> int:
     """List the policy packs, or what one of them allows."""
     from ..policy.packs import load_pack, pack_names
 
-    def run() -> None:
+    error: BaseException | None = None
+    document: dict[str, Any] = {"command": "packs"}
+    try:
         if arguments.name is None:
-            for name in pack_names():
-                print(f"{name:<12} {len(load_pack(name).rules)} globals")
-            return
-        policy = load_pack(arguments.name)
-        print(f"# {policy.name}: {len(policy.rules)} globals, fingerprint {policy.fingerprint}")
-        for (module, name), rule in sorted(policy.rules.items()):
-            print(f"{module}:{name}  {' '.join(rule.rights.labels())}")
+            policies = {name: load_pack(name) for name in pack_names()}
+            document["packs"] = [{**_pack_json(policy), "pack": name} for name, policy in policies.items()]
+            if arguments.format == "text":
+                for name, policy in policies.items():
+                    print(f"{name:<12} {len(policy.rules)} globals")
+        else:
+            policy = load_pack(arguments.name)
+            document |= {"pack": arguments.name, **_pack_json(policy), "rules": _rules_json(policy)}
+            if arguments.format == "text":
+                print(f"# {policy.name}: {len(policy.rules)} globals, fingerprint {policy.fingerprint}")
+                for (module, name), rule in sorted(policy.rules.items()):
+                    print(f"{module}:{name}  {' '.join(rule.rights.labels())}")
+    except BrokenPipeError:
+        raise
+    except EXPECTED as caught:
+        error = caught
+    code = exit_code(error)
+    if arguments.format == "json":
+        shown = None if error is None else error_json(error)
+        print_json(**document, error=shown, outcome=outcome(code), exit_code=code)
+    elif error is not None:
+        sys.stdout.flush()
+        report_error(Printer(sys.stderr), None, error)
+    return code
 
-    return _run(None, run)
+
+def _pack_json(policy: Policy) -> dict[str, Any]:
+    return {"name": policy.name, "globals": len(policy.rules), "fingerprint": policy.fingerprint}
+
+
+def _rules_json(policy: Policy) -> list[dict[str, Any]]:
+    return [
+        {"module": module, "name": name, "rights": list(rule.rights.labels()), "reason": rule.reason}
+        for (module, name), rule in sorted(policy.rules.items())
+    ]
 
 
 # -- shared --------------------------------------------------------------------------------------------------
 
 
-def _run(file: str | None, action: Callable[[], None]) -> int:
-    try:
-        action()
-    except BrokenPipeError:
-        raise
-    except _EXPECTED as error:
-        sys.stdout.flush()
-        _report_error(Printer(sys.stderr), file, error)
-        return exit_code(error)
-    return OK
-
-
-def _report_error(printer: Printer, file: str | None, error: BaseException) -> None:
+def report_error(printer: Printer, file: str | None, error: BaseException) -> None:
+    """Print an error with all that it refuses."""
     # A system's error names its file itself.
     shown = (
         ""
-        if file is None or isinstance(error, (UsageError, OSError, PolicyFileError))
+        if file is None or isinstance(error, (UsageError, OSError, PolicyFileError, KeyRingError))
         else f"{ascii_text(file)}: "
     )
     if isinstance(error, PolicyError):
@@ -375,5 +368,6 @@ def _policy_json(policy: Policy | None) -> dict[str, str] | None:
     return None if policy is None else {"name": policy.name, "fingerprint": policy.fingerprint}
 
 
-def _print_json(**document: Any) -> None:
+def print_json(**document: Any) -> None:
+    """Print the one document of a command."""
     print(json.dumps(document, indent=2, allow_nan=False))

@@ -27,13 +27,12 @@ from ..errors import (
     quote,
     quote_name,
 )
+from .viewing import Part
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from .viewing import Part
-
-__all__ = ["Printer", "as_json", "as_text", "denial_lines", "error_json"]
+__all__ = ["Printer", "argument_json", "as_json", "as_text", "denial_lines", "error_json"]
 
 #: Width up to which a container is put on one line.
 WIDTH = 88
@@ -42,6 +41,8 @@ MOST_DENIALS = 100
 _UNPRINTABLE = re.compile("[^ -~]")
 #: Ints beyond this lose digits in most readers of JSON.
 _SAFE_INT = 2**53 - 1
+#: Characters of an opcode's argument that are shown, and bits of an int that Python writes in decimal by default.
+_ARGUMENT, _LARGEST_DECIMAL = 80, 14_284
 _BRACKETS = {"list": "[]", "tuple": "()", "set": "{}", "dict": "{}"}
 
 
@@ -218,6 +219,21 @@ def _own_fields(part: Part) -> dict[str, Any]:
     return {"fields": {name: as_json(value) for name, value in part.value}} if part.value else {}
 
 
+def argument_json(argument: Any, *, full: bool) -> Any:
+    """Return an opcode's argument as what JSON can hold, cut short unless *full*."""
+    kind = type(argument)
+    if kind is tuple:
+        return {"module": argument[0], "name": argument[1]}
+    if kind in {str, bytes, bytearray}:
+        cut = 0 if full else max(0, len(argument) - _ARGUMENT)
+        value = argument[: len(argument) - cut]
+        part = Part("text" if kind is str else "bytes", kind.__name__, value, omitted=cut)
+        return as_json(part)
+    if kind is int and argument.bit_length() > _LARGEST_DECIMAL:
+        return {"$type": "int", "hex": hex(argument)}
+    return _scalar_json(argument)
+
+
 # -- errors and denials --------------------------------------------------------------------------------------
 
 
@@ -243,7 +259,8 @@ def _one_global(denials: list[Denial]) -> list[tuple[str, str]]:
     for (right, reason), same in rights.items():
         where = f"{same[0].opcode or 'reading'} at byte {same[0].position}"
         again = "" if len(same) == 1 else f" (and {len(same) - 1} more times)"
-        lines.append((f"    right {right}: {where}{again}: {ascii_text(reason)}", ""))
+        path = "" if same[0].path is None else f" at {ascii_text(same[0].path)}"
+        lines.append((f"    right {right}: {where}{again}: {ascii_text(reason)}{path}", ""))
     if first.gadget is not None:
         lines += [
             (f"    WARNING: known gadget: {ascii_text(first.gadget)}", "bold yellow"),
@@ -267,11 +284,15 @@ def error_json(error: BaseException) -> dict[str, Any]:
         "reason": getattr(error, "reason", None),
         "position": getattr(error, "position", None),
         "opcode": getattr(error, "opcode", None),
+        "path": getattr(error, "path", None),
     }
     if isinstance(error, LimitError):
         document |= {"limit": error.limit, "bound": error.bound, "asked": error.asked}
     if isinstance(error, PolicyFileError):
         document |= {"file": error.file, "line": error.line, "key": error.key}
+    for name in ("key_id", "age", "max_age", "wait", "signed", "expected", "source"):  # of signatures and keys
+        if hasattr(error, name):
+            document[name] = getattr(error, name)
     if isinstance(error, PolicyError):
         document |= {"policy": error.policy, "denials": denials_json(error.denials)}
     if error.__cause__ is not None:
@@ -285,7 +306,6 @@ def denials_json(denials: Sequence[Denial]) -> list[dict[str, Any]]:
     for denial in denials:
         document = denial._asdict()
         document["suggestion"] = None if denial.gadget is not None else denial.suggestion or None
-        del document["path"]
         documents.append(document)
     return documents
 

@@ -12,8 +12,6 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-import secrets
-import stat
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -115,42 +113,13 @@ def read_all(file: BinaryIO, limits: Limits) -> bytes:
 
 
 def write_whole(name: str, data: bytes) -> None:
-    """Write a file whole or leave what was there: a temporary file beside it, synced, then renamed over it.
+    """Write a file whole or leave what was there; see :func:`safepickle.signing.files.whole_file`.
 
     :raises OSError: if it cannot be written.
     :raises UsageError: if something other than a file has that name, which a rename would replace.
     """
-    target = Path(os.path.realpath(name))
-    try:
-        mode = target.stat().st_mode
-    except FileNotFoundError:
-        mode = None
-    if mode is not None and not stat.S_ISREG(mode):
+    from ..signing import files
+
+    if not files.is_replaceable(name):
         raise UsageError(f"{quote(name, 200)} is not a regular file (use -o - for standard output)")
-    temporary = target.with_name(f".{target.name[:100]}.{secrets.token_hex(8)}.tmp")
-    # O_EXCL: never into a file or through a link that somebody else put there. The umask applies, as for any
-    # file.
-    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        if mode is not None:
-            temporary.chmod(stat.S_IMODE(mode))
-        temporary.replace(target)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        raise
-    _sync_directory(target.parent)
-
-
-def _sync_directory(directory: Path) -> None:
-    """Make a rename last; not every system can, and the file is complete either way."""
-    with contextlib.suppress(OSError):
-        handle = os.open(directory, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+    files.write_whole(name, data)

@@ -17,7 +17,7 @@ import traceback
 from typing import TYPE_CHECKING, Any
 
 from ..limits import LIMITS, MIB, Limit
-from . import commands
+from . import commands, looking, policies, signing
 from .outcomes import DEFECT, EXIT_CODES, UNREADABLE
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def _shown_bound(row: Limit) -> str:
     return f"{int(row.default):_}"
 
 
-_EXITS = "\n".join(f"  {code:<3} {word:<11} {meaning}" for code, word, meaning in EXIT_CODES)
+_EXITS = "\n".join(f"  {code:<3} {word:<13} {meaning}" for code, word, meaning in EXIT_CODES)
 _LIMITS = "\n".join(f"  {row.name:<14} {_shown_bound(row):<12} {row.meaning} ({row.unit})" for row in LIMITS)
 
 _MAIN = f"""\
@@ -53,6 +53,7 @@ examples:
   safepickle load settings.pkl
   safepickle load cache.pkl --policy stdlib --policy ./telemetry.toml
   safepickle load big.pkl --limits "max_bytes=1 GiB,max_memory=2 GiB" --format json
+  safepickle load report.spk --keys report.keys --context report --max-age 7d
 """
 
 _CHECK = """\
@@ -78,6 +79,67 @@ left as it was.
 
 example:
   safepickle optimize model.pkl -o model.small.pkl
+"""
+
+_INSPECT = """\
+Shows what a pickle asks for as a tree, without importing, calling or setting anything: classes and calls by name,
+state, items, persistent ids; then the rights that a policy would have to grant, each with its place.
+
+examples:
+  safepickle inspect upload.pkl
+  safepickle inspect --format json model.pkl
+"""
+
+_POLICY = """\
+Writes, checks, explains and compares policy files.
+
+examples:
+  safepickle policy learn samples/*.pkl -o telemetry.toml
+  safepickle policy lint telemetry.toml --corpus samples/*.pkl
+"""
+
+_LEARN = """\
+Writes the least policy under which some pickles load: exact globals, only the rights that they use, and constraints of
+arguments and state where they were seen often enough. Nothing is imported or called. What is dangerous is marked in the
+file and not allowed; then the exit code is 1. Read the file before you trust it.
+
+examples:
+  safepickle policy learn cache/*.pkl -o cache.toml
+  safepickle policy learn model.pkl --extends numpy -o -
+"""
+
+_LINT = """\
+Warns of rules that hand over more than they say, of constructors without a bound, of duplicate and shadowed rules and,
+with a corpus, of rules that nothing uses. Exit code 6 if there is a warning.
+
+examples:
+  safepickle policy lint cache.toml
+  safepickle policy lint cache.toml --corpus samples/*.pkl --format json
+"""
+
+_EXPLAIN = """\
+Says what a policy says of one global: allowed or denied, by which rule, with which constraints; and what is known of
+it.
+
+examples:
+  safepickle policy explain decimal Decimal --policy stdlib
+  safepickle policy explain functools partial --policy ./cache.toml
+"""
+
+_SHOW = """\
+Prints a policy flattened: one file that means the same and extends nothing.
+
+examples:
+  safepickle policy show ./cache.toml
+  safepickle policy show stdlib --format json
+"""
+
+_DIFF = """\
+Says what a second policy would change. Exit code 0: nothing; 7: it allows no more; 6: it may allow more.
+
+examples:
+  safepickle policy diff old.toml new.toml
+  safepickle policy diff stdlib ./cache.toml --format json
 """
 
 _PACKS = """\
@@ -128,7 +190,7 @@ def _positive(text: str) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="safepickle",
-        description="Loads, checks and takes apart pickles under a policy and within limits.",
+        description="Loads, checks, takes apart, signs and verifies pickles, under a policy and within limits.",
         epilog=_MAIN,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
@@ -143,33 +205,95 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--show", type=_positive, default=10_000, metavar="N", help="show at most N parts of a value (10000)"
     )
+    signing.key_options(command, required=False, ages=True)
 
     command = _command(groups, "check", "would it load? says what would be refused", _CHECK)
     command.set_defaults(run=commands.check)
     command.add_argument("files", metavar="FILE", nargs="+", help="pickles, - for standard input")
     _policy_options(command)
 
+    _looking_commands(groups)
+    _policy_commands(groups)
+
+    command = _command(groups, "packs", "list the policies that come with safepickle", _PACKS)
+    command.set_defaults(run=commands.packs)
+    command.add_argument("name", metavar="PACK", nargs="?", help="show all that this one allows")
+    _format_option(command)
+    signing.register(groups, _command, _policy_options)
+    return parser
+
+
+def _looking_commands(groups: Any) -> None:
+    command = _command(groups, "inspect", "show what a pickle asks for, as a tree", _INSPECT)
+    command.set_defaults(run=looking.inspect)
+    command.add_argument("file", metavar="FILE", help="the pickle, - for standard input")
+    command.add_argument(
+        "--show", type=_positive, default=10_000, metavar="N", help="show at most N parts of a value (10000)"
+    )
+    _pickle_options(command)
+
     command = _command(groups, "dis", "print the opcodes of a pickle", _DIS)
-    command.set_defaults(run=commands.dis)
+    command.set_defaults(run=looking.dis)
     command.add_argument("file", metavar="FILE", help="the pickle, - for standard input")
     command.add_argument("--annotate", action="store_true", help="say what each opcode does")
     command.add_argument("--full", action="store_true", help="print long arguments whole")
     command.add_argument("--all", action="store_true", help="go on with the pickles that follow in the file")
     command.add_argument("--memo", action="store_true", help="keep the memo from one pickle to the next")
+    _format_option(command)
     _limits_option(command)
 
     command = _command(groups, "optimize", "write a shorter pickle of the same value", _OPTIMIZE)
-    command.set_defaults(run=commands.optimize)
+    command.set_defaults(run=looking.optimize)
     command.add_argument("file", metavar="FILE", help="the pickle, - for standard input")
     command.add_argument(
         "-o", "--output", metavar="OUT", required=True, help="file to write, - for standard output"
     )
+    _format_option(command)
     _limits_option(command)
 
-    command = _command(groups, "packs", "list the policies that come with safepickle", _PACKS)
-    command.set_defaults(run=commands.packs)
-    command.add_argument("name", metavar="PACK", nargs="?", help="show all that this one allows")
-    return parser
+
+def _policy_commands(groups: Any) -> None:
+    parent = _command(groups, "policy", "learn, lint, explain, show and compare policies", _POLICY)
+    parent.set_defaults(run=None, parser=parent)
+    inner = parent.add_subparsers(title="commands", metavar="COMMAND", dest="policy_command")
+
+    command = _command(inner, "learn", "write the least policy under which some pickles load", _LEARN)
+    command.set_defaults(run=policies.learn)
+    command.add_argument("files", metavar="FILE", nargs="+", help="pickles, - for standard input")
+    command.add_argument(
+        "-o", "--output", metavar="OUT", required=True, help="file to write, - for standard output"
+    )
+    command.add_argument("--name", default="learned", help="the policy's name (learned)")
+    command.add_argument(
+        "--extends", metavar="PACK", action="append", default=[], help="build on a pack: leave out what it allows"
+    )
+    command.add_argument("--no-constraints", action="store_true", help="only globals and rights")
+    command.add_argument("--keep-going", action="store_true", help="leave out what cannot be read")
+    _pickle_options(command)
+
+    command = _command(inner, "lint", "warn of what a policy hands over", _LINT)
+    command.set_defaults(run=policies.lint)
+    command.add_argument("policies", metavar="PACK|FILE", nargs="+", help="packs or policy files")
+    command.add_argument("--corpus", metavar="FILE", nargs="+", default=[], help="pickles that the policy is for")
+    _pickle_options(command)
+
+    command = _command(inner, "explain", "say what a policy says of one global", _EXPLAIN)
+    command.set_defaults(run=policies.explain)
+    command.add_argument("module", metavar="MODULE", help="the module, as in a pickle")
+    command.add_argument("name", metavar="NAME", help="the global's name in it")
+    _policy_option(command)
+    _format_option(command)
+
+    command = _command(inner, "show", "print a policy flattened", _SHOW)
+    command.set_defaults(run=policies.show)
+    command.add_argument("policy", metavar="PACK|FILE", help="a pack or a policy file")
+    _format_option(command)
+
+    command = _command(inner, "diff", "say what a second policy would change", _DIFF)
+    command.set_defaults(run=policies.diff)
+    command.add_argument("first", metavar="A", help="a pack or a policy file")
+    command.add_argument("second", metavar="B", help="another one")
+    _format_option(command)
 
 
 def _command(groups: Any, name: str, summary: str, text: str) -> argparse.ArgumentParser:
@@ -186,6 +310,11 @@ def _command(groups: Any, name: str, summary: str, text: str) -> argparse.Argume
 
 
 def _policy_options(command: argparse.ArgumentParser) -> None:
+    _policy_option(command)
+    _pickle_options(command)
+
+
+def _policy_option(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--policy",
         metavar="PACK|FILE",
@@ -193,10 +322,17 @@ def _policy_options(command: argparse.ArgumentParser) -> None:
         default=[],
         help="a pack's name or a policy file (with '/' or '.'); several add up; plain data only without",
     )
-    _limits_option(command)
+
+
+def _format_option(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--format", choices=("text", "json"), default="text", help="text (default) or one JSON document"
     )
+
+
+def _pickle_options(command: argparse.ArgumentParser) -> None:
+    _limits_option(command)
+    _format_option(command)
     command.add_argument(
         "--encoding",
         type=_encoding,
@@ -224,8 +360,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         arguments = parser.parse_args(argv)
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else UNREADABLE
-    if arguments.command is None:
-        parser.print_help(sys.stderr)
+    if getattr(arguments, "run", None) is None:
+        getattr(arguments, "parser", parser).print_help(sys.stderr)
         return UNREADABLE
     try:
         code: int = arguments.run(arguments)

@@ -11,19 +11,25 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..errors import (
+    ExpiredError,
     FormatError,
     InternalError,
     LimitError,
+    NotYetValidError,
     PolicyError,
     ReconstructionError,
+    SignatureError,
+    UnknownKeyError,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["EXIT_CODES", "exit_code", "worst"]
+__all__ = ["EXIT_CODES", "exit_code", "outcome", "worst"]
 
 OK, DENIED, UNREADABLE, LIMIT, MALFORMED, FAILED, DEFECT = 0, 1, 2, 3, 4, 5, 70
+BAD_SIGNATURE, EXPIRED, UNKNOWN_KEY = 6, 7, 8
+FINDINGS, DIFFERS = 9, 10
 
 #: Codes with their meaning, for ``--help``.
 EXIT_CODES = (
@@ -37,6 +43,11 @@ EXIT_CODES = (
     (LIMIT, "limit", "a limit would be exceeded"),
     (MALFORMED, "malformed", "not a well-formed pickle: cut off, empty, followed by other bytes, ..."),
     (FAILED, "failed", "a class or callable that the policy allows raised an exception"),
+    (BAD_SIGNATURE, "bad-signature", "the signature is missing or does not verify"),
+    (EXPIRED, "expired", "the signature verifies, but the data is too old, or not to be used yet"),
+    (UNKNOWN_KEY, "unknown-key", "the key that signed it is not in the key ring, or is revoked"),
+    (FINDINGS, "findings", "policy lint warns; or by policy diff, the second policy may allow more"),
+    (DIFFERS, "differs", "by policy diff, the policies differ and the second allows no more"),
     (DEFECT, "defect", "safepickle itself failed: please report it"),
 )
 
@@ -44,6 +55,10 @@ _BY_ERROR: tuple[tuple[type[BaseException], int], ...] = (
     (PolicyError, DENIED),
     (LimitError, LIMIT),
     (FormatError, MALFORMED),
+    (ExpiredError, EXPIRED),
+    (NotYetValidError, EXPIRED),
+    (UnknownKeyError, UNKNOWN_KEY),
+    (SignatureError, BAD_SIGNATURE),
     (ReconstructionError, FAILED),
     (InternalError, DEFECT),
     # What the callables of a policy may throw past the machine, which wraps only Exception.

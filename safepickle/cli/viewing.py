@@ -23,6 +23,8 @@ import types
 from collections import deque
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ..inspection.records import Buffer, Call, Global, PersistentId
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -129,9 +131,31 @@ class _Viewer:
             name = object.__getattribute__(value, "__dict__").get("_name_")
             if type(name) is str:
                 return Part("global", "member", f"{type_name(kind)}.{ascii(name)[1:-1][:200]}")
+        if kind is Global:
+            return Part("global", "global", _pair_name(value.module, value.name))
+        if kind is Buffer:
+            return Part("global", "out-of-band buffer", str(value.number))
         if _is_value_type(kind):
             return self._by_repr(value, kind)
         return None
+
+    def _call(self, call: Call, path: str, depth: int) -> Part:
+        """Return a record of the inert tree as the call that it stands for, with what is done to it afterwards."""
+        callee = call.callee
+        shown = _pair_name(callee.module, callee.name) if type(callee) is Global else f"<{type_name(type(callee))}>"
+        args = call.args if type(call.args) is tuple else (call.args,)
+        children = [("", self.part(item, path, depth + 1)) for item in self._take(args)]
+        children += [
+            (name[:80], self.part(item, path, depth + 1)) for name, item in self._take((call.kwargs or {}).items())
+        ]
+        for operation in self._take(call.operations):
+            if operation.right == "build":
+                children.append(("<state>", self.part(operation.values[0], path, depth + 1)))
+            elif operation.right == "setitem":
+                children.append(("<items>", self.part(dict(_shown_pairs(operation.pairs())), path, depth + 1)))
+            else:
+                children.append((f"<{operation.right}>", self.part(list(operation.values), path, depth + 1)))
+        return Part("object", f"new {shown}" if call.is_instance else shown, children=tuple(children))
 
     def _cut_text(self, part: str, value: Any, kind: type) -> Part:
         most = self._bounds.characters
@@ -148,6 +172,10 @@ class _Viewer:
         return Part("value", type_name(kind), shown, omitted=len(text) - len(shown))
 
     def _compound(self, value: Any, kind: type, path: str, depth: int) -> Part:
+        if kind is Call:
+            return self._call(value, path, depth)
+        if kind is PersistentId:
+            return Part("object", "persistent id", children=(("", self.part(value.id, path, depth + 1)),))
         name = type_name(kind)
         fields = () if any(kind is plain for plain in _PLAIN) else self._fields(value, kind, path, depth)
         if issubclass(kind, dict):
@@ -209,6 +237,7 @@ class _Viewer:
         return tuple(parts)
 
 
+_PLAIN_KEYS = frozenset({str, int, float, bool, bytes, type(None), Global, Call})
 _PLAIN = (list, dict, tuple, set, frozenset, deque)
 
 
@@ -224,6 +253,12 @@ def _range_text(value: Any) -> str:
     if all(part is None or (type(part) is int and part.bit_length() <= 128) for part in parts):
         return repr(value)
     return f"{type(value).__name__}(...)"
+
+
+def _shown_pairs(pairs: list[tuple[Any, Any]]) -> Iterable[tuple[Any, Any]]:
+    """Yield the items that a stream sets; a key that no dict takes is shown by its type."""
+    for key, value in pairs:
+        yield (key if type(key) in _PLAIN_KEYS else type_name(type(key))), value
 
 
 def _is_value_type(kind: type) -> bool:

@@ -9,6 +9,8 @@ cdef class Budget:
     cdef readonly Py_ssize_t max_bytes, max_depth, max_items, max_string, max_int_bits, max_memo
     cdef public Py_ssize_t memory_left, objects_left, opcodes_left, calls_left, hash_work_left, since_clock
     cdef public double deadline
+    cdef readonly double seconds
+    cdef readonly bint bounds_hashing
 
     @cython.locals(budget=Budget)
     cpdef Budget renewed(self)

@@ -44,9 +44,12 @@ class Budget:
         ) = limits.bounds
         self.since_clock = 0
         self.deadline = -1.0
-        seconds = limits.max_seconds
-        if seconds is not None:
-            self.deadline = monotonic() + seconds
+        #: Whether hashing has a bound at all; what the clock may show in all, in seconds, below 0 for no bound.
+        self.bounds_hashing = limits.max_hash_work is not None
+        self.seconds = -1.0
+        if limits.max_seconds is not None:
+            self.seconds = limits.max_seconds
+            self.deadline = monotonic() + self.seconds
 
     def renewed(self) -> Budget:
         """Return a budget of the same limits with nothing spent; of this one nothing may be spent either."""
@@ -64,9 +67,9 @@ class Budget:
         budget.memory_left = self.memory_left
         budget.hash_work_left = self.hash_work_left
         budget.since_clock = 0
-        budget.deadline = -1.0
-        if self.deadline >= 0:
-            budget.deadline = monotonic() + self.limits.max_seconds  # type: ignore[operator]
+        budget.bounds_hashing = self.bounds_hashing
+        budget.seconds = self.seconds
+        budget.deadline = monotonic() + self.seconds if self.seconds >= 0 else -1.0
         return budget
 
     def refuse(self, limit: str, asked: int) -> None:
@@ -105,8 +108,8 @@ class Budget:
         """Raise if the time is up."""
         self.since_clock = 0
         if self.deadline >= 0 and monotonic() > self.deadline:
-            bound = self.limits.max_seconds or 0.0
-            raise LimitError("max_seconds", bound, round(bound + monotonic() - self.deadline, 3))
+            spent = self.seconds + monotonic() - self.deadline
+            raise LimitError("max_seconds", self.seconds, round(spent, 3))
 
     def called(self) -> None:
         """Look at the clock if there have been many calls since."""

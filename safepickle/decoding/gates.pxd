@@ -30,6 +30,7 @@ cdef class Gate(Refusals):
     cdef public bint in_hook
     cdef readonly dict handles
     cdef dict shapes, filled
+    cdef readonly list guarded
     cdef readonly long long calls
 
     cpdef open_gate(

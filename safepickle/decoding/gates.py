@@ -24,7 +24,8 @@ from typing import Any
 from ..errors import Denial, FormatError, PolicyError, ReconstructionError, SafePickleError, quote, quote_name
 from ..policy.contracts import CONTRACTS, ENUM, HARMLESS_FACTORIES, STATES
 from ..policy.gadgets import gadget_reason
-from ..policy.rules import Policy, suggestion
+from ..policy.guarding import RuleGuards
+from ..policy.rules import Policy, Rule, suggestion
 from ..wire.python2 import to_python3
 from .budget import Budget
 from .emulated import CONSTANTS, EMULATED
@@ -106,6 +107,8 @@ class Gate(Refusals):
         self.lent = False
         #: Items given to objects of classes of their own, by id; the object is kept so that its id stays its own.
         self.filled: Any = None
+        #: Rules with constraints that the stream has named, or None.
+        self.guarded: Any = None
         #: What BUILD needs to know, by class.
         self.shapes: Any = None
         self.calls = 0
@@ -147,15 +150,49 @@ class Gate(Refusals):
         rule = self.policy.lookup(module, name)
         handle = GlobalHandle(module, name, 0 if rule is None else rule.rights.value)
         handle.accept_gadget = rule is not None and rule.accept_known_gadget
+        if rule is not None and rule.constrained:
+            self._guard(handle, rule)
         handle.emulation = EMULATED.get((module, name))
         if handle.emulation is not None:
+            if rule is not None and rule.classes_only:
+                # Only where it is emulated: what else it does is not for all classes of a module.
+                handle.rights = 0
             return handle
         if self.find_class is not None:
             self._ask_hook(handle, rule is None)
         elif rule is None:
             handle.listed = False
             self._go_inert(handle)
+        if rule is not None and self.policy.class_rules and not self.inert:
+            self._narrow(handle)
         return handle
+
+    def _guard(self, handle: GlobalHandle, rule: Rule) -> None:
+        handle.guards = RuleGuards(rule, self.budget.take_hash_work, self.budget.take_memory)
+        if self.guarded is None:
+            self.guarded = []
+        self.guarded.append(handle)
+
+    def _narrow(self, handle: GlobalHandle) -> None:
+        """Hold a rule for the classes of a module to what the name really stands for."""
+        if not self.policy.depends_on_object(handle.module, handle.name):
+            return
+        rule = self.policy.lookup_for(handle.module, handle.name, self.resolve(handle))
+        handle.guards = None
+        if rule is None:
+            handle.rights = 0
+            self.deny(handle, REFER, "it is no class that is defined in that module")
+        else:
+            handle.rights = rule.rights.value
+            if rule.constrained:
+                self._guard(handle, rule)
+
+    def recheck(self) -> None:
+        """Look again at state that later opcodes may have changed."""
+        for handle in self.guarded:
+            refusal = None if handle.guards is None or self.inert else handle.guards.refuse_kept()
+            if refusal is not None:
+                self.deny(handle, BUILD, f"its state is refused: {refusal}")
 
     def _ask_hook(self, handle: GlobalHandle, grant_all: bool) -> None:
         """Ask the user's own find_class: what it returns is granted, unless it is a known gadget or a module."""
@@ -189,6 +226,7 @@ class Gate(Refusals):
             )
         handle = GlobalHandle(module, name, rule.rights.value)
         handle.accept_gadget = rule.accept_known_gadget
+        self._narrow(handle)
         return self.resolve(handle)
 
     def extension(self, code: int, protocol: int) -> Any:
@@ -378,6 +416,11 @@ class Gate(Refusals):
             if refusal is not None:
                 self.deny(handle, right, f"its arguments are refused: {refusal}")
                 return Inert(handle)
+        if handle.guards is not None:
+            refusal = handle.guards.refuse_call(right == NEW, args, kwargs)
+            if refusal is not None:
+                self.deny(handle, right if handle.rights & right else CALL, f"its arguments are refused: {refusal}")
+                return Inert(handle)
         if handle.sized and not self._sizes_are_bounded(handle, right, args):
             return Inert(handle)
         self.calls += 1
@@ -427,7 +470,11 @@ class Gate(Refusals):
     def _adopt(self, handle: GlobalHandle, result: Any) -> None:
         """Note what a call made, so that later opcodes find the rule it was made under, and pay for its size."""
         kind = type(result)
-        if kind is not handle.target:
+        if kind is not handle.target or (
+            kind is not handle.registered and self.types.get(kind, handle) is not handle
+        ):
+            # Not of the class that was called, or of one that another rule has made instances of under another name:
+            # each stays with the rule that it was made by.
             self.lent = True
             self.made[id(result)] = (handle, result)
             self.budget.take_memory(100)
@@ -455,6 +502,11 @@ class Gate(Refusals):
             )
         if handle.contract is not None:
             refusal = handle.contract.check((state,), {}) if base is not object else None
+            if refusal is not None:
+                self.deny(handle, NEW, f"its arguments are refused: {refusal}")
+                return Inert(handle)
+        if handle.guards is not None:
+            refusal = handle.guards.refuse_reconstruction(base, state)
             if refusal is not None:
                 self.deny(handle, NEW, f"its arguments are refused: {refusal}")
                 return Inert(handle)
@@ -495,6 +547,11 @@ class Gate(Refusals):
             shape = self.make_shape(handle, kind)
         if shape.contract is not None:
             refusal = shape.contract.check(state)
+            if refusal is not None:
+                self.deny(handle, BUILD, f"its state is refused: {refusal}")
+                return
+        if handle.guards is not None:
+            refusal = handle.guards.refuse_state(state)
             if refusal is not None:
                 self.deny(handle, BUILD, f"its state is refused: {refusal}")
                 return

@@ -5,7 +5,7 @@ cdef class GlobalHandle:
     cdef readonly str module
     cdef readonly str name
     cdef public int rights, sized
-    cdef public object target, emulation, registered, sizer
+    cdef public object target, emulation, registered, sizer, guards
     cdef readonly object contract, quick, quick_type
     cdef public bint resolved, is_class, listed, accept_gadget, noted
     cdef public long long cost

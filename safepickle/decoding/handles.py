@@ -35,6 +35,8 @@ class GlobalHandle:
         self.noted = False
         self.emulation: Any = None
         self.hold_to(CONTRACTS.get((module, name)))
+        #: What the rule asks for beside its rights: a RuleGuards, or None.
+        self.guards: Any = None
         self.registered: Any = None
         self.cost = 0
         self.sized = 0

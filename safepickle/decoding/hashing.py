@@ -49,7 +49,7 @@ class KeyGuard:
         """Begin with nothing seen."""
         self.budget = budget
         self.strict = strict
-        self.bounded = budget.limits.max_hash_work is not None
+        self.bounded = budget.bounds_hashing
         #: Whether the stream has ints so large that their hashes can be made equal; the machine says so.
         self.big_ints = False
         #: A container's own operation raised: what is raised is not the machine's.

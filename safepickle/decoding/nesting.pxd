@@ -17,6 +17,8 @@ cdef extern from *:
     long long *more_numbers "safepickle_more_numbers"(long long *numbers, Py_ssize_t room) except NULL
     void free_numbers "PyMem_Free"(void *numbers)
 
+cdef Py_ssize_t SATURATED
+
 @cython.final
 @cython.freelist(8)
 cdef class Nesting:

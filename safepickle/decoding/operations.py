@@ -86,6 +86,8 @@ class Operations(Window):
             # The C and Python loaders would leave a file at different places.
             raise FormatError("STOP before the end of its frame")
         value = self.gate.value(self.stack.pop())
+        if self.gate.guarded is not None:
+            self.gate.recheck()
         if self.nesting.unsure:
             self._measure(value, 0)
         return value

@@ -94,7 +94,8 @@ class Refusals:
                 continue
             if not uses:
                 uses = [(REFER, handle.missing[0])]
-            have = handle.rights & ALL_RIGHTS if handle.listed else 0
+            # A line in a file replaces the one that is there. What a rule adds for an emulated built-in is not that.
+            have = handle.rights & ALL_RIGHTS if handle.listed and handle.emulation is None else 0
             for bit, _ in uses:
                 have |= bit
             labels = tuple(label for bit, label in LABELS.items() if have & bit)
@@ -109,7 +110,7 @@ class Refusals:
                         reason,
                         gadget_reason(handle.module, handle.name),
                         ""
-                        if handle.contract is not None and handle.rights & bit
+                        if (handle.contract is not None or handle.guards is not None) and handle.rights & bit
                         else suggestion(handle.module, handle.name, labels),
                     )
                 )

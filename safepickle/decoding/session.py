@@ -14,12 +14,13 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from .. import _gc_pause
-from ..errors import TrailingDataError
+from ..errors import PolicyError, TrailingDataError
 from ..limits import DEFAULT_LIMITS, Limits
 from ..policy.rules import PLAIN, FindClass, Policy
 from ..wire.source import as_bytes
 from .budget import Budget
 from .gates import Gate
+from .locating import Locator
 from .machine import Machine
 from .open_gate import OpenGate
 
@@ -136,6 +137,14 @@ def loads(
     :raises ReconstructionError: if something the policy allows fails.
     """
     content = data if type(data) is bytes else as_bytes(data)
-    return run_whole(
-        open_machine(content, None, policy, limits, None, None, fix_imports, encoding, errors, buffers, False)
+    machine = open_machine(
+        content, None, policy, limits, None, None, fix_imports, encoding, errors, buffers, False
     )
+    try:
+        return run_whole(machine)
+    except PolicyError as refusal:
+        if refusal.__cause__ is None:
+            refusal.locate_by(
+                Locator(content, machine.position, policy, limits, fix_imports, encoding, errors, False)
+            )
+        raise

@@ -28,6 +28,7 @@ from ..policy.rules import PLAIN, FindClass, Policy
 from ..wire.source import as_bytes, open_source
 from .budget import Budget
 from .gates import Gate
+from .locating import Locator, pickle_of
 from .machine import Machine
 from .open_gate import find_any
 from .session import loads, open_machine, run
@@ -53,7 +54,29 @@ def load(
     machine = open_machine(
         b"", open_source(file), policy, limits, None, None, fix_imports, encoding, errors, buffers, False
     )
-    return run(machine)
+    try:
+        return run(machine)
+    except PolicyError as refusal:
+        _locate(refusal, file, machine, policy, limits, fix_imports, encoding, errors, False)
+        raise
+
+
+def _locate(
+    refusal: PolicyError,
+    file: Any,
+    machine: Machine,
+    policy: Policy | FindClass,
+    limits: Limits,
+    fix_imports: bool,
+    encoding: str,
+    errors: str,
+    asked: bool,
+) -> None:
+    """Note what is needed to find the paths of denials, if the file can be read once more."""
+    length = machine.offset + machine.position
+    data = pickle_of(file, length) if refusal.__cause__ is None else None
+    if data is not None:
+        refusal.locate_by(Locator(data, length, policy, limits, fix_imports, encoding, errors, asked))
 
 
 class Unpickler:
@@ -111,6 +134,12 @@ class Unpickler:
         self._running = machine
         try:
             return run(machine)
+        except PolicyError as refusal:
+            _locate(
+                refusal, self._file, machine, self._policy, self._limits, self._fix_imports, self._encoding,
+                self._errors, self._overridden("find_class") is not None,
+            )  # fmt: skip
+            raise
         finally:
             self._running = None
             self._protocol = machine.protocol
@@ -204,22 +233,26 @@ def survey(
         content, source, policy, limits, None, None, fix_imports, encoding, errors, buffers, True
     )
     error: SafePickleError | None = None
+    gate = machine.gate
     try:
         run(machine)
-        rest = len(content) - machine.position
-        if not is_file and rest:
-            error = TrailingDataError(
-                f"{rest} bytes follow the pickle", position=machine.position, opcode="STOP"
-            )
     except PolicyError as refusal:
         # The denials hide what else was wrong; it is the cause.
         cause = refusal.__cause__
         error = cause if isinstance(cause, SafePickleError) else None
     except SafePickleError as failure:
         error = failure
-    gate = machine.gate
+    denials = gate.denials()
+    if error is None:
+        length = machine.offset + machine.position
+        rest = len(content) - length
+        if not is_file and rest:
+            error = TrailingDataError(f"{rest} bytes follow the pickle", position=length, opcode="STOP")
+        whole = (pickle_of(data, length) if is_file else content) if denials else None
+        if whole is not None:
+            denials = Locator(whole, length, policy, limits, fix_imports, encoding, errors, False)(denials)
     return Survey(
-        gate.denials(),
+        denials,
         error,
         machine.opcodes,
         gate.calls,

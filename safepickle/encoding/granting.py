@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import Denial, EncodingError, PolicyError, quote
 from ..policy.contracts import CONTRACTS, STATES
 from ..policy.gadgets import gadget_reason
+from ..policy.guarding import RuleGuards
 from ..policy.rules import Policy, Right, suggestion
 from . import reducing
 
@@ -62,6 +63,8 @@ class WriteGate:
         self.find_class = find_class
         #: By identity: the object (kept alive), its pair after renames, and its rights.
         self.known: dict[int, tuple[Any, Found, int]] = {}
+        #: What rules ask for beside their rights, by identity of the global.
+        self.guards: dict[int, RuleGuards] = {}
         #: Classes that may be called with any arguments, by identity.
         self.callees: set[int] = set()
 
@@ -111,8 +114,11 @@ class WriteGate:
         if self.find_class is not None:
             rights = self._ask(obj, pair, encoder)
         else:
-            rule = self.policy.lookup(*pair)
+            rule = self.policy.lookup_for(*pair, obj)
             rights = 0 if rule is None else rule.rights.value
+            if rule is not None and rule.constrained and (known is None or known[1] != pair):
+                # Not anew each time that it is asked for: it counts.
+                self.guards[id(obj)] = RuleGuards(rule, _pay_nothing, None)
         self.known[id(obj)] = (obj, pair, rights)
         return pair, rights
 
@@ -143,10 +149,10 @@ class WriteGate:
             if self.find_class is None and self.policy.lookup(*pair) is None:
                 self.deny(pair, "refer", "no rule names the owner", encoder)
 
-    def deny(self, pair: Found, right: str, reason: str, encoder: Encoder) -> None:
+    def deny(self, pair: Found, right: str, reason: str, encoder: Encoder, *, suggest: bool = True) -> None:
         """Raise a denial."""
         gadget = gadget_reason(*pair)
-        line = suggestion(*pair, right) if self.find_class is None else ""
+        line = suggestion(*pair, right) if suggest and self.find_class is None else ""
         denial = Denial(*pair, right, None, None, reason, gadget, line, encoder.place())
         raise PolicyError((denial,), policy=self.policy.name)
 
@@ -171,7 +177,10 @@ class WriteGate:
         cls, base, state = args
         self.use(cls, "new", encoder)
         if base is not object:
-            self._check_arguments(cls, "new", (state,), {}, encoder)
+            self._check_contract(cls, "new", (state,), {}, encoder)
+        guards = self.guards.get(id(cls))
+        if guards is not None:
+            self._refuse(cls, "new", "arguments are", guards.refuse_reconstruction(base, state), encoder)
         return reducing.helper_script(
             encoder, _RECONSTRUCTOR, reducing.USE, cls, reducing.USE, base, reducing.ARGS, state
         )
@@ -210,15 +219,27 @@ class WriteGate:
     def _check_arguments(
         self, func: Any, right: str, args: tuple[Any, ...], kwargs: dict[str, Any], encoder: Encoder
     ) -> None:
-        pair = self._rights(func, None, encoder)[0]
-        contract = CONTRACTS.get(pair)
+        checked = self._check_contract(func, right, args, kwargs, encoder)
+        guards = self.guards.get(id(func))
+        if guards is not None:
+            self._refuse(func, right, "arguments are", guards.refuse_call(right == "new", args, kwargs), encoder)
+        elif not checked and right == "call":
+            self.callees.add(id(func))
+
+    def _check_contract(
+        self, func: Any, right: str, args: tuple[Any, ...], kwargs: dict[str, Any], encoder: Encoder
+    ) -> bool:
+        """Refuse arguments that no policy lets through. Return whether there was anything to check."""
+        contract = CONTRACTS.get(self._rights(func, None, encoder)[0])
         if contract is None:
-            if right == "call":
-                self.callees.add(id(func))
-        else:
-            refusal = contract.check(args, kwargs)
-            if refusal is not None:
-                self.deny(pair, right, f"its arguments are refused: {refusal}", encoder)
+            return False
+        self._refuse(func, right, "arguments are", contract.check(args, kwargs), encoder)
+        return True
+
+    def _refuse(self, func: Any, right: str, what: str, refusal: str | None, encoder: Encoder) -> None:
+        if refusal is not None:
+            pair = self._rights(func, None, encoder)[0]
+            self.deny(pair, right, f"its {what} refused: {refusal}", encoder, suggest=False)
 
     def check_state(self, owner: Any, obj: Any, state: Any, encoder: Encoder) -> None:
         """Refuse state that the reader would not set."""
@@ -226,9 +247,10 @@ class WriteGate:
         pair = self._rights(owner, None, encoder)[0]
         contract = STATES.get(pair)
         if contract is not None:
-            refusal = contract.check(state)
-            if refusal is not None:
-                self.deny(pair, "build", f"its state is refused: {refusal}", encoder)
+            self._refuse(owner, "build", "state is", contract.check(state), encoder)
+        guards = self.guards.get(id(owner))
+        if guards is not None:
+            self._refuse(owner, "build", "state is", guards.refuse_state(state), encoder)
         if reducing.lookup(kind, "__setstate__") is not None:
             return
         parts = state if type(state) is tuple and len(state) == 2 else (state,)
@@ -245,6 +267,15 @@ class WriteGate:
         if state:
             self._require(kind, None, "build", encoder)
             check_keys(state)
+        guards = self.guards.get(id(kind))
+        if guards is not None:
+            self._refuse(kind, "new", "arguments are", guards.refuse_call(True, (), None), encoder)
+            if state:
+                self._refuse(kind, "build", "state is", guards.refuse_state(state), encoder)
+
+
+def _pay_nothing(amount: int) -> None:
+    """Take no pay: the object is the caller's own."""
 
 
 def check_keys(state: dict[Any, Any]) -> None:

@@ -14,20 +14,19 @@ Rules that hold here:
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..errors import TrailingDataError, quote
+from ..errors import SafePickleError, TrailingDataError, quote
 from ..limits import DEFAULT_LIMITS, Limits
-from ..wire.scanning import bounded_bytes, scan, scan_bytes
+from ..wire.scanning import Instruction, bounded_bytes, scan, scan_bytes
 from .emulation import Emulation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ..wire.opcodes import Opcode
-    from ..wire.scanning import Instruction
 
-__all__ = ["dis", "genops", "optimize"]
+__all__ = ["Step", "dis", "genops", "optimize", "steps"]
 
 #: Levels of marks up to which ``dis`` indents further.
 MOST_INDENTED = 40
@@ -87,29 +86,54 @@ def dis(
         complains about and for what pickle's parsers disagree on.
     """
     out = sys.stdout if out is None else out
-    origin = _origin(pickle)
-    state = Emulation(memo=memo, limits=limits, origin=origin)
+    highest = -1
     column = annotate
-    for instruction in scan(pickle, limits):
+    for instruction, position, depth, note, problem in steps(pickle, memo, limits):
         row = instruction.opcode
-        indent = " " * (indentlevel * min(len(state.marks), MOST_INDENTED))
-        note, problem = state.step(instruction)
+        highest = max(highest, row.protocol)
+        indent = " " * (indentlevel * min(depth, MOST_INDENTED))
         line = f"{ascii(chr(row.code))[1:-1]:<4} {indent}{row.name}"
-        if origin is not None:
-            line = f"{origin + instruction.start:5d}: {line}"
+        if position is not None:
+            line = f"{position:5d}: {line}"
         shown = _shown(instruction, full=full)
         if shown or note:
             line += " " * (10 - len(row.name))
             line += "".join(f" {part}" for part in (shown, note) if part)
         if annotate:
-            start = len(line) - (0 if origin is None else len(f"{origin + instruction.start:5d}: "))
+            start = len(line) - (0 if position is None else len(f"{position:5d}: "))
             line += " " * (column - start)
             column = max(column, start) if max(column, start) <= 50 else annotate
             line += f" {row.meaning}"
         print(line, file=out)
         if problem is not None:
             raise problem
-    print("highest protocol among opcodes =", state.highest_protocol, file=out)
+    print("highest protocol among opcodes =", highest, file=out)
+
+
+class Step(NamedTuple):
+    """One opcode of a disassembly."""
+
+    instruction: Instruction
+    #: Of the file, None where that cannot tell.
+    position: int | None
+    #: Open marks before it.
+    depth: int
+    #: What it does to marks and memo, in words.
+    note: str
+    #: What is wrong with it; the last step then.
+    problem: SafePickleError | None
+
+
+def steps(pickle: Any, memo: dict[int, Any] | None = None, limits: Limits = DEFAULT_LIMITS) -> Iterator[Step]:
+    """Generate the steps of a disassembly; the parameters are those of :func:`dis`."""
+    origin = _origin(pickle)
+    state = Emulation(memo=memo, limits=limits, origin=origin)
+    for instruction in scan(pickle, limits):
+        depth = len(state.marks)
+        note, problem = state.step(instruction)
+        yield Step(instruction, None if origin is None else origin + instruction.start, depth, note, problem)
+        if problem is not None:
+            return
 
 
 def _shown(instruction: Instruction, *, full: bool) -> str:

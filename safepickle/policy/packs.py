@@ -1,9 +1,10 @@
-"""Packs: the policy files that are shipped with safepickle.
+"""Packs: the policy files that are shipped with safepickle, and those that installed packages offer.
 
 Rules that hold here:
 
 * A pack comes from this installation and from nowhere else: not from the working directory, not from where an
   environment variable points (S9).
+* A pack of another package is read only when it is named, and never in place of one that is shipped.
 * A pack is named by letters, digits and hyphens. A name is never part of a path before it has been checked.
 * Packs are read once; a policy is immutable, so that all may share it.
 """
@@ -19,14 +20,14 @@ from ..errors import PolicyFileError, quote
 if TYPE_CHECKING:
     from .rules import Policy
 
-__all__ = ["load_pack", "pack_names"]
+__all__ = ["load_pack", "pack_names", "packs_folder"]
 
 _NAME = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 _PACKAGE = Path(__file__).resolve().parent.parent
 _CACHE: dict[str, Policy] = {}
 
 
-def _folder() -> Path:
+def packs_folder() -> Path:
     """Return where the packs are: in the package where it is installed, beside it in a source tree."""
     installed = _PACKAGE / "packs"
     root = _PACKAGE.parent
@@ -37,14 +38,14 @@ def _folder() -> Path:
 
 
 def pack_names() -> tuple[str, ...]:
-    """Return the names of the packs there are."""
-    return tuple(sorted(path.stem for path in _folder().glob("*.toml") if _NAME.fullmatch(path.stem)))
+    """Return the names of the packs that are shipped."""
+    return tuple(sorted(path.stem for path in packs_folder().glob("*.toml") if _NAME.fullmatch(path.stem)))
 
 
 def load_pack(name: str, *, within: tuple[str, ...] = ()) -> Policy:
     """Return a pack's policy.
 
-    :param within: packs that are being read and lead to this one, to notice a ring.
+    :param within: packs and files that are being read and lead to this one, to notice a ring.
     :raises PolicyFileError: if there is no such pack.
     """
     policy = _CACHE.get(name) if type(name) is str else None
@@ -54,11 +55,38 @@ def load_pack(name: str, *, within: tuple[str, ...] = ()) -> Policy:
 
 
 def _read(name: str, within: tuple[str, ...]) -> Policy:
-    path = _folder() / f"{name}.toml" if type(name) is str and _NAME.fullmatch(name) else None
-    if path is None or not path.is_file():
+    if type(name) is not str or not _NAME.fullmatch(name):
         raise PolicyFileError(f"no such pack: {quote(name)} (there are {', '.join(pack_names())})")
-    # Loaded here because it brings pydantic, which `import safepickle` must not.
-    from .files import policy_from_text
+    path = packs_folder() / f"{name}.toml"
+    if path.is_file():
+        return _read_own(name, path, within)
+    from .offered import offered_pack
+
+    # One that an installed package offers, which nothing but its name here makes anybody read.
+    found = offered_pack(name)
+    if found is None:
+        raise PolicyFileError(f"no such pack: {quote(name)} (there are {', '.join(pack_names())})")
+    from .files import policy_from_file
+
+    return policy_from_file(found, within=(*within, name))
+
+
+def _read_own(name: str, path: Path, within: tuple[str, ...]) -> Policy:
+    """Read a pack of this installation. It was checked against the model when it was made, which takes pydantic."""
+    import tomllib
+
+    from .building import is_familiar, policy_of
 
     text = path.read_text(encoding="utf-8")
-    return policy_from_text(text, name=name, file=str(path), within=(*within, name))
+    try:
+        content = tomllib.loads(text)
+        own = is_familiar(content)
+        policy = policy_of(content, name) if own else None
+    except (ValueError, TypeError, KeyError, AttributeError):
+        policy = None
+    if policy is None or content.get("extends"):
+        # Extends others, or somebody has been at it: the long way round, which says what is wrong.
+        from .files import policy_from_text
+
+        return policy_from_text(text, name=name, file=str(path), folder=path.parent, within=(*within, name))
+    return policy

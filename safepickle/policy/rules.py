@@ -1,29 +1,31 @@
-"""Rights, rules and the policy: the values that the engine decides by.
+"""The policy: the value that the engine decides by.
 
 Rules that hold here:
 
 * A global is the pair (module, qualified name), compared whole: no prefixes, no joining (S2).
 * What no rule names is denied. A known gadget stays denied even where a rule names it, unless that rule says
   ``accept_known_gadget`` (S4a). There is no value that means "policy off" but :data:`UNRESTRICTED`, by name.
+* "All classes defined in this module" is the one rule that is not of a single pair. Whether it holds is decided when
+  the object is there, by what the class itself says of its module and name, never by what the stream says.
 * A policy is immutable and hashable, safe to share between threads, and imports nothing that it names (S9).
 """
 
 from __future__ import annotations
 
-import enum
-import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Protocol, runtime_checkable
 
 from ..limits import Limits
 from .gadgets import gadget_reason
+from .names import KNOWN_GADGET, is_dunder, module_problem, name_problem, suggestion
+from .rights import Right, Rule, conjunction, union
 
 __all__ = [
     "KNOWN_GADGET",
     "PLAIN",
     "UNRESTRICTED",
+    "WHOLE_MODULE",
     "FindClass",
     "Policy",
     "Right",
@@ -35,63 +37,8 @@ __all__ = [
 
 Pair = tuple[str, str]
 
-
-class Right(enum.Flag):
-    """What a stream may do with a global. One right never implies another (S3)."""
-
-    #: Appear as a value.
-    REFER = 1
-    #: Be called: REDUCE, OBJ, INST.
-    CALL = 2
-    #: Be made with ``cls.__new__``: NEWOBJ, NEWOBJ_EX.
-    NEW = 4
-    #: Have instances of it given state: BUILD.
-    BUILD = 8
-    #: Have instances of it appended to: APPEND, APPENDS.
-    APPEND = 16
-    #: Have items of its instances set: SETITEM, SETITEMS.
-    SETITEM = 32
-    #: Have items added to its instances: ADDITEMS.
-    ADD = 64
-
-    @classmethod
-    def parse(cls, names: Iterable[str]) -> Right:
-        """Return the rights with these lower-case names.
-
-        :raises ValueError: for a name that is no right.
-        """
-        rights = cls(0)
-        for name in names:
-            try:
-                rights |= cls[name.upper()] if name == name.lower() else cls[""]
-            except KeyError:
-                known = ", ".join(right.label for right in cls)
-                raise ValueError(f"no such right: {name[:40]!a} (there are {known})") from None
-        return rights
-
-    @property
-    def label(self) -> str:
-        """The name as policy files and messages write it."""
-        return (self.name or "").lower()
-
-    def labels(self) -> tuple[str, ...]:
-        """The names of all rights in this set."""
-        return tuple(right.label for right in self)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
-    """What a policy allows for one global."""
-
-    module: str
-    name: str
-    rights: Right
-    #: Why it is allowed, for reviewers.
-    reason: str = ""
-    #: Where the rule stands: the file's or pack's name.
-    source: str = ""
-    #: Loud: allow this although it is a known gadget.
-    accept_known_gadget: bool = False
+#: In place of a name: all of the module's, in a denial or an alias; all its classes, in a rule.
+WHOLE_MODULE = "*"
 
 
 @runtime_checkable
@@ -102,90 +49,28 @@ class FindClass(Protocol):
         """Return the object that the global stands for, or raise."""
 
 
-#: What stands among the rights of a ``[globals]`` line where a known gadget is allowed all the same.
-KNOWN_GADGET = "known-gadget"
-
-#: Longest module name, and longest qualified name, in a rule.
-NAME_LIMIT = 200
-
-#: Modules with a dunder name that classes of real pickles do come from.
-_MAIN_MODULES = frozenset({"__main__", "__mp_main__"})
-
-
-def module_problem(module: str) -> str | None:
-    """Return why a rule cannot name this module, or None where it can."""
-    parts = module.split(".")
-    if not module:
-        return "a module's name cannot be empty"
-    if "*" in module:
-        return "no globs and no prefixes: name the one module, and every global in it that the data needs"
-    if len(module) > NAME_LIMIT or not all(map(_is_module_part, parts)):
-        return "not a module's name: write it as in `import a.b`"
-    if "__builtin__" in parts:
-        return "this is Python 2's name; rules use Python 3's: builtins"
-    if module not in _MAIN_MODULES and any(map(_is_dunder, parts)):
-        return "dunder modules cannot be listed, but for __main__ and __mp_main__"
-    return None
-
-
-def name_problem(name: str) -> str | None:
-    """Return why a rule cannot name a global of this qualified name, or None where it can."""
-    parts = name.split(".")
-    if not name:
-        return "a global's name cannot be empty"
-    if "*" in name:
-        return "no globs and no prefixes: list each global that the data needs by its own name"
-    if any(map(_is_dunder, parts)):
-        return "dunder names cannot be listed: they lead from data to the interpreter's insides"
-    if len(name) > NAME_LIMIT or not all(part.isidentifier() for part in parts):
-        return "not a qualified name: write it as in `class Outer: class Inner`, Outer.Inner"
-    return None
-
-
-def _is_dunder(part: str) -> bool:
-    return part.startswith("__") and part.endswith("__")
-
-
-def _is_module_part(part: str) -> bool:
-    # Files such as `my-script.py` are modules too (runpy, importlib), hence the hyphen.
-    return part.replace("-", "_").replace("_", "a").isalnum() and part.isprintable()
-
-
-def suggestion(module: str, name: str, rights: str | Iterable[str]) -> str:
-    """Return the line of a policy file's ``[globals]`` that would allow a global; loud for a known gadget.
-
-    It is one line and TOML whatever the names hold, because names come from the input. For names that no rule
-    can list it is empty.
-    """
-    if module_problem(module) or name_problem(name):
-        return ""
-    words = [rights] if isinstance(rights, str) else [*rights]
-    if gadget_reason(module, name) is not None:
-        words.append(KNOWN_GADGET)
-    return f"{_toml(f'{module}:{name}')} = [{', '.join(map(_toml, words))}]"
-
-
-def _toml(text: str) -> str:
-    body = "".join(c if " " <= c <= "~" and c not in '"\\' else f"\\U{ord(c):08X}" for c in text)
-    return f'"{body}"'
-
-
 class Policy:
     """An immutable allowlist: rules by exact pair, aliases applied before them, denials that beat them.
 
+    Policies are put together with ``|`` (what either allows) and ``&`` (what both allow). Denials and limits of
+    either hold in both: a denial beats every allow.
+
     :param name: name for messages.
-    :param rules: the rules; two for one pair add up their rights.
+    :param rules: the rules; of two for one pair, either may allow.
     :param aliases: ``{(module, name): (module, name)}``; a name of ``"*"`` renames a whole moved module.
-    :param denies: pairs that are refused whatever a rule says.
+    :param denies: pairs that are refused whatever a rule says; a name of ``"*"`` stands for all of a module.
     :param limits: bounds that hold wherever the policy is used, beside those of the caller: the smaller of
         the two counts, so a policy can only tighten. None for no bounds of its own.
     """
 
-    __slots__ = ("_fingerprint", "aliases", "denies", "limits", "name", "rules", "unrestricted")
+    __slots__ = ("_fingerprint", "aliases", "class_rules", "denies", "limits", "name", "rules", "unrestricted")
 
     _fingerprint: str | None
     name: str
+    #: Rules for whatever a pair stands for.
     rules: Mapping[Pair, Rule]
+    #: Rules that hold only for a class that is defined where the pair says.
+    class_rules: Mapping[Pair, Rule]
     aliases: Mapping[Pair, Pair]
     denies: frozenset[Pair]
     limits: Limits | None
@@ -200,16 +85,21 @@ class Policy:
         denies: Iterable[Pair] = (),
         limits: Limits | None = None,
     ) -> None:
-        table: dict[Pair, Rule] = {}
+        tables: tuple[dict[Pair, Rule], dict[Pair, Rule]] = ({}, {})
         for rule in rules:
+            if rule.name == WHOLE_MODULE and not rule.classes_only:
+                raise ValueError("a rule for all of a module can only be one for its classes")
+            table = tables[rule.classes_only]
             pair = (rule.module, rule.name)
-            table[pair] = rule if pair not in table else _merge(table[pair], rule)
-        self._set(name, table, aliases or {}, frozenset(denies), limits, unrestricted=False)
+            table[pair] = rule if pair not in table else union(table[pair], rule)
+        _complete(*tables)
+        self._set(name, *tables, aliases or {}, frozenset(denies), limits, unrestricted=False)
 
     def _set(
         self,
         name: str,
         rules: dict[Pair, Rule],
+        class_rules: dict[Pair, Rule],
         aliases: Mapping[Pair, Pair],
         denies: frozenset[Pair],
         limits: Limits | None,
@@ -219,6 +109,7 @@ class Policy:
         put = object.__setattr__
         put(self, "name", name)
         put(self, "rules", MappingProxyType(rules))
+        put(self, "class_rules", MappingProxyType(class_rules))
         put(self, "aliases", MappingProxyType(dict(aliases)))
         put(self, "denies", denies)
         put(self, "limits", limits)
@@ -273,25 +164,50 @@ class Policy:
         return limits if self.limits is None else limits & self.limits
 
     def lookup(self, module: str, name: str) -> Rule | None:
-        """Return the rule for a global, or None where it is denied."""
-        rule = self.rules.get((module, name))
-        if rule is None or (module, name) in self.denies:
+        """Return the rule for a global, or None where it is denied.
+
+        Rules for classes only are taken to hold; where :meth:`depends_on_object` says that this matters, ask
+        :meth:`lookup_for` once the object is there.
+        """
+        return self._decide(module, name, may_be_class=True)
+
+    def depends_on_object(self, module: str, name: str) -> bool:
+        """Return whether the answer for a global depends on what it stands for."""
+        table = self.class_rules
+        return bool(table) and ((module, name) in table or (module, WHOLE_MODULE) in table)
+
+    def lookup_for(self, module: str, name: str, target: object) -> Rule | None:
+        """Return the rule for a global that stands for *target*, or None where it is denied."""
+        return self._decide(module, name, may_be_class=is_defined_as(target, module, name))
+
+    def _decide(self, module: str, name: str, *, may_be_class: bool) -> Rule | None:
+        rule = self._granted(module, name, may_be_class=may_be_class)
+        if rule is None or (module, name) in self.denies or (module, WHOLE_MODULE) in self.denies:
             return None
-        if any(part.startswith("__") and part.endswith("__") for part in name.split(".")):
+        if any(map(is_dunder, name.split("."))):
             # A module's or a class's own machinery: __builtins__, __loader__, __subclasses__ (R05).
             return None
         if not rule.accept_known_gadget and gadget_reason(module, name) is not None:
             return None
         return rule
 
+    def _granted(self, module: str, name: str, *, may_be_class: bool) -> Rule | None:
+        """Return what the rules alone say, before denials."""
+        if may_be_class and self.class_rules:
+            rule = self.class_rules.get((module, name))
+            if rule is None:
+                rule = self.class_rules.get((module, WHOLE_MODULE))
+            if rule is not None:
+                return rule if rule.name == name else rule._replace(name=name)
+        return self.rules.get((module, name))
+
     @property
     def fingerprint(self) -> str:
         """A digest of everything the policy allows: equal for equal policies, on every machine."""
         if self._fingerprint is None:
-            lines = sorted(
-                f"allow {rule.module!a} {rule.name!a} {rule.rights.value} {rule.accept_known_gadget}"
-                for rule in self.rules.values()
-            )
+            import hashlib
+
+            lines = sorted(f"allow {rule}" for rule in (*self.rules.values(), *self.class_rules.values()))
             lines += sorted(f"alias {old!a} {new!a}" for old, new in self.aliases.items())
             lines += sorted(f"deny {pair!a}" for pair in self.denies)
             if self.limits is not None:
@@ -306,18 +222,38 @@ class Policy:
         """Either allows; a deny or a limit of one holds for both, because deny beats every allow."""
         if not isinstance(other, Policy):
             return NotImplemented
-        if self.unrestricted or other.unrestricted:
-            raise ValueError("UNRESTRICTED cannot be combined: it would silently switch the other policy off")
+        _refuse_unrestricted(self, other)
         for old, new in other.aliases.items():
             if self.aliases.get(old, new) != new:
                 raise ValueError(f"the two policies disagree on the alias of {old!a}")
         return Policy(
             name=f"{self.name}|{other.name}",
-            rules=[*self.rules.values(), *other.rules.values()],
+            rules=[*self._all_rules(), *other._all_rules()],
             aliases={**self.aliases, **other.aliases},
             denies=self.denies | other.denies,
             limits=_tighter(self.limits, other.limits),
         )
+
+    def __and__(self, other: Policy) -> Policy:
+        """Both allow. A name that the two rename differently means two globals, so it is denied."""
+        if not isinstance(other, Policy):
+            return NotImplemented
+        _refuse_unrestricted(self, other)
+        aliases = dict(self.aliases.items() & other.aliases.items())
+        unlike = (self.aliases.keys() | other.aliases.keys()) - aliases.keys()
+        return Policy(
+            name=f"{self.name}&{other.name}",
+            rules=[rule for pair in self._pairs() | other._pairs() for rule in _common(self, other, pair)],
+            aliases=aliases,
+            denies=self.denies | other.denies | unlike,
+            limits=_tighter(self.limits, other.limits),
+        )
+
+    def _all_rules(self) -> tuple[Rule, ...]:
+        return (*self.rules.values(), *self.class_rules.values())
+
+    def _pairs(self) -> set[Pair]:
+        return self.rules.keys() | self.class_rules.keys()
 
     def __eq__(self, other: object) -> bool:
         return self.fingerprint == other.fingerprint if isinstance(other, Policy) else NotImplemented
@@ -334,12 +270,12 @@ class Policy:
     def __repr__(self) -> str:
         if self.unrestricted:
             return "safepickle.UNRESTRICTED"
-        return f"<Policy {self.name!a}: {len(self.rules)} globals, {self.fingerprint[:12]}>"
+        return f"<Policy {self.name!a}: {len(self._pairs())} globals, {self.fingerprint[:12]}>"
 
     def __reduce__(self) -> Any:
         if self.unrestricted:
             return "UNRESTRICTED"
-        parts = (self.name, tuple(self.rules.values()), dict(self.aliases), tuple(self.denies), self.limits)
+        parts = (self.name, self._all_rules(), dict(self.aliases), tuple(self.denies), self.limits)
         return (_policy_from_parts, parts)
 
 
@@ -349,15 +285,47 @@ def _tighter(first: Limits | None, second: Limits | None) -> Limits | None:
     return first & second
 
 
-def _merge(first: Rule, second: Rule) -> Rule:
-    return Rule(
-        module=first.module,
-        name=first.name,
-        rights=first.rights | second.rights,
-        reason=first.reason or second.reason,
-        source=first.source if first.source == second.source else f"{first.source}, {second.source}",
-        accept_known_gadget=first.accept_known_gadget or second.accept_known_gadget,
-    )
+def _complete(rules: Mapping[Pair, Rule], class_rules: dict[Pair, Rule]) -> None:
+    """Let each rule for one class say all that holds for it, so that one look-up decides and equal policies look equal.
+
+    What holds for a pair whatever it is, and what holds for all classes of the module, go into it.
+    """
+    for module, name in [pair for pair in class_rules if pair[1] == WHOLE_MODULE]:
+        whole = class_rules[module, name]
+        for pair in [*rules, *class_rules]:
+            if pair[0] == module and pair[1] != WHOLE_MODULE:
+                same = whole._replace(name=pair[1])
+                class_rules[pair] = union(class_rules[pair], same) if pair in class_rules else same
+    for pair, rule in class_rules.items():
+        if pair in rules:
+            class_rules[pair] = union(rule, rules[pair])._replace(classes_only=True)
+
+
+def _common(first: Policy, second: Policy, pair: Pair) -> list[Rule]:
+    """Return the rules for what two policies both allow of one pair: whatever it is, and where it is a class."""
+    found = []
+    matters = pair[1] == WHOLE_MODULE or first.depends_on_object(*pair) or second.depends_on_object(*pair)
+    for classes_only in (False, True) if matters else (False,):
+        rules = [policy._granted(*pair, may_be_class=classes_only) for policy in (first, second)]  # noqa: SLF001
+        if rules[0] is not None and rules[1] is not None:
+            rule = conjunction(rules[0], rules[1])
+            if rule.rights:
+                found.append(rule._replace(classes_only=classes_only))
+    return found
+
+
+def is_defined_as(target: Any, module: str, name: str) -> bool:
+    """Say whether an object is a class that was defined in *module* under this qualified name."""
+    if not issubclass(type(target), type):
+        return False
+    says: Mapping[str, Any] = type.__dict__
+    found = (says["__module__"].__get__(target), says["__qualname__"].__get__(target))
+    return found == (module, name)
+
+
+def _refuse_unrestricted(first: Policy, second: Policy) -> None:
+    if first.unrestricted or second.unrestricted:
+        raise ValueError("UNRESTRICTED cannot be combined: it would silently switch the other policy off")
 
 
 def _policy_from_parts(
@@ -372,7 +340,7 @@ def _policy_from_parts(
 
 def _unrestricted() -> Policy:
     policy = Policy.__new__(Policy)
-    policy._set("UNRESTRICTED", {}, {}, frozenset(), None, unrestricted=True)  # noqa: SLF001
+    policy._set("UNRESTRICTED", {}, {}, {}, frozenset(), None, unrestricted=True)  # noqa: SLF001
     return policy
 
 

@@ -38,6 +38,15 @@ def fail() -> None:
     raise ZeroDivisionError("canary")
 
 
+class Counted:
+    """Counts how often it was called."""
+
+    calls = 0
+
+    def __init__(self) -> None:
+        Counted.calls += 1
+
+
 class Plain:
     """An ordinary class of an application."""
 

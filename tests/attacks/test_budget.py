@@ -10,6 +10,7 @@ import io
 from typing import Any
 
 import pytest
+from attacks import canary
 from attacks.app import allowing
 from attacks.asm import (
     ADDITEMS,
@@ -19,6 +20,7 @@ from attacks.asm import (
     FROZENSET,
     LIST,
     MARK,
+    MEMOIZE,
     NONE,
     POP,
     REDUCE,
@@ -128,10 +130,12 @@ MANY: tuple[tuple[str, bytes], ...] = (
 
 @pytest.mark.parametrize(("opcode", "body"), MANY, ids=[row[0] for row in MANY])
 def test_items_are_counted_on_every_road(sp: Any, opcode: str, body: bytes) -> None:
-    """D03: before and after the stream has named a global, from when on every item is looked at."""
-    for before in (b"", name("builtins", "set") + POP):
-        check(sp, pickled(before + body), limited("max_items"), limits=Limits(max_items=100))
-        check(sp, pickled(before + body), ANY, limits=Limits(max_items=101))
+    """D03: also after the stream has named a global, from when on every item is looked at, and after something from
+    outside is there, from when on every container is."""
+    for before in (b"", name("builtins", "set") + POP, op("NEXT_BUFFER") + POP):
+        data = pickled(before + body, proto=5)
+        check(sp, data, limited("max_items"), limits=Limits(max_items=100), buffers=[b"from outside"])
+        check(sp, data, ANY, limits=Limits(max_items=101), buffers=[b"from outside"])
 
 
 OBJECTS: dict[str, bytes] = {
@@ -147,6 +151,21 @@ def test_objects_are_counted_on_every_road(sp: Any, opcode: str) -> None:
     """D03: though each is dropped at once."""
     data = pickled((OBJECTS[opcode] + POP) * 3000 + NONE, proto=5)
     check(sp, data, limited("max_objects"), limits=Limits(max_objects=1000))
+
+
+def test_no_call_is_made_beyond_the_objects(sp: Any) -> None:
+    """D03: what a call would make is paid for before the call."""
+    made = name("attacks.canary", "Counted") + MEMOIZE + TUPLE0 + REDUCE
+    again = (POP + op("BINGET", 0) + TUPLE0 + REDUCE) * 4
+    canary.Counted.calls = 0
+    check(
+        sp,
+        pickled(made + again),
+        limited("max_objects"),
+        policy=allowing("Counted call"),
+        limits=Limits(max_objects=3 + 1),  # one for the name
+    )
+    assert canary.Counted.calls == 3
 
 
 HASHED: dict[str, list[bytes]] = {

@@ -16,7 +16,7 @@ from safepickle.cli import inputs
 from safepickle.cli.main import main
 from safepickle.cli.outcomes import EXIT_CODES, worst
 
-COMMANDS = ("load", "check", "dis", "optimize", "packs")
+COMMANDS = ("load", "check", "dis", "optimize", "packs", "keys", "sign", "verify", "resign")
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:

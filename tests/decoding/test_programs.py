@@ -106,6 +106,9 @@ def test_every_file_fails_as_the_bytes_do(sp: ModuleType, data: bytes) -> None:
         elif whole.error == "TruncatedError":
             # How many bytes are wanted and there depends on how many are asked for at once.
             assert found[:4] == whole[:4]
+        elif whole.error == "PolicyError":
+            # The path of a denial is found only where the file can be read once more.
+            assert found[:4] == whole[:4]
         else:
             assert found == whole
 

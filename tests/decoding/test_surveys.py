@@ -112,7 +112,6 @@ def test_what_is_wrong_is_said(sp: ModuleType) -> None:
     assert found.error is not None
 
 
-@pytest.mark.xfail(reason="bytes behind a pickle with denials are passed over", strict=True)
 def test_trailing_bytes_are_said_beside_denials(sp: ModuleType) -> None:
     assert isinstance(sp.decoding.unpickler.survey(b"cos\nsystem\n.x").error, TrailingDataError)
 

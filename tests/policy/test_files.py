@@ -172,7 +172,7 @@ WRONG = [
         'schema = 1\n[[alias]]\nfrom = "a:b"\nto = "c:d"\n[[alias]]\nfrom = "a:b"\nto = "e:f"',
         2, "alias", "two aliases",
     ),
-    ('schema = 1\n[[deny]]\nmodule = "m"\nnames = ["*"]', 4, "deny[0].names[0]", "no globs"),
+    ('schema = 1\n[[deny]]\nmodule = "m"\nnames = ["a*"]', 4, "deny[0].names[0]", "no globs"),
     ('schema = 1\n[[deny]]\nmodule = "m"\nnames = ["C"]\nrights = ["call"]', 5, "deny[0].rights", "no such key"),
     (
         'schema = 1\nextends = ["stdlib"]\n[[alias]]\nfrom = "pathlib._local:*"\nto = "evil:*"',

@@ -1,0 +1,203 @@
+"""The commands that look at a pickle without loading it: inspect, dis and optimize.
+
+Rules that hold here:
+
+* Nothing is imported, called or set. ``inspect`` is the machine with the recording gate (S1); it says what a pickle
+  asks for, and leaves the verdict to ``check``.
+* In text the tree is shown within bounds; JSON has all of it.
+"""
+
+from __future__ import annotations
+
+import io
+import sys
+from typing import TYPE_CHECKING, Any
+
+from ..errors import EmptyInputError
+from .commands import EXPECTED, bounds, print_json, report_error
+from .drawing import Printer, argument_json, as_text, ascii_text, error_json
+from .inputs import UsageError, open_input, parse_limits, read_all, write_whole
+from .outcomes import exit_code, outcome
+from .viewing import view
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable, Iterator
+
+    from ..inspection.tree import Tree
+
+__all__ = ["dis", "inspect", "optimize"]
+
+
+def _run(arguments: argparse.Namespace, command: str, action: Callable[[dict[str, Any]], None]) -> int:
+    document: dict[str, Any] = {"command": command, "file": arguments.file}
+    error: BaseException | None = None
+    try:
+        action(document)
+    except BrokenPipeError:
+        raise
+    except EXPECTED as caught:
+        error = caught
+    code = exit_code(error)
+    if arguments.format == "json":
+        shown = None if error is None else error_json(error)
+        print_json(**document, error=shown, outcome=outcome(code), exit_code=code)
+    elif error is not None:
+        sys.stdout.flush()
+        report_error(Printer(sys.stderr), arguments.file, error)
+    return code
+
+
+# -- inspect -------------------------------------------------------------------------------------------------
+
+
+def inspect(arguments: argparse.Namespace) -> int:
+    """Show what a pickle asks for."""
+
+    def action(document: dict[str, Any]) -> None:
+        document["pickles"] = []
+        printer = Printer(sys.stdout)
+        for tree in _trees(arguments):
+            if arguments.format == "json":
+                document["pickles"].append({**tree.as_json(), "needs": _needs_json(tree)})
+            else:
+                _print_tree(printer, tree, arguments)
+
+    return _run(arguments, "inspect", action)
+
+
+def _trees(arguments: argparse.Namespace) -> Iterator[Tree]:
+    from ..inspection.tree import inspect as look
+
+    limits = parse_limits(arguments.limits)
+    with open_input(arguments.file) as file:
+        if not arguments.all:
+            yield look(read_all(file, limits), limits=limits, encoding=arguments.encoding)
+            return
+        source: Any = file if file.seekable() else io.BytesIO(read_all(file, limits))
+        count = 0
+        while True:
+            try:
+                tree = look(source, limits=limits, encoding=arguments.encoding)
+            except EmptyInputError:
+                if not count:
+                    raise
+                return
+            count += 1
+            yield tree
+
+
+def _needs_json(tree: Tree) -> list[dict[str, Any]]:
+    from ..policy.hazards import hazard_of
+
+    found = []
+    for pair, rights in tree.needs().items():
+        hazard = hazard_of(*pair)
+        found.append(
+            {
+                "module": pair[0],
+                "name": pair[1],
+                "rights": list(rights.labels()),
+                "hazard": None if hazard is None else hazard._asdict(),
+            }
+        )
+    return found
+
+
+def _print_tree(printer: Printer, tree: Tree, arguments: argparse.Namespace) -> None:
+    from ..inspection.paths import DROPPED, find_paths
+    from ..policy.hazards import hazard_of
+
+    print(as_text(view(tree.value, bounds(arguments))))
+    calls = {call.callee.pair: call for call in reversed(tree.calls) if hasattr(call.callee, "pair")}
+    records = {record.pair: record for record in tree.globals}
+    paths = find_paths(tree.value, [*calls.values(), *records.values()])
+    needs = tree.needs()
+    printer.line(f"# {tree.bytes} bytes, protocol {tree.protocol}, {tree.opcodes} opcodes, {len(tree.calls)} calls")
+    if needs:
+        printer.line("# to load it, a policy has to grant:")
+    for pair, rights in needs.items():
+        path = paths.get(id(calls.get(pair)), paths.get(id(records[pair]), DROPPED))
+        where = f"byte {calls[pair].position if pair in calls else records[pair].position}, {path}"
+        shown = ascii_text(f"{pair[0]}:{pair[1]}")
+        printer.line(f"#   {shown}  {' '.join(rights.labels())}  ({ascii_text(where)})")
+        hazard = hazard_of(*pair)
+        if hazard is not None and hazard.kind == "danger":
+            printer.line(f"#     WARNING: {hazard.reason}", "bold yellow")
+    for count, what in (
+        (len(tree.persistent_ids), "persistent ids, for persistent_load to decide on"),
+        (len(tree.buffers), "out-of-band buffers"),
+        (len(tree.strays), "operations on what is no instance, which nothing allows"),
+    ):
+        if count:
+            printer.line(f"# {count} {what}")
+
+
+# -- dis and optimize ----------------------------------------------------------------------------------------
+
+
+def dis(arguments: argparse.Namespace) -> int:
+    """Print the opcodes of a pickle."""
+    from ..inspection import assembly
+
+    def action(document: dict[str, Any]) -> None:
+        limits = parse_limits(arguments.limits)
+        listings: list[list[dict[str, Any]]] = []
+        document["pickles"] = listings
+        with open_input(arguments.file) as file:
+            source: Any = file if file.seekable() else io.BytesIO(read_all(file, limits))
+            memo: dict[int, Any] | None = {} if arguments.memo else None
+            while True:
+                if arguments.format == "json":
+                    listings.append([])
+                    for step in assembly.steps(source, memo, limits):
+                        listings[-1].append(_step_json(step, full=arguments.full))
+                        if step.problem is not None:
+                            raise step.problem
+                else:
+                    assembly.dis(
+                        source, memo=memo, annotate=30 if arguments.annotate else 0, full=arguments.full, limits=limits
+                    )
+                place = source.tell()
+                document["more"] = bool(source.read(1))
+                if not document["more"]:
+                    return
+                if not arguments.all:
+                    note = "more bytes follow the pickle; --all goes on"
+                    print(f"safepickle: {ascii_text(arguments.file)}: {note}", file=sys.stderr)
+                    return
+                source.seek(place)
+
+    return _run(arguments, "dis", action)
+
+
+def _step_json(step: Any, *, full: bool) -> dict[str, Any]:
+    return {
+        "position": step.position,
+        "opcode": step.instruction.opcode.name,
+        "argument": argument_json(step.instruction.argument, full=full),
+        "note": step.note or None,
+    }
+
+
+def optimize(arguments: argparse.Namespace) -> int:
+    """Write a shorter pickle of the same value."""
+    from ..inspection import optimize as shorten
+
+    def action(document: dict[str, Any]) -> None:
+        if arguments.format == "json" and arguments.output == "-":
+            raise UsageError("--format json prints to standard output: name a file with -o")
+        limits = parse_limits(arguments.limits)
+        with open_input(arguments.file) as file:
+            before = read_all(file, limits)
+        after = shorten(before, limits=limits)
+        if arguments.output == "-":
+            sys.stdout.buffer.write(after)
+            sys.stdout.buffer.flush()
+        else:
+            write_whole(arguments.output, after)
+        document |= {"output": arguments.output, "bytes_in": len(before), "bytes_out": len(after)}
+        if arguments.format == "text":
+            print(f"safepickle: {len(before)} bytes in, {len(after)} bytes out", file=sys.stderr)
+
+    return _run(arguments, "optimize", action)

@@ -1,0 +1,269 @@
+"""The commands on policies: learn, lint, explain, show and diff.
+
+Rules that hold here:
+
+* None of them imports or calls anything that a policy or a pickle names; ``learn`` and ``lint --corpus`` look at
+  pickles through the inert tree.
+* A file is written whole or not at all, and not at all where a pickle could not be read, unless the user says so.
+* In text, reports go to standard output and errors to standard error. In JSON there is one document on standard output.
+"""
+
+from __future__ import annotations
+
+import io
+import sys
+from typing import TYPE_CHECKING, Any
+
+from ..errors import EmptyInputError, SafePickleError
+from .commands import EXPECTED, print_json, report_error
+from .drawing import Printer, ascii_text, error_json, error_line
+from .inputs import UsageError, open_input, parse_limits, read_all, resolve_policy, write_whole
+from .outcomes import DENIED, DIFFERS, FINDINGS, OK, exit_code, outcome, worst
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable, Iterator, Sequence
+
+    from ..inspection.tree import Tree
+    from ..limits import Limits
+    from ..policy.learning import Learned
+    from ..policy.lint import Corpus, Finding
+
+__all__ = ["diff", "explain", "learn", "lint", "show"]
+
+
+def _run(arguments: argparse.Namespace, command: str, action: Callable[[dict[str, Any]], int]) -> int:
+    """Run a command: *action* fills in the JSON document, prints the text, and returns the exit code."""
+    document: dict[str, Any] = {"command": f"policy {command}"}
+    try:
+        code = action(document)
+        error = None
+    except BrokenPipeError:
+        raise
+    except EXPECTED as caught:
+        error, code = caught, exit_code(caught)
+    if arguments.format == "json":
+        print_json(
+            **document,
+            error=None if error is None else error_json(error),
+            outcome=outcome(code),
+            exit_code=code,
+        )
+    elif error is not None:
+        sys.stdout.flush()
+        report_error(Printer(sys.stderr), None, error)
+    return code
+
+
+def _trees(name: str, arguments: argparse.Namespace, limits: Limits) -> Iterator[Tree]:
+    """Yield the trees of a file's pickles: of the one that is all of it, or of each with ``--all``."""
+    from ..inspection.tree import inspect
+
+    with open_input(name) as file:
+        data = read_all(file, limits)
+    if not arguments.all:
+        yield inspect(data, limits=limits, encoding=arguments.encoding)
+        return
+    source = io.BytesIO(data)
+    count = 0
+    while True:
+        try:
+            tree = inspect(source, limits=limits, encoding=arguments.encoding)
+        except EmptyInputError:
+            if not count:
+                raise
+            return
+        count += 1
+        yield tree
+
+
+def _read_corpus(
+    names: Sequence[str], arguments: argparse.Namespace, add: Callable[[Tree], None]
+) -> list[tuple[str, SafePickleError | OSError]]:
+    """Give all trees of some files to *add*, and return the files that cannot be read, with their errors."""
+    limits = parse_limits(arguments.limits)
+    broken: list[tuple[str, SafePickleError | OSError]] = []
+    for name in names:
+        try:
+            for tree in list(_trees(name, arguments, limits)):
+                add(tree)
+        except (SafePickleError, OSError) as error:
+            broken.append((name, error))
+    return broken
+
+
+# -- learn ---------------------------------------------------------------------------------------------------
+
+
+def learn(arguments: argparse.Namespace) -> int:
+    """Write the least policy under which some files load."""
+    from ..policy.learning import Learner
+
+    def action(document: dict[str, Any]) -> int:
+        if arguments.format == "json" and arguments.output == "-":
+            raise UsageError("--format json prints to standard output: name a file with -o")
+        learner = Learner(extends=arguments.extends, constraints=not arguments.no_constraints)
+        broken = _read_corpus(arguments.files, arguments, learner.add)
+        codes = [exit_code(error) for _, error in broken]
+        printer = Printer(sys.stderr)
+        document |= {"broken": [{"file": name, "error": error_json(error)} for name, error in broken]}
+        if arguments.format == "text":
+            for name, error in broken:
+                printer.line(f"safepickle: {ascii_text(name)}: {error_line(error)}", "red")
+        if broken and not (arguments.keep_going and len(broken) < len(arguments.files)):
+            if arguments.format == "text":
+                printer.line("safepickle: nothing was written; --keep-going leaves out what cannot be read", "bold red")
+            return worst(codes)
+        learned = learner.finish(name=arguments.name)
+        if arguments.output == "-":
+            sys.stdout.write(learned.text)
+        else:
+            write_whole(arguments.output, learned.text.encode("ascii"))
+        document |= _learned_json(learned, arguments.output)
+        if arguments.format == "text":
+            _report_learned(printer, learned, arguments.output)
+        return worst([*codes, DENIED if learned.withheld else OK])
+
+    return _run(arguments, "learn", action)
+
+
+def _learned_json(learned: Learned, output: str) -> dict[str, Any]:
+    return {
+        "output": output,
+        "pickles": learned.pickles,
+        "policy": {"name": learned.policy.name, "fingerprint": learned.policy.fingerprint},
+        "globals": [
+            {"module": module, "name": name, "rights": list(rule.rights.labels())}
+            for (module, name), rule in sorted(learned.policy.rules.items())
+        ],
+        "withheld": [one._asdict() for one in learned.withheld],
+    }
+
+
+def _report_learned(printer: Printer, learned: Learned, output: str) -> None:
+    printer.line(
+        f"safepickle: learned {len(learned.policy.rules)} globals from {learned.pickles} pickles"
+        + ("" if output == "-" else f", written to {ascii_text(output)}")
+    )
+    for one in learned.withheld:
+        where = "" if one.path is None else f" at {ascii_text(one.path)}"
+        printer.line(f"  not allowed  {ascii_text(one.module)}:{ascii_text(one.name)}{where}", "bold yellow")
+        printer.line(f"    WARNING: {ascii_text(one.reason)}", "bold yellow")
+
+
+# -- lint ----------------------------------------------------------------------------------------------------
+
+
+def lint(arguments: argparse.Namespace) -> int:
+    """Say what an author of policies should know about them."""
+    from ..policy.lint import WARNING, Corpus
+    from ..policy.lint import lint as find
+    from ..policy.sources import read_source
+
+    def action(document: dict[str, Any]) -> int:
+        corpus: Corpus | None = None
+        if arguments.corpus:
+            corpus = Corpus()
+            for name, error in _read_corpus(arguments.corpus, arguments, corpus.add):
+                # What a corpus does not say would make rules look unused.
+                raise _unreadable(name, error)
+        findings: list[Finding] = []
+        for name in arguments.policies:
+            findings += find(read_source(name), corpus)
+        document |= {
+            "policies": list(arguments.policies),
+            "corpus": None if corpus is None else corpus.pickles,
+            "findings": [finding._asdict() for finding in findings],
+        }
+        if arguments.format == "text":
+            _print_findings(findings)
+        return FINDINGS if any(finding.level == WARNING for finding in findings) else OK
+
+    return _run(arguments, "lint", action)
+
+
+def _unreadable(name: str, error: SafePickleError | OSError) -> UsageError:
+    return UsageError(f"--corpus: {ascii_text(name)}: {error_line(error)}")
+
+
+def _print_findings(findings: list[Finding]) -> None:
+    printer = Printer(sys.stdout)
+    for finding in findings:
+        printer.line(ascii_text(str(finding)), "bold yellow" if finding.level == "warning" else "")
+    warnings = sum(finding.level == "warning" for finding in findings)
+    printer.line(f"{warnings} warnings, {len(findings) - warnings} notes")
+
+
+# -- explain, show, diff -------------------------------------------------------------------------------------
+
+
+def explain(arguments: argparse.Namespace) -> int:
+    """Say what a policy says of one global, and what is known of it."""
+    from ..policy.comparing import explain as explained
+
+    def action(document: dict[str, Any]) -> int:
+        policy = resolve_policy(arguments.policy)
+        found = explained(policy, arguments.module, arguments.name)
+        document |= {"policy": {"name": policy.name, "fingerprint": policy.fingerprint}, **found._asdict()}
+        if arguments.format == "text":
+            printer = Printer(sys.stdout)
+            shown = ascii_text(f"{found.renamed[0]}:{found.renamed[1]}")
+            if found.allowed:
+                printer.line(f"{shown}: allowed by {policy.name}: {' '.join(found.rights) or 'everything'}", "green")
+                rows = [("rule", found.source), ("because", found.reason)]
+                rows += [("only if", text) for text in found.constraints]
+            else:
+                printer.line(f"{shown}: denied by {policy.name}: {found.denied_because}", "bold red")
+                rows = [("to let it appear", found.suggestion)]
+            for label, text in [*rows, *(("note", note) for note in found.notes)]:
+                if text:
+                    printer.line(f"  {label}: {ascii_text(text)}")
+        return OK if found.allowed else DENIED
+
+    return _run(arguments, "explain", action)
+
+
+def show(arguments: argparse.Namespace) -> int:
+    """Print a policy flattened: one file that means the same and extends nothing."""
+    from ..policy.sources import flattened, read_source
+    from ..policy.toml_text import comment
+    from ..policy.toml_text import document as toml
+
+    def action(document: dict[str, Any]) -> int:
+        source = read_source(arguments.policy)
+        content = flattened(source)
+        fingerprint = source.policy.fingerprint
+        document |= {"policy": {"name": source.policy.name, "fingerprint": fingerprint}, "content": content}
+        if arguments.format == "text":
+            print("\n".join(comment(f"{source.policy.name}, flattened; fingerprint {fingerprint}")))
+            sys.stdout.write(toml(content))
+        return OK
+
+    return _run(arguments, "show", action)
+
+
+def diff(arguments: argparse.Namespace) -> int:
+    """Say what a second policy would change."""
+    from ..policy.comparing import compare
+
+    def action(document: dict[str, Any]) -> int:
+        first, second = resolve_policy([arguments.first]), resolve_policy([arguments.second])
+        changes = compare(first, second)
+        widens = any(change.widens for change in changes)
+        document |= {
+            "first": {"name": first.name, "fingerprint": first.fingerprint},
+            "second": {"name": second.name, "fingerprint": second.fingerprint},
+            "changes": [change._asdict() for change in changes],
+            "allows_more": widens,
+        }
+        if arguments.format == "text":
+            printer = Printer(sys.stdout)
+            for change in changes:
+                printer.line(ascii_text(str(change)), "yellow" if change.widens else "")
+            verdict = "no difference" if not changes else f"{len(changes)} changes; "
+            if changes:
+                verdict += "the second may allow more" if widens else "the second allows no more"
+            printer.line(verdict)
+        return OK if not changes else FINDINGS if widens else DIFFERS
+
+    return _run(arguments, "diff", action)

@@ -1,0 +1,65 @@
+"""Classes that policies of the tests are about. Importable under one name, so that pickles can name them."""
+
+from __future__ import annotations
+
+import enum
+from typing import Any
+
+CALLS: list[tuple[Any, ...]] = []
+
+
+class Point:
+    def __init__(self, x: int = 0, y: int = 0) -> None:
+        self.x = x
+        self.y = y
+
+
+class Called:
+    """Notes what it is called with."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        CALLS.append(args)
+
+    def __reduce__(self) -> Any:
+        return (Called, (1,))
+
+
+class Slotted:
+    __slots__ = ("__dict__", "x")
+
+    x: Any
+
+
+class Setting:
+    def __setstate__(self, state: Any) -> None:
+        self.state = state
+
+    def __getstate__(self) -> Any:
+        return ("v1", 5)
+
+
+class Pair(tuple[Any, ...]):
+    __slots__ = ()
+
+
+class Outer:
+    class Inner:
+        pass
+
+
+class Color(enum.Enum):
+    RED = 1
+
+
+def make(*args: Any) -> Point:
+    """Return a point; state may be given to what a call makes too."""
+    return Point()
+
+
+def function() -> int:
+    """Is no class."""
+    return 1
+
+
+Borrowed = enum.Enum
+Renamed = Point

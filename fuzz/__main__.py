@@ -80,6 +80,7 @@ def run(options: argparse.Namespace) -> int:
         Order(
             target=name, engine=engine, seed=options.seed, seconds=seconds, runs=options.runs, form=options.form,
             corpus=() if options.no_corpus else _folders(), save="" if options.no_save else str(WORK / "corpus"),
+            unbounded=options.unbounded,
         )
         for name in names
     ]  # fmt: skip
@@ -272,6 +273,7 @@ def parser() -> argparse.ArgumentParser:
     )
     sub.add_argument("--no-corpus", action="store_true", help="begin with nothing")
     sub.add_argument("--no-save", action="store_true", help="keep no new corpus entries")
+    sub.add_argument("--unbounded", action="store_true", help="no bound on the address space (sanitizers need that)")
     sub = command(replay, "replay --form compiled; replay --target decode crash.bin")
     choice(sub)
     sub.add_argument("files", nargs="*", help="inputs; without any, the corpus")

@@ -1,14 +1,15 @@
 """Holds the corpus against other unpicklers and scanners: who lets act what must be refused, and who fails on what.
 
-Each tool runs in a virtual environment of its own, made on demand, in a process of its own, on one stream after another.
+Each tool runs in a virtual environment of its own, made on demand, in a process of its own,
+on one stream after another.
 `pickle` stands for itself, and for the restricted unpickler of its documentation.
 
 Rules that hold here:
 
 * A stream that acts does so on canaries: the process has a marker function where `os.system` and the like would be, an
   audit hook that stops what would leave the process, and bounds on memory and time.
-* What a stream *should* be judged is what the machine says of it under `plain`: `refuse` where a global is denied that is
-  more than data, `data` where it loads. Streams refused for another reason are counted apart.
+* What a stream *should* be judged is what the machine says of it under `plain`: a known gadget, another denial, `data`
+  where it loads. Streams refused for another reason are counted apart.
 * A tool that is not installed and cannot be is left out and named, never counted as clean.
 """
 
@@ -16,7 +17,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import subprocess
 import sys
 import venv
@@ -125,7 +125,8 @@ sys.setrecursionlimit(5000)
 acted = []
 armed = []
 STOPPED = ("os.system", "subprocess.Popen", "os.exec", "os.posix_spawn", "os.fork", "socket.", "shutil.", "os.remove",
-           "os.rename", "os.rmdir", "os.mkdir", "os.kill", "ctypes.", "webbrowser.", "urllib.", "pty.", "os.chmod", "os.putenv")
+           "os.rename", "os.rmdir", "os.mkdir", "os.kill", "ctypes.", "webbrowser.", "urllib.", "pty.", "os.chmod",
+           "os.putenv")
 def hook(event, arguments):
     if armed and JUDGING and event.startswith(STOPPED):
         acted.append(event)
@@ -186,7 +187,8 @@ def compare_all(venvs: Path, *, limit: int, as_json: bool, only: list[str]) -> i
         print("there is no corpus to compare on", file=sys.stderr)
         return 3
     judged = judged[:: max(1, len(judged) // limit)] if limit else judged
-    rows = [_row("safepickle", [ours for _, ours in judged], ["flagged" if ours != "data" else "clean" for _, ours in judged])]
+    rows = [_row("safepickle", [ours for _, ours in judged], ["flagged" if ours != "data" else "clean" for _,
+    ours in judged])]
     missing = []
     for tool in TOOLS:
         if only and tool.name not in only:
@@ -245,7 +247,7 @@ def _verdicts(tool: Tool, python: str, streams: list[bytes]) -> list[str]:
         lines = "".join(base64.b64encode(data).decode("ascii") + "\n" for data in rest)
         done = subprocess.run(
             [python, "-I", "-c", script], input=lines, capture_output=True, text=True, check=False, timeout=3600,
-            env={"PATH": "/nonexistent", "HOME": "/nonexistent"}, cwd=os.path.abspath(os.sep),
+            env={"PATH": "/nonexistent", "HOME": "/nonexistent"}, cwd="/",
         )  # fmt: skip
         got = done.stdout.split()
         verdicts += got

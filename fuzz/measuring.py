@@ -107,7 +107,8 @@ def _report(found: dict[str, Any], html: Path, *, least: float, as_json: bool) -
     else:
         for row in rows:
             print(
-                f"{row['room']:12}{row['lines']:6.1f} % of {row['statements']} lines, {row['branches']:5.1f} % of branches"
+                f"{row['room']:12}{row['lines']:6.1f} % of {row['statements']} lines, "
+                f"{row['branches']:5.1f} % of branches"
             )
         print(f"{'in all':12}{total:6.1f} % of lines, by {sum(entries.values()):,} inputs; {html}/index.html")
         for file in files:

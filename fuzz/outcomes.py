@@ -95,7 +95,13 @@ def _parts(value: Any) -> tuple[Any, list[Any]]:
 
 def _shown(value: Any) -> str:
     # Only classes of the standard library are asked for their text.
-    return repr(value) if type(value).__module__ in _TEXTUAL else ""
+    if type(value).__module__ not in _TEXTUAL:
+        return ""
+    try:
+        return repr(value)
+    except Exception:
+        # An instance that was made and not filled: it has no text, in any form.
+        return "nothing to show"
 
 
 _TEXTUAL = frozenset(

@@ -85,7 +85,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "a line is read to its end from a file",
         "wire/source.py",
-        "                raise FormatError(\"the file took back bytes that it had shown\")",
+        '                raise FormatError("the file took back bytes that it had shown")',
         "                return",
     ),
     Fault(
@@ -156,9 +156,8 @@ def plant_all(options: Any) -> int:
             row = _plant(root, fault, known, options)
             rows.append(row)
             if options.format == "text":
-                print(
-                    f"{'found' if row['target'] else 'MISSED':7}{fault.name:45}{row['target']:13}{row['executions']:>7}  {row['cause'][:70]}"
-                )
+                mark = "found" if row["target"] else "MISSED"
+                print(f"{mark:7}{fault.name:45}{row['target']:13}{row['executions']:>7}  {row['cause'][:70]}")
                 sys.stdout.flush()
     found = sum(bool(row["target"]) for row in rows)
     if options.format == "json":

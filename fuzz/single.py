@@ -1,4 +1,4 @@
-"""One target as a fuzzer of its own, as OSS-Fuzz and ClusterFuzzLite want it: libFuzzer's arguments, a crash on a finding.
+"""One target as a fuzzer of its own, as OSS-Fuzz wants it: libFuzzer's arguments, a crash on a finding.
 
 Rules that hold here:
 

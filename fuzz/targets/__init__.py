@@ -22,7 +22,8 @@ from typing import NamedTuple
 
 #: Every target by name; the order is that of reports.
 NAMES = (
-    "decode", "programs", "differential", "roundtrip", "symmetry", "looking", "files", "policies", "guards", "hooks",
+    "decode", "programs", "differential", "roundtrip", "symmetry", "looking", "files", "policies", "constraints",
+    "guards", "signing", "hooks",
     "within", "costs", "leaks", "forms",
 )  # fmt: skip
 

@@ -13,6 +13,8 @@ from typing import Any
 
 from fuzz import terms
 from fuzz.outcomes import Finding, Outcome, feature, outcome, same
+from safepickle.errors import SafePickleError
+from safepickle.inspection import inspect
 from safepickle.policy.rules import PLAIN, UNRESTRICTED
 
 INPUT = "stream"
@@ -28,7 +30,13 @@ HARMLESS = frozenset(
 def is_plain(data: bytes) -> bool:
     """Return whether a stream may be given to the standard library: nothing in it can act."""
     survey = terms.package.survey(data, policy=PLAIN, limits=terms.LIMITS)
-    return survey.error is None and not survey.denials and set(survey.globals) <= HARMLESS
+    if survey.error is not None or survey.denials or not set(survey.globals) <= HARMLESS:
+        return False
+    try:
+        tree = inspect(data, limits=terms.LIMITS)
+    except SafePickleError:
+        return False
+    return tree.is_plain
 
 
 def loads_plain(data: bytes) -> Any:

@@ -41,7 +41,9 @@ def check(data: bytes) -> Any:
     keywords = {"policy": terms.BOTH, "limits": terms.LIMITS}
     found = outcome(lambda: terms.package.loads(written, buffers=buffers, **keywords))
     same(found, expected, f"what dumps writes loads to another value than in pickle (protocol {protocol})")
-    _compare_with_original(found.value, before, buffers)
+    if not canonical:
+        # Canonical output puts items in an order of its own.
+        _compare_with_original(found.value, before, buffers)
     if protocol >= 4 or not buffers:
         shorter = outcome(lambda: terms.package.loads(optimize(written), buffers=buffers, **keywords))
         same(found, shorter, "optimize changes the value")

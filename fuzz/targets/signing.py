@@ -18,11 +18,13 @@ from safepickle.errors import LimitError, SafePickleError, SignatureError
 from safepickle.signing.envelope import Header, read_header
 from safepickle.signing.keys import Key, KeyRing
 from safepickle.signing.signer import Signer
-from safepickle.signing.streams import SMALLEST_CHUNK, StreamWriter
+from safepickle.signing.streams import StreamWriter
 
 INPUT = "choices"
 
 NOW = 1_700_000_000.0
+#: Bytes of a chunk: the global that is noted is in the first one.
+CHUNK = 64
 _KEY = Key("fuzz", bytes(range(32)), created=int(NOW))
 #: Verifies and does not sign; was revoked; is in nobody's ring.
 _OLD = Key("old", bytes(range(1, 33)), created=int(NOW), state="retired")
@@ -61,8 +63,8 @@ _OTHERS: tuple[tuple[str, Signer, Any], ...] = (
 
 def _stream(signer: Signer, payload: bytes, context: Any) -> bytes:
     file = io.BytesIO()
-    header = signer.header(2, SMALLEST_CHUNK, None, nonce=True)._replace(nonce=b"n" * 16)
-    with StreamWriter(file, signer, context, chunk_size=SMALLEST_CHUNK, header=Header(*header)) as writer:
+    header = signer.header(2, CHUNK, None, nonce=True)._replace(nonce=b"n" * 16)
+    with StreamWriter(file, signer, context, chunk_size=CHUNK, header=Header(*header)) as writer:
         writer.write(payload)
     return file.getvalue()
 
@@ -167,6 +169,6 @@ def _begins_verified(message: bytes, original: bytes) -> bool:
 #: Where the first chunk of a stream ends, its tag included.
 _FIRST_CHUNK = (
     len(read_header(_stream(_SIGNER, b"", "context")[:200])[0].encode()) + _KEY.algorithm.tag_size
-    + len(_stream(_SIGNER, bytes(3 * SMALLEST_CHUNK), "context")) - len(_stream(_SIGNER, bytes(2 * SMALLEST_CHUNK),
+    + len(_stream(_SIGNER, bytes(3 * CHUNK), "context")) - len(_stream(_SIGNER, bytes(2 * CHUNK),
     "context"))
 )  # fmt: skip

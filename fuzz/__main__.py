@@ -147,7 +147,7 @@ def minimise(options: argparse.Namespace) -> int:
     if options.format == "json":
         print(json.dumps(rows, indent=1))
     else:
-        print(_table(rows, ("kind", "before", "after", "bytes")))
+        print(_table(rows, ("kind", "before", "after", "bytes", "left_out")))
     if corpus.size() > corpus.MOST_BYTES:
         print(f"the corpus has {corpus.size():,} bytes, more than {corpus.MOST_BYTES:,}", file=sys.stderr)
         return FOUND

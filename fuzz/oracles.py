@@ -187,9 +187,16 @@ def _check_attributes(item: Any, kind: type) -> None:
             raise Finding("an attribute that is a hook", f"{kind.__name__} {key!a:.50}")
 
 
-def is_plain_value(value: Any) -> bool:
-    """Return whether a value is text, a number or a tuple of them."""
-    return all(type(item) in (str, bytes, int, float, bool, tuple, type(None)) for item, _ in walk(value))
+def is_plain_id(value: Any, policy: Policy) -> bool:
+    """Return whether a value is text, a number, or a flat tuple of them and of classes that may appear."""
+    scalars = (str, bytes, int, float, bool, type(None))
+    if type(value) is not tuple:
+        return type(value) in scalars
+    return all(
+        type(part) in scalars
+        or (isinstance(part, type) and _may(policy, (part.__module__, part.__qualname__), Right.REFER))
+        for part in value
+    )
 
 
 # -- limits, measured anew -----------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import random
 import sys
+from collections import Counter
 from collections.abc import Hashable, Iterator
 from pathlib import Path
 from typing import Any
@@ -35,15 +36,22 @@ def minimise_corpus(*, extra: Path, progress: bool) -> list[dict[str, Any]]:
         candidates = sorted({*known, *corpus.read(kind, extra)}, key=lambda data: (len(data), data))
         if not targets or not candidates:
             continue
-        kept = list(_chosen(targets, [data for data in candidates if len(data) <= LONGEST], progress=progress))
+        causes: Counter[str] = Counter()
+        short = [data for data in candidates if len(data) <= LONGEST]
+        kept = list(_chosen(targets, short, causes, progress=progress))
         for data in kept:
             corpus.add(kind, data)
         corpus.keep_only(kind, kept)
         rows.append({"kind": kind, "before": len(candidates), "after": len(kept), "bytes": sum(map(len, kept))})
+        rows[-1]["left_out"] = sum(causes.values())
+        for cause, count in causes.most_common():
+            sys.stderr.write(f"left out, a finding: {count} of {cause}\n")
     return rows
 
 
-def _chosen(targets: list[Target], candidates: list[bytes], *, progress: bool) -> Iterator[bytes]:
+def _chosen(
+    targets: list[Target], candidates: list[bytes], causes: Counter[str], *, progress: bool
+) -> Iterator[bytes]:
     seen: set[Hashable] = set()
     for number, data in enumerate(candidates):
         if progress and number % 50 == 0:
@@ -53,6 +61,7 @@ def _chosen(targets: list[Target], candidates: list[bytes], *, progress: bool) -
             kind, found = attempt(target, data)
             if found is not None:
                 # A corpus passes its own replay; what is found goes through `run`.
+                causes[f"{target.name}: {found.cause} {data.hex()[:80]}"] += 1
                 fresh = False
                 break
             for part in _parts(kind):

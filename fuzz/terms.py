@@ -12,6 +12,7 @@ from __future__ import annotations
 import sys
 from contextlib import suppress
 from importlib import import_module
+from pkgutil import iter_modules
 from types import ModuleType
 from typing import Any, NamedTuple
 
@@ -103,6 +104,12 @@ def warm_up() -> None:
         import_module(name)
     with suppress(ImportError):
         import_module("tzdata")
+    for form in FORMS.values():
+        # Some modules of the package are loaded when they are first needed, in the middle of a load.
+        for room in ("decoding", "encoding", "wire", "policy", "signing", "inspection"):
+            place = import_module(f"{form.__name__}.{room}")
+            for found in iter_modules(place.__path__):
+                import_module(f"{place.__name__}.{found.name}")
     sys.modules.pop("fuzz.landmine", None)
 
 

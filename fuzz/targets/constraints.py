@@ -84,8 +84,8 @@ def _allows(spec: Any, value: Any) -> bool:
         return any(_allows(part, value) for part in spec)
     if "enum" in spec:
         return any(type(one) is type(value) and one == value for one in spec["enum"])
-    wanted: Any = {"none": type(None), "int": int, "str": str, "bytes": bytes, "bool": bool, "float": float, "list": list,
-              "tuple": tuple, "dict": dict}[spec["type"]]  # fmt: skip
+    wanted: Any = {"none": type(None), "int": int, "str": str, "bytes": bytes, "bool": bool, "float": float,
+              "list": list, "tuple": tuple, "dict": dict}[spec["type"]]  # fmt: skip
     if type(value) is not wanted:
         return False
     if ("min" in spec and value < spec["min"]) or ("max" in spec and value > spec["max"]):

@@ -6,7 +6,7 @@ import io
 from typing import Any
 
 from fuzz import samples, terms
-from fuzz.oracles import is_plain_value, watched
+from fuzz.oracles import is_plain_id, watched
 from fuzz.outcomes import Finding, features, outcome
 from safepickle.errors import StateError
 
@@ -24,7 +24,7 @@ def check(data: bytes) -> Any:
         asked = 0
 
         def persistent_load(self, pid: Any, /) -> Any:
-            if not is_plain_value(pid):
+            if not is_plain_id(pid, terms.BOTH):
                 raise Finding("a persistent id that is no plain value", type(pid).__name__)
             self.asked += 1
             if self.asked == 2:

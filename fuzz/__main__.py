@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from fuzz import ROOT, corpus
+from fuzz import corpus
 from fuzz.running import WORK, Order, Progress, Result, carry_out_all, has_atheris, write_findings
 from fuzz.targets import NAMES
 
@@ -322,5 +322,4 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.path[:] = [entry for entry in sys.path if entry] or [str(ROOT)]
     sys.exit(main())

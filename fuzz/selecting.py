@@ -61,7 +61,7 @@ def _chosen(
             kind, found = attempt(target, data)
             if found is not None:
                 # A corpus passes its own replay; what is found goes through `run`.
-                causes[f"{target.name}: {found.cause} {data.hex()[:80]}"] += 1
+                causes[f"{target.name}: {found.cause}"] += 1
                 fresh = False
                 break
             for part in _parts(kind):

@@ -87,6 +87,9 @@ def _compare(data: bytes, terms_: Terms, whole: Outcome, title: str, make: Any) 
         return
     if other.error == "LimitError" and whole.error:
         return
+    if whole.error == "PolicyError":
+        # Where in the value a denial would have stood is found by a second look, which a file may not allow.
+        whole, other = whole._replace(message=""), other._replace(message="")
     same(whole, other, f"another result from {title}")
     if not whole.error and _rest(file):
         raise Finding(f"{title} is left at another place than behind the pickle")

@@ -24,13 +24,17 @@ def check(data: bytes) -> Any:
         shown = _quietly(lambda: _dis(data))
         shorter = _quietly(lambda: optimize(data, limits=terms.LIMITS))
         surveys = [(one, _survey(data, one)) for one in terms.TERMS]
-    found = feature(seen), feature(shown), feature(shorter)
+    found = _kind(seen), _kind(shown), _kind(shorter)
     for one, survey in surveys:
         loaded = _loaded(data, one)
         _agree(one, survey, loaded)
         if not loaded.error and one.title == "plain":
             _plain(data, loaded, seen, shown, shorter)
     return found
+
+
+def _kind(found: Outcome) -> Any:
+    return feature(found) if found.error else ("seen",)
 
 
 def _quietly(look: Any) -> Outcome:

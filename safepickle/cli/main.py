@@ -110,7 +110,7 @@ examples:
 
 _LINT = """\
 Warns of rules that hand over more than they say, of constructors without a bound, of duplicate and shadowed rules and,
-with a corpus, of rules that nothing uses. Exit code 6 if there is a warning.
+with a corpus, of rules that nothing uses. Exit code 9 if there is a warning.
 
 examples:
   safepickle policy lint cache.toml
@@ -135,7 +135,7 @@ examples:
 """
 
 _DIFF = """\
-Says what a second policy would change. Exit code 0: nothing; 7: it allows no more; 6: it may allow more.
+Says what a second policy would change. Exit code 0: nothing; 10: it allows no more; 9: it may allow more.
 
 examples:
   safepickle policy diff old.toml new.toml

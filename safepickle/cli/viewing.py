@@ -146,15 +146,21 @@ class _Viewer:
         args = call.args if type(call.args) is tuple else (call.args,)
         children = [("", self.part(item, path, depth + 1)) for item in self._take(args)]
         children += [
-            (name[:80], self.part(item, path, depth + 1)) for name, item in self._take((call.kwargs or {}).items())
+            (name[:80] if type(name) is str else "?", self.part(item, path, depth + 1))
+            for name, item in self._take((call.kwargs or {}).items())
         ]
         for operation in self._take(call.operations):
             if operation.right == "build":
                 children.append(("<state>", self.part(operation.values[0], path, depth + 1)))
-            elif operation.right == "setitem":
-                children.append(("<items>", self.part(dict(_shown_pairs(operation.pairs())), path, depth + 1)))
+                continue
+            # No more is copied than is shown: an object may be shown as often as it is used.
+            most = self._bounds.items + 1
+            if operation.right == "setitem":
+                shown_items: Any = dict(_shown_pairs(operation.values[: 2 * most]))
             else:
-                children.append((f"<{operation.right}>", self.part(list(operation.values), path, depth + 1)))
+                shown_items = list(operation.values[:most])
+            label = "<items>" if operation.right == "setitem" else f"<{operation.right}>"
+            children.append((label, self.part(shown_items, path, depth + 1)))
         return Part("object", f"new {shown}" if call.is_instance else shown, children=tuple(children))
 
     def _cut_text(self, part: str, value: Any, kind: type) -> Part:
@@ -255,9 +261,9 @@ def _range_text(value: Any) -> str:
     return f"{type(value).__name__}(...)"
 
 
-def _shown_pairs(pairs: list[tuple[Any, Any]]) -> Iterable[tuple[Any, Any]]:
+def _shown_pairs(values: tuple[Any, ...]) -> Iterable[tuple[Any, Any]]:
     """Yield the items that a stream sets; a key that no dict takes is shown by its type."""
-    for key, value in pairs:
+    for key, value in zip(values[::2], values[1::2], strict=True):
         yield (key if type(key) in _PLAIN_KEYS else type_name(type(key))), value
 
 

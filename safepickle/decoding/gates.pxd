@@ -39,6 +39,8 @@ cdef class Gate(Refusals):
     cpdef find(self, object module, object name, int protocol)
     @cython.locals(handle=GlobalHandle)
     cpdef lookup(self, str module, str name)
+    @cython.locals(budget=object)
+    cpdef _guard(self, GlobalHandle handle, object rule)
     cpdef GlobalHandle make_handle(self, str module, str name)
     cpdef extension(self, object code, int protocol)
     cpdef resolve(self, GlobalHandle handle)

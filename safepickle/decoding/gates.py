@@ -168,7 +168,9 @@ class Gate(Refusals):
         return handle
 
     def _guard(self, handle: GlobalHandle, rule: Rule) -> None:
-        handle.guard_by(RuleGuards(rule, self.budget.take_hash_work, self.budget.take_memory))
+        # An object like any other here: C methods of its class could not be handed on.
+        budget: Any = self.budget
+        handle.guard_by(RuleGuards(rule, budget.take_hash_work, budget.take_memory))
         if self.guarded is None:
             self.guarded = []
         self.guarded.append(handle)

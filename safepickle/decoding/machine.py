@@ -102,7 +102,10 @@ class Machine(Operations):
         except Exception as error:
             if gate.in_hook or self.in_source or (not self.strict and not self._is_underflow(error)):
                 raise
-            raise self._own_failure(error) from error
+            failure = self._own_failure(error)
+            if gate.denied:
+                raise PolicyError(gate.denials(), policy=gate.policy.name) from failure
+            raise failure from error
         finally:
             self.phase = _DONE
             if self.source is not None:
@@ -113,9 +116,7 @@ class Machine(Operations):
         return isinstance(error, IndexError) and self.underflow and not self.gate.keys.failed
 
     def _own_failure(self, error: BaseException) -> SafePickleError:
-        gate = self.gate
-        if gate.denied:
-            return PolicyError(gate.denials(), policy=gate.policy.name)
+        """Return what to call an exception of the machine's own."""
         failure: SafePickleError
         if isinstance(error, IndexError):
             failure = FormatError("more is taken from the stack than is on it")

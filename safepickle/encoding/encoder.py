@@ -167,6 +167,8 @@ class Encoder(Containers):
                 # What the gate counted counts anew.
                 self.gate = None
                 self.start_over()
+                if self.gate is not None:
+                    self.gate.forget()
                 self.keep = True
                 self._begin_output()
                 return self._attempt(obj)

@@ -75,6 +75,12 @@ class WriteGate:
         #: Classes that were granted to be called, with all that is still to be asked of their arguments, or None.
         self.callees: dict[type, Any] = {}
 
+    def forget(self) -> None:
+        """Forget what was granted: the dump begins again, and what rules count begins at nothing."""
+        self.known.clear()
+        self.guards.clear()
+        self.callees.clear()
+
     # -- asking ------------------------------------------------------------------------------------------------
 
     def require_class(self, kind: type, encoder: Encoder) -> None:

@@ -114,6 +114,8 @@ class RecordingGate(Gate):
         if kwargs is not None:
             if type(kwargs) is not dict:
                 raise FormatError(f"keyword arguments are {quote(kwargs)}, not a dict")
+            # Many calls may share one dict: looking through it is paid for each time.
+            self.budget.take_hash_work(len(kwargs))
             for key in kwargs:
                 if type(key) is not str:
                     raise FormatError(f"a keyword is {quote(key)}, not a str")

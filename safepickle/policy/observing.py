@@ -11,6 +11,7 @@ Rules that hold here:
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from .names import is_dunder, module_problem, name_problem
@@ -142,7 +143,8 @@ class Calls:
             if index == len(self.arguments):
                 self.arguments.append(_Values())
             self.arguments[index].add(value)
-        for name, value in list((call.kwargs or {}).items())[:MOST_ARGUMENTS]:
+        # Many calls may share their arguments: no more of them is looked at than is kept.
+        for name, value in islice((call.kwargs or {}).items(), MOST_ARGUMENTS):
             self.keywords.setdefault(name, _Values()).add(value)
             self.keyword_calls[name] = self.keyword_calls.get(name, 0) + 1
 
@@ -184,13 +186,12 @@ class States:
         tables = state if type(state) is tuple and len(state) == 2 else (state,)
         attributes: dict[Any, Any] = {}
         for table in tables:
-            if type(table) is dict:
+            if type(table) is dict and len(table) <= MOST_ATTRIBUTES:
                 attributes |= table
             elif table is not None:
                 self.same = False
-        if len(attributes) > MOST_ATTRIBUTES or not all(type(name) is str for name in attributes):
+        if not self.same or not all(type(name) is str for name in attributes):
             self.same = False
-        if not self.same:
             return
         names = frozenset(attributes)
         self.same = (self.names is None or names == self.names) and all(map(_can_be_a_key, names))
@@ -205,9 +206,14 @@ class States:
         return {"state": {name: values.wide_spec() for name, values in sorted(self.attributes.items())}}
 
 
-def _can_be_a_key(name: str) -> bool:
-    """Return whether a file can constrain an attribute or keyword of this name."""
-    return not is_dunder(name) and not any(0xD800 <= ord(character) <= 0xDFFF for character in name)
+def _can_be_a_key(name: Any) -> bool:
+    """Return whether a file can constrain an attribute or keyword of this name.
+
+    What is in a dict of keywords may have been put there after the call.
+    """
+    if type(name) is not str or is_dunder(name):
+        return False
+    return not any(0xD800 <= ord(character) <= 0xDFFF for character in name)
 
 
 def _optional(spec: Any) -> Any:

@@ -13,12 +13,16 @@ loads some of its own lazily.
 from __future__ import annotations
 
 import codecs
+import importlib
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from attacks import canary
+
+import safepickle
+from safepickle import _forms
 
 #: Audit events that no load of data causes, by their first words.
 EVENTS = (
@@ -68,6 +72,12 @@ sys.addaudithook(_hook)
 # The first use of a codec imports its module; that is Python's doing, not a stream's.
 for _codec in ("ascii", "latin-1", "utf-8", "raw_unicode_escape", "unicode_escape"):
     codecs.lookup(_codec)
+
+
+# Looking at a refusal imports safepickle's inspection; compiling a source is an act that does not say of what.
+for _package in {safepickle.__name__, _forms.python_form().__name__}:
+    for _module in ("inspection.locating", "inspection.documents", "inspection.needs"):
+        importlib.import_module(f"{_package}.{_module}")
 
 
 @contextmanager

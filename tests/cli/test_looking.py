@@ -158,3 +158,10 @@ def test_packs_as_json(capsys: Any) -> None:
     assert {"datetime"} <= {rule["module"] for rule in document["rules"]}
     code, document = as_json(capsys, "packs", "nothing")
     assert (code, document["error"]["type"]) == (2, "PolicyFileError")
+
+
+def test_keywords_that_are_no_text_are_shown(capsys: Any, tmp_path: Path) -> None:
+    late = name("a", "B") + b")}" + b"\x94\x92" + b"h\x00K\x05Ns" + b"\x86"
+    code, out, _ = run(capsys, "inspect", written(tmp_path, pickled(late)))
+    assert code == 0
+    assert "?=None" in out

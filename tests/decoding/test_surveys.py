@@ -17,7 +17,7 @@ from decoding.programs import near_misses
 from hypothesis import given, settings
 
 import safepickle
-from safepickle.errors import LimitError, PolicyError, SafePickleError, TrailingDataError
+from safepickle.errors import FormatError, LimitError, PolicyError, SafePickleError, TrailingDataError
 from safepickle.limits import Limits
 
 CASES = [pytest.param(attack.data, id=f"{attack.id}-{attack.title}"[:60]) for attack in ATTACKS + MORE_ATTACKS]
@@ -107,6 +107,12 @@ def test_what_is_wrong_is_said(sp: ModuleType) -> None:
     assert isinstance(survey(b"N.x").error, TrailingDataError)
     assert isinstance(survey(b"").error, EOFError)
     assert isinstance(survey(b"](NN", limits=Limits(max_bytes=2)).error, LimitError)
+    for data in (b"](cos\nsystem\ne0R.rest", b"cos\nsystem\n0R."):
+        # More is taken from the stack than is on it: said so, and not that bytes follow.
+        found = survey(data)
+        assert [d.name for d in found.denials] == ["system"]
+        assert isinstance(found.error, FormatError)
+        assert found.error.opcode == "REDUCE"
     found = survey(b"cos\nsystem\n(")
     assert [d.name for d in found.denials] == ["system"]
     assert found.error is not None

@@ -53,6 +53,9 @@ def agree(sp: ModuleType, data: bytes) -> None:
     value, refused = result(sp.loads, data)
     if isinstance(refused, PolicyError):
         refused = refused.__cause__  # type: ignore[assignment]
+        if refused is None and isinstance(wrong, TrailingDataError):
+            # What loads would say of the bytes behind a pickle, had it not refused the pickle itself.
+            return
     elif refused is None:
         assert tree.is_plain
         assert sp.dumps(tree.value, canonical=True) == sp.dumps(value, canonical=True)
@@ -325,6 +328,9 @@ def test_the_tree_is_paid_for(sp: ModuleType) -> None:
         sp.inspect(data, limits=Limits(max_objects=5000))
     with pytest.raises(LimitError, match="max_calls"):
         sp.inspect(data, limits=Limits(max_calls=5000))
+    shared = b"\x80\x04}(" + b"".join(text(f"k{i}") + b"N" for i in range(1000)) + b"u\x940" + name("a", "B")
+    with pytest.raises(LimitError, match="max_hash_work"):
+        sp.inspect(shared + b"\x94" + b"h\x01)h\x00\x92" * 200 + b".", limits=Limits(max_hash_work=100_000))
     built = b"\x80\x04" + name("a", "B") + b")R" + b"}b" * 10_000 + b"."
     with pytest.raises(LimitError, match="max_memory"):
         sp.inspect(built, limits=Limits(max_memory="2 MB"))

@@ -275,7 +275,9 @@ def test_guards_mean_what_they_say(first: Any, second: Any, value: Any) -> None:
 
 
 FIELDS = st.dictionaries(st.sampled_from("xyz"), VALUES | st.builds(Text, st.just("str")), max_size=3)
-SMALL = st.dictionaries(st.sampled_from(["x", "y", "z", 1]), st.sampled_from([None, True, 0, 1, -3, 1.0, "a", float("nan")]))
+SMALL = st.dictionaries(
+    st.sampled_from(["x", "y", "z", 1]), st.sampled_from([None, True, 0, 1, -3, 1.0, "a", float("nan")])
+)
 
 
 @given(FIELDS.map(Attributes), SMALL | st.just(5))

@@ -229,6 +229,12 @@ def test_what_cannot_be_bounded_is_withheld() -> None:
     assert "have to be bounded" in lesson.text
 
 
+def test_keywords_that_are_changed_after_the_call() -> None:
+    late = name("a", "B") + b")}" + b"\x94\x92" + b"h\x00K\x05Ns" + b"\x86"
+    lesson = learned(*[pickled(b"](" + late * 3 + b"e") for _ in range(6)])
+    assert lesson.policy.rules["a", "B"].rights.labels() == ("new",)
+
+
 _WORDS = ["a", "B", "__x__", "x y", "os", "system", "numpy", "zeros", "\ud800", "builtins", "list", "deque"]
 
 

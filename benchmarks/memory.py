@@ -48,7 +48,7 @@ class Peak:
         return self.peaks[name] / self.peaks[reference]
 
 
-def _mark() -> int:
+def high_water_mark() -> int:
     """Return the high-water mark in bytes."""
     with contextlib.suppress(OSError):
         for line in _STATUS.read_text().splitlines():
@@ -60,7 +60,8 @@ def _mark() -> int:
     return peak if sys.platform == "darwin" else peak * 1024
 
 
-def _reset_mark() -> None:
+def reset_mark() -> None:
+    """Set the high-water mark back to what is resident now, where the system can."""
     with contextlib.suppress(OSError):  # not Linux, or not allowed: the mark then covers the input too
         _CLEAR.write_text("5")
 
@@ -72,10 +73,10 @@ def measure_call(task: Task, name: str, file: Path) -> int:
     assert function is not None
     argument = file.read_bytes() if task.direction == LOADS else task.shape.build(task.scale)
     gc.collect()
-    _reset_mark()
-    before = _mark()
+    reset_mark()
+    before = high_water_mark()
     kept = function(argument)
-    after = _mark()
+    after = high_water_mark()
     del kept
     return max(after - before, _PAGE)
 

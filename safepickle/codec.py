@@ -241,12 +241,20 @@ class Codec:
 
     # -- files ---------------------------------------------------------------------------------------------------
 
-    def dump_file(self, obj: Any, path: Any, *, context: Context = None, not_before: float | None = None) -> None:
+    def dump_file(
+        self,
+        obj: Any,
+        path: Any,
+        protocol: int | None = None,
+        *,
+        context: Context = None,
+        not_before: float | None = None,
+    ) -> None:
         """Write a file whole or not at all: a temporary file beside it, synced, then renamed over it."""
         from .signing.files import whole_file
 
         with whole_file(path) as file:
-            self.dump(obj, file, context=context, not_before=not_before)
+            self.dump(obj, file, protocol, context=context, not_before=not_before)
 
     def load_file(self, path: Any, *, context: Context = None, max_age: float | None = None) -> Any:
         """Load a file. It is opened once: what is decoded are the bytes that were verified."""

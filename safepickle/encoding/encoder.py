@@ -165,6 +165,8 @@ class Encoder(Containers):
                 return self._attempt(obj)
             except StartOver:
                 self.start_over()
+                if self.gate is not None:
+                    self.gate.forget()
                 self.keep = True
                 self._begin_output()
                 return self._attempt(obj)

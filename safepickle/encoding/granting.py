@@ -75,6 +75,12 @@ class WriteGate:
         #: Classes that were granted to be called, with all that is still to be asked of their arguments, or None.
         self.callees: dict[type, Any] = {}
 
+    def forget(self) -> None:
+        """Forget what was granted: the dump begins again, and what rules count begins at nothing."""
+        self.known.clear()
+        self.guards.clear()
+        self.callees.clear()
+
     # -- asking ------------------------------------------------------------------------------------------------
 
     def require_class(self, kind: type, encoder: Encoder) -> None:
@@ -174,7 +180,7 @@ class WriteGate:
         """
         if type(args) is not tuple:
             raise EncodingError(f"arguments are a {quote(type(args).__name__)}, not a tuple")
-        if func is _RECONSTRUCTOR and encoder.protocol < 2:
+        if func is _RECONSTRUCTOR:
             return self._reconstructor(encoder, args), args[0], args[2:]
         if func is _NEWOBJ or func is _NEWOBJ_EX:
             return self._new(encoder, obj, func, args)

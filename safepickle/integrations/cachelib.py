@@ -13,6 +13,7 @@ Rules that hold here:
   that is unsigned is accepted: cachelib itself takes other bytes for a value of an older version.
 * FileSystemCache writes its count of files when it is made, before an instance can be given a serializer; that entry is
   refused and written anew. With :func:`signed` it is signed from the beginning.
+* Flask-Caching's memcached backends that spread large values call pickle themselves; they are not covered.
 * Neither library hands over the key, so an entry can be moved to another key: put what matters into the value, or use
   a codec of its own for each kind of entry. FileSystemCache keeps the expiry outside of the signature; the codec's
   ``max_age`` is inside.

@@ -69,10 +69,10 @@ class Bound:
         self.on_refused = on_refused
 
     def context(self, key: Any) -> tuple[str | bytes, ...]:
-        """Return the context of an entry: the host, and the key where there is one."""
+        """Return the context of an entry: the host, and the key where there is one; keys of two types are two keys."""
         if key is None:
             return (self.host,)
-        return (self.host, key if isinstance(key, (str, bytes)) else repr(key))
+        return (self.host, key) if isinstance(key, (str, bytes)) else (self.host, type(key).__name__, repr(key))
 
     def dumps(self, value: Any, key: Any = None, protocol: int | None = None) -> bytes:
         """Return a signed entry."""

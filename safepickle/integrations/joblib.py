@@ -16,10 +16,11 @@ Rules that hold here:
 from __future__ import annotations
 
 import os.path
+import warnings
 from typing import TYPE_CHECKING, Any
 
 from joblib import register_store_backend
-from joblib._store_backends import FileSystemStoreBackend
+from joblib._store_backends import CacheWarning, FileSystemStoreBackend
 
 from ..errors import SafePickleError
 from .common import Bound, Refused
@@ -60,16 +61,19 @@ class SignedStoreBackend(FileSystemStoreBackend):
             raise
 
     def dump_item(self, call_id: Any, item: Any, verbose: int = 1) -> None:  # noqa: ARG002
-        """Write a result whole, signed; joblib's backend would only warn where that fails, and so does this."""
+        """Write a result whole, signed. Where that fails, joblib's own backend only warns, and so does this."""
         path = self._path(call_id)
 
         def write(value: Any, target: Any) -> None:
             with self._open_item(target, "wb") as file:
                 self.bound.codec.dump(value, file, context=self._context(call_id))
 
-        if not self._item_exists(os.path.dirname(path)):  # noqa: PTH120
-            self.create_location(os.path.dirname(path))  # noqa: PTH120
-        self._concurrency_safe_write(item, path, write)
+        try:
+            if not self._item_exists(os.path.dirname(path)):  # noqa: PTH120
+                self.create_location(os.path.dirname(path))  # noqa: PTH120
+            self._concurrency_safe_write(item, path, write)
+        except (SafePickleError, OSError) as error:
+            warnings.warn(f"a result is not kept: {error}", CacheWarning, stacklevel=2)
 
     def _path(self, call_id: Any) -> str:
         return os.path.join(self.location, *call_id, "output.pkl")  # noqa: PTH118

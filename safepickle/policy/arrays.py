@@ -20,7 +20,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
-__all__ = ["ARRAY_CALLS", "ARRAY_STATES", "ArrayCall", "ArrayState", "is_shared_dtype"]
+__all__ = ["ARRAY_CALLS", "ARRAY_STATES", "ArrayCall", "ArrayState", "is_placeholder", "is_settled"]
 
 Pair = tuple[str, str]
 Args = tuple[Any, ...]
@@ -129,6 +129,8 @@ def _content(shape: Any, dtype: Any, fortran: Any, raw: Any) -> str | None:
         return "its shape is no tuple of lengths"
     if not _is_dtype(dtype):
         return "its type is no dtype"
+    if _may_grow(dtype):
+        return "its type has no size"
     if not _is_flag(fortran):
         return "its order is neither true nor false"
     if dtype.hasobject:
@@ -171,8 +173,8 @@ def _frombuffer(args: Args) -> str | None:
     if len(args) not in (4, 5) or type(args[0]) not in (bytes, bytearray, memoryview, pickle.PickleBuffer):
         return "wants data, a dtype, a shape and an order"
     buffer, dtype, shape, order = args[:4]
-    if not _is_dtype(dtype) or dtype.hasobject:
-        return "wants a dtype without objects"
+    if not _is_dtype(dtype) or dtype.hasobject or _may_grow(dtype):
+        return "wants a dtype with a size and without objects"
     if type(order) is not str or order not in _ORDERS:
         return "wants an order of C, F or K"
     count = _count(shape)
@@ -190,8 +192,8 @@ def _frombuffer(args: Args) -> str | None:
 def _scalar(args: Args) -> str | None:
     if len(args) not in (1, 2) or not _is_dtype(args[0]):
         return "wants a dtype and data"
-    if args[0].hasobject:
-        return "wants a dtype without objects"
+    if args[0].hasobject or _may_grow(args[0]):
+        return "wants a dtype with a size and without objects"
     if _raw_size(args[1] if len(args) == 2 else b"") != args[0].itemsize:
         return f"wants {args[0].itemsize} bytes of data"
     return None
@@ -211,10 +213,26 @@ def _dtype(args: Args) -> str | None:
     return None if numpy is not None and args[0] is numpy.record else "wants a type code such as f8, or numpy.record"
 
 
-def is_shared_dtype(value: Any) -> bool:
-    """Say whether a dtype is the one that numpy hands out to everybody."""
+def is_settled(value: Any) -> bool:
+    """Say whether an object is one that no state may be given to any more.
+
+    A dtype that numpy hands out to everybody, and an array that has its data: what was checked of it would not hold
+    any longer for those who looked at it.
+    """
     numpy = _numpy()
-    return _is_dtype(value) and value is numpy.dtype(value.char)
+    if _is_dtype(value):
+        return value is numpy.dtype(value.char)
+    return numpy is not None and issubclass(type(value), numpy.ndarray) and not is_placeholder(value)
+
+
+def is_placeholder(array: Any) -> bool:
+    """Say whether an array looks like one that waits for its state."""
+    return bool(array.size == 0 and array.dtype.char == "b")
+
+
+def _may_grow(dtype: Any) -> bool:
+    """Say whether a dtype may get a size by its state, as that of a record does: nothing may be made of it before."""
+    return bool(dtype.char == "V" and dtype.itemsize == 0)
 
 
 def _dtype_state(dtype: Any, state: Any) -> str | None:
@@ -238,6 +256,8 @@ def _dtype_state(dtype: Any, state: Any) -> str | None:
         return "wants a size, a multiple of 4 for text"
     if char != "V" and (subarray is not None or names is not None or fields is not None):
         return "only a void type has fields or a base"
+    if char in "SUV" and size != dtype.itemsize and not _may_grow(dtype):
+        return "its size is another one than its code says"
     known = _known_flags(char, subarray, names, fields, size)
     if type(known) is str:
         return known
@@ -256,6 +276,8 @@ def _known_flags(char: str, subarray: Any, names: Any, fields: Any, size: int) -
         count = _count(shape)
         if count is None or count * subarray[0].itemsize != size or fields is not None:
             return "its size is not that of its base"
+        if subarray[0].hasobject or _may_grow(subarray[0]):
+            return "objects inside of a structure, or a type without a size"
         base = int(subarray[0].flags) & 0xFF
         return base, base & _FROM_FIELDS
     if names is None or fields is None:
@@ -276,7 +298,6 @@ def _flags_of_fields(names: Any, fields: Any, size: int) -> tuple[int, ...] | st
     }
     if not set(names) <= fields.keys() <= {*names, *titles} or len(set(names)) != len(names):
         return "its fields are not those of its names"
-    objects = []
     for name in names:
         field = fields[name]
         if (
@@ -288,27 +309,19 @@ def _flags_of_fields(names: Any, fields: Any, size: int) -> tuple[int, ...] | st
             return "a field is a dtype and an offset"
         if field[1] + field[0].itemsize > size:
             return "a field lies outside"
+        if _may_grow(field[0]):
+            return "a field has no size"
+        if field[0].hasobject:
+            # Arrays of this type may be there by now: their bytes would be taken for pointers.
+            return "objects inside of a structure"
         flags |= int(field[0].flags) & _FROM_FIELDS
-        objects += [(field[1], field[0].itemsize, bool(field[0].hasobject))]
     for title in titles:
         # The same field under another name.
         if title in fields and not any(
             fields[name] is fields[title] or fields[name] == fields[title] for name in names
         ):
             return "a title is of no field"
-    if any(held for *_, held in objects) and _overlap(objects):
-        return "objects lie under other fields"
     return flags, flags | _NEEDS_PYTHON
-
-
-def _overlap(parts: list[tuple[int, int, bool]]) -> bool:
-    """Say whether fields share bytes: numbers that are written there would be taken for objects."""
-    end = 0
-    for offset, size, _ in sorted(parts):
-        if offset < end:
-            return True
-        end = offset + size
-    return False
 
 
 def _metadata(char: str, metadata: Any) -> str | None:

@@ -26,7 +26,8 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from .arrays import ARRAY_CALLS, ARRAY_STATES, is_shared_dtype
+from .arrays import ARRAY_CALLS, ARRAY_STATES, is_settled
+from .libraries import LIBRARY_CALLS, LIBRARY_STATES
 from .quick import QUICK
 
 __all__ = ["CONTRACTS", "ENUM", "HARMLESS_FACTORIES", "STATES", "Contract", "StateContract"]
@@ -78,8 +79,8 @@ class StateContract(NamedTuple):
     #: Returns how many bytes setting the state takes, beside what is in the stream.
     weigh: Callable[[Any], int] | None = None
 
-    #: Says whether an object is shared by the whole process, so that no load may change it.
-    is_shared: Callable[[Any], bool] | None = None
+    #: Says whether no state may be given to an object any more.
+    is_settled: Callable[[Any], bool] | None = None
 
     def refusal(self, obj: Any, state: Any) -> str | None:
         """Return why an object is refused this state, or None."""
@@ -87,8 +88,8 @@ class StateContract(NamedTuple):
 
     def refusal_to_set(self, obj: Any, state: Any) -> str | None:
         """The same where the state is about to be set."""
-        if self.is_shared is not None and self.is_shared(obj):
-            return "it is shared by the whole process"
+        if self.is_settled is not None and self.is_settled(obj):
+            return "it has its state already, or is shared by the whole process"
         return self.refusal(obj, state)
 
 
@@ -578,7 +579,7 @@ CONTRACTS: Mapping[Pair, Contract] = MappingProxyType(
         ),
         **{
             pair: Contract(_positional(check), reason, source)
-            for pair, (check, reason, source) in ARRAY_CALLS.items()
+            for pair, (check, reason, source) in {**ARRAY_CALLS, **LIBRARY_CALLS}.items()
         },
     }
 )
@@ -654,8 +655,12 @@ STATES: Mapping[Pair, StateContract] = MappingProxyType(
             ),
         ),
         **{
-            pair: StateContract(_nothing_known, reason, source, check, weigh, is_shared_dtype)
+            pair: StateContract(_nothing_known, reason, source, check, weigh, is_settled)
             for pair, (check, weigh, reason, source) in ARRAY_STATES.items()
+        },
+        **{
+            pair: StateContract(_nothing_known, reason, source, check, None, settled)
+            for pair, (check, settled, reason, source) in LIBRARY_STATES.items()
         },
     }
 )

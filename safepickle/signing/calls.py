@@ -18,7 +18,7 @@ from ..wire.source import as_bytes
 from .envelope import MAGIC
 from .keys import KeyRing
 from .signer import DEFAULT_PURPOSE, Signer, freeze
-from .streams import StreamReader, StreamWriter, open_signed, read_exactly, verify_file
+from .streams import InMemory, StreamReader, StreamWriter, open_signed, read_exactly, verify_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -33,7 +33,7 @@ __all__ = ["Calls", "bound_classes"]
 class Calls:
     """The signed side of a codec. The parameters are those of :class:`safepickle.Codec`."""
 
-    __slots__ = ("max_age", "signer")
+    __slots__ = ("_verifier", "max_age", "signer")
 
     def __init__(
         self,
@@ -58,15 +58,16 @@ class Calls:
         if is_policy and policy.limits is not None:
             limits = policy.within(limits)
         self.max_age: Final = max_age
-        self.signer: Final = Signer(
-            keys,
-            purpose=DEFAULT_PURPOSE if purpose is None else purpose,
-            clock=clock,
-            policy=policy.fingerprint if bind_policy else None,
-            replay_guard=replay_guard,
-            unsigned=unsigned,
-            max_bytes=limits.bound("max_bytes"),
-        )
+        terms: dict[str, Any] = {
+            "purpose": DEFAULT_PURPOSE if purpose is None else purpose,
+            "clock": clock,
+            "policy": policy.fingerprint if bind_policy else None,
+            "unsigned": unsigned,
+            "max_bytes": limits.bound("max_bytes"),
+        }
+        self.signer: Final = Signer(keys, replay_guard=replay_guard, **terms)
+        # Who only verifies a message does not use it up.
+        self._verifier: Final = self.signer if replay_guard is None else Signer(keys, **terms)
 
     def terms(self) -> tuple[Any, ...]:
         """Return what two codecs must have in common to be equal."""
@@ -93,7 +94,7 @@ class Calls:
         self, data: bytes, context: Context, max_age: float | None, buffers: Iterable[Any] | None
     ) -> bytes:
         """Return the pickle in a stream that is in memory: what ``dump`` wrote and somebody read as bytes."""
-        with StreamReader(io.BytesIO(data), self.signer, context, max_age=max_age) as reader:
+        with StreamReader(InMemory(data), self.signer, context, max_age=max_age) as reader:
             payload = reader.read()
             if buffers is not None:
                 for _ in reader.buffers(buffers):
@@ -147,11 +148,11 @@ class Calls:
         if max_age is None:
             max_age = self.max_age
         if hasattr(data, "read"):
-            return verify_file(data, self.signer, context, max_age=max_age)
+            return verify_file(data, self._verifier, context, max_age=max_age)
         content = as_bytes(data)
         if content[5:6] == b"\x02" and content[:4] == MAGIC:
-            return verify_file(io.BytesIO(content), self.signer, context, max_age=max_age)
-        return self.signer.verify(content, context, max_age=max_age, buffers=buffers)
+            return verify_file(InMemory(content), self._verifier, context, max_age=max_age)
+        return self._verifier.verify(content, context, max_age=max_age, buffers=buffers)
 
 
 class _Unsigned(io.RawIOBase):
@@ -168,7 +169,7 @@ class _Unsigned(io.RawIOBase):
         if size is None or size < 0:
             size = 1 << 62
         taken, self._head = self._head[:size], self._head[size:]
-        return taken if len(taken) == size else taken + bytes(self._file.read(size - len(taken)))
+        return taken if len(taken) == size else taken + bytes(self._file.read(size - len(taken)) or b"")
 
     def readline(self, size: int | None = -1, /) -> bytes:
         if not self._head:

@@ -34,6 +34,21 @@ def is_replaceable(path: Any) -> bool:
     return before is None or stat.S_ISREG(before.st_mode)
 
 
+def _name_new(temporary: str, target: str) -> None:
+    """Give a file a name that must not be taken."""
+    try:
+        os.link(temporary, target)  # fails where it is; a rename would not
+    except FileExistsError:
+        raise
+    except OSError:
+        # Not every file system has links. Between this question and the rename somebody may take the name.
+        if os.path.lexists(target):
+            raise FileExistsError(f"there is {target!a} already") from None
+        os.replace(temporary, target)  # noqa: PTH105
+        return
+    os.unlink(temporary)  # noqa: PTH108
+
+
 @contextlib.contextmanager
 def whole_file(path: Any, *, mode: int | None = None, replace: bool = True) -> Iterator[BinaryIO]:
     """Open a file for writing that takes its name when the block ends well, and is gone when it does not.
@@ -63,8 +78,7 @@ def whole_file(path: Any, *, mode: int | None = None, replace: bool = True) -> I
         if replace:
             os.replace(temporary, target)  # noqa: PTH105
         else:
-            os.link(temporary, target)  # fails where the name is taken; a rename would not
-            os.unlink(temporary)  # noqa: PTH108
+            _name_new(temporary, target)
     except BaseException:
         with contextlib.suppress(OSError):
             os.unlink(temporary)  # noqa: PTH108

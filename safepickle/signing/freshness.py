@@ -49,7 +49,7 @@ def check_age(created: int, not_before: int | None, max_age: float | None, clock
         raise NotYetValidError("it is not to be used yet", wait=not_before / 1e6 - now)
     if max_age is not None:
         age = now - created / 1e6
-        if age > max_age:
+        if not age <= max_age:  # whatever is no number is refused too
             raise ExpiredError(age, max_age)
         if age < -LEEWAY:
             # Otherwise a signer whose clock is ahead makes messages that do not expire when they should.

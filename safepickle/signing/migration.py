@@ -11,13 +11,13 @@ Rules that hold here:
 from __future__ import annotations
 
 import threading
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 from ..errors import UnsignedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
     from .freshness import Clock
 
@@ -32,7 +32,7 @@ class AcceptUnsigned:
     """
 
     def __init__(self, *, until: datetime | float, on_accept: Callable[[int], object] | None = None) -> None:
-        if isinstance(until, datetime):
+        if not isinstance(until, (int, float)):
             if until.tzinfo is None:
                 raise ValueError("until is an aware datetime: say which time zone, such as timezone.utc")
             until = until.timestamp()
@@ -57,7 +57,7 @@ class AcceptUnsigned:
 
         :raises UnsignedError: after the end.
         """
-        over = clock() >= self._until
+        over = not clock() < self._until
         with self._lock:
             if over:
                 self._refused += 1

@@ -211,20 +211,20 @@ class Signer:
             raise garbled(f"its payload has {end - length} bytes, and {size} were signed")
         if size > self.max_bytes:
             raise LimitError("max_bytes", self.max_bytes, size)
+        payload = data[length:end]
         tag = start()
-        if size < 4096:
-            # One short copy is quicker than a view and two calls.
-            tag.update((NO_CONTEXT if context is None else encode_context(context)) + data[:end])
-        else:
-            tag.update(NO_CONTEXT if context is None else encode_context(context))
-            tag.update(memoryview(data)[:end])
+        # Both at once where they are short: one more copy takes less than one more call.
+        front = (NO_CONTEXT if context is None else encode_context(context)) + data[: end if size < 4096 else length]
+        tag.update(front)
+        if size >= 4096:
+            tag.update(payload)
         if more or buffers is not None:
             self._cover(tag, data, buffers)
         if not compare_digest(tag.digest(), data[end:]):
             raise BadSignatureError(_FAILED)
         if more or max_age is not None or self.replay_guard is not None or self.policy is not None:
             self.check(read_header(data[:MOST_HEADER])[0], max_age)
-        return data[length:end]
+        return payload
 
     def verify(
         self, blob: Any, context: Context = None, *, max_age: float | None = None, buffers: Iterable[Any] | None = None

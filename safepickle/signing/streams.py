@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from .algorithms import Mac
     from .signer import Signer
 
-__all__ = ["DEFAULT_CHUNK", "StreamReader", "StreamWriter", "open_signed", "read_exactly", "verify_file"]
+__all__ = ["DEFAULT_CHUNK", "InMemory", "StreamReader", "StreamWriter", "open_signed", "read_exactly", "verify_file"]
 
 #: Bytes of a chunk: large enough that a tag costs little, small enough to stay in a processor's cache.
 DEFAULT_CHUNK: Final = 1 << 18
@@ -59,8 +59,6 @@ _OF_BUFFER: Final = b"\x02"
 _CHUNK: Final = struct.Struct(">BI")
 _NUMBERED: Final = struct.Struct(">QBI")
 _PIECE: Final = 1 << 20
-#: A stream of so many chunks is worth a second thread.
-_FEW_CHUNKS: Final = 8
 
 
 def read_exactly(file: Any, count: int) -> bytes:
@@ -115,6 +113,18 @@ class _Tags:
             length = len(content)
         digest: bytes = tag.digest()
         return LONG.pack(length) + digest
+
+
+class InMemory:
+    """A file over bytes in memory, which gives out views of them instead of copies."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = memoryview(data)
+
+    def read(self, size: int) -> memoryview:
+        """Return the next bytes, fewer only at the end."""
+        taken, self._data = self._data[:size], self._data[size:]
+        return taken
 
 
 class StreamWriter:
@@ -266,21 +276,28 @@ class StreamReader(io.BufferedIOBase):
 
     # -- chunks --------------------------------------------------------------------------------------------------
 
-    def _fill(self, view: memoryview) -> None:
-        """Read into all of it."""
+    def _take(self, count: int) -> memoryview:
+        """Return so many bytes that nobody else can change: of our own buffer, or as the file gave them."""
+        if count > len(self._buffer):  # the tag of a buffer, where chunks are shorter
+            self._buffer = memoryview(bytearray(count))
+        whole = view = self._buffer[:count]
         while len(view):
             if self._readinto is not None:
-                count = self._readinto(view)
+                got = self._readinto(view) or 0
             else:
-                piece = self._file.read(len(view))
-                count = len(piece)
-                view[:count] = piece
-            if not count:
+                piece = self._file.read(len(view)) or b""
+                got = len(piece)
+                if got == count and type(piece.obj if type(piece) is memoryview else piece) is bytes:
+                    return memoryview(piece)
+                if got <= len(view):
+                    view[:got] = piece
+            if not 0 < got <= len(view):
                 raise _failed()
-            view = view[count:]
+            view = view[got:]
+        return whole
 
-    def _read_chunk(self, buffer: memoryview) -> tuple[int, memoryview, memoryview]:
-        """Read a chunk and return its type, content and tag, **not verified**; only the lengths are possible ones."""
+    def _read_chunk(self) -> tuple[int, memoryview]:
+        """Read a chunk, verify it, and return its type and content, which is there until the next one is read."""
         head = read_exactly(self._file, _CHUNK.size)
         if len(head) < _CHUNK.size:
             raise _failed()
@@ -293,15 +310,12 @@ class StreamReader(io.BufferedIOBase):
             fits = kind == BUFFER and length == LONG.size + self._tag_size
         if not fits:
             raise _failed()
-        if length + self._tag_size > len(buffer):  # the tag of a buffer, where chunks are shorter
-            buffer = memoryview(bytearray(length + self._tag_size))
-        whole = buffer[: length + self._tag_size]
-        self._fill(whole)
-        return kind, whole[:length], whole[length:]
-
-    def _verify(self, number: int, kind: int, content: memoryview, tag: memoryview) -> None:
-        if not compare_digest(self._tags.chunk(number, kind, content), tag):
+        whole = self._take(length + self._tag_size)
+        content = whole[:length]
+        if not compare_digest(self._tags.chunk(self._number, kind, content), whole[length:]):
             raise _failed()
+        self._number += 1
+        return kind, content
 
     def _end(self, length: int) -> None:
         """Look at what is around the last chunk, which has been verified."""
@@ -314,9 +328,7 @@ class StreamReader(io.BufferedIOBase):
     def _next(self) -> memoryview | None:
         """Verify the next chunk of data and return it, to be copied before the next one; None at the end."""
         while not self._ended:
-            kind, content, tag = self._read_chunk(self._buffer)
-            self._verify(self._number, kind, content, tag)
-            self._number += 1
+            kind, content = self._read_chunk()
             if kind == BUFFER:
                 self._covered.append(bytes(content))
                 continue
@@ -339,30 +351,12 @@ class StreamReader(io.BufferedIOBase):
 
     def skip(self) -> None:
         """Verify all the rest; what it covers is passed over too."""
-        for _ in range(_FEW_CHUNKS):
-            if self._next() is None:
-                break
-        else:
-            self._skip_many()
+        # A second thread that computes tags while this one reads was tried: it gains nothing, because the two share
+        # the memory bus, and loses much on a busy machine.
+        while self._next() is not None:
+            pass
         self._chunk = b""
         self._at = 0
-
-    def _skip_many(self) -> None:
-        """The same for a long stream: a chunk is read while another thread computes the tag of the one before."""
-        from concurrent.futures import Future, ThreadPoolExecutor
-
-        buffers = [self._buffer, *(memoryview(bytearray(len(self._buffer))) for _ in range(2))]
-        pending: Future[None] | None = None
-        with ThreadPoolExecutor(1) as pool:
-            while not self._ended:
-                kind, content, tag = self._read_chunk(buffers[self._number % 3])
-                before, pending = pending, pool.submit(self._verify, self._number, kind, content, tag)
-                self._number += 1
-                if before is not None:
-                    before.result()
-                if kind == LAST:
-                    pending.result()
-                    self._end(len(content))
 
     def finish(self) -> None:
         """Verify the end, and that everything has been read.

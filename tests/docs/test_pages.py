@@ -28,7 +28,10 @@ def test_the_page_of_limits_is_made_from_the_table() -> None:
     assert all(f"`{row.name}`" in made for row in LIMITS)
 
 
-@pytest.mark.parametrize("page", ["README.md", "SECURITY.md", "docs/threat-model.md"])
+PAGES = ["README.md", "SECURITY.md", "docs/envelope.md", "docs/integrations.md", "docs/threat-model.md"]
+
+
+@pytest.mark.parametrize("page", PAGES)
 def test_links_lead_to_files(page: str) -> None:
     path = ROOT / page
     links = re.findall(r"\]\(([^)#:]+)\)", path.read_text(encoding="utf-8"))
@@ -38,3 +41,12 @@ def test_links_lead_to_files(page: str) -> None:
 def test_the_differentials_page_lists_every_id() -> None:
     text = (ROOT / "docs" / "differentials.md").read_text(encoding="utf-8")
     assert re.findall(r"^\| (X\d\d) ", text, re.MULTILINE) == [f"X{number:02}" for number in range(1, 30)]
+
+
+def test_every_integration_is_on_its_page() -> None:
+    """A module that the page does not name is one that nobody finds."""
+    text = (ROOT / "docs" / "integrations.md").read_text(encoding="utf-8")
+    names = {path.stem for path in (ROOT / "safepickle" / "integrations").glob("*.py")}
+    words = set(re.findall(r"[a-z]+", text.lower()))
+    for name in names - {"__init__", "common", "ints"}:
+        assert set(name.split("_")) <= words, name

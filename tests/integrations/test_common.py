@@ -41,6 +41,7 @@ def test_hosts_and_keys_are_told_apart(codec: Codec, seen: Any) -> None:
     one, other = (Bound(codec, host, seen) for host in ("one", "other"))
     data = one.dumps(1, "key")
     assert one.loads(data, "key") == 1
+    assert len({one.context(key) for key in (None, "", "1", 1, 1.0, True, ("1",), "None")}) == 8
     for bound, key in ((one, "yek"), (one, None), (other, "key")):
         with pytest.raises(BadSignatureError):
             bound.loads(data, key)

@@ -131,7 +131,7 @@ def test_a_raw_int_can_be_forged(cache: Any) -> None:
 
 def test_file_names_do_not_lead_out_of_the_cache(cache: Any, seen: Any, codec: Codec, tmp_path: Path) -> None:
     outside = tmp_path / "outside"
-    outside.write_bytes(codec.dumps("secret", context=("diskcache", repr(("key", "raw 'key'")))))
+    outside.write_bytes(codec.dumps("secret", context=("diskcache", "tuple", repr(("key", "raw 'key'")))))
     cache["key"] = LARGE
     for name in ("../outside", str(outside)):
         rows(cache, "UPDATE Cache SET filename = ?", name)

@@ -12,7 +12,7 @@ import pytest
 from integrations.conftest import HOSTILE, host, tampered
 
 from safepickle.codec import Codec
-from safepickle.errors import BadSignatureError, PolicyError, SignatureError, UnsignedError
+from safepickle.errors import BadSignatureError, SignatureError, UnsignedError
 
 CALLS: list[Any] = []
 
@@ -82,8 +82,8 @@ class TestJoblib:
 
     @pytest.mark.filterwarnings("ignore:.*:UserWarning")
     def test_what_the_policy_refuses_is_not_stored(self, memory: Any) -> None:
-        with pytest.raises(PolicyError):
-            memory.cache(gives_a_function)()
+        with pytest.warns(Warning, match="a result is not kept: policy"):
+            assert memory.cache(gives_a_function)() is len
         assert self.results(memory) == []
 
     def test_no_mapped_files(self, memory: Any, tmp_path: Path) -> None:

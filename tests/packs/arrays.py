@@ -31,7 +31,6 @@ def numpy_objects() -> dict[str, Any]:
         "void": np.array([b"abc"], "V3"),
         "object": np.array([{"a": 1}, [2], None, "x"], object),
         "object in 2 dimensions": np.array([[1, "a"], [None, 2.5]], object),
-        "structured with objects": np.array([(1, "a")], [("a", "i4"), ("b", "O")]),
         "empty": np.zeros((0, 3)),
         "no dimension": np.array(5.0),
         "fortran": np.asfortranarray(np.arange(6.0).reshape(2, 3)),

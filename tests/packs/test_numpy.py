@@ -155,6 +155,9 @@ HOSTILE: dict[str, Any] = {
     "names without fields": _dtype("V8", 3, "|", None, ("a",), None, 8, 1, 16),
     "names of no text": _dtype("V8", 3, "|", None, (1,), {1: (F8, 0)}, 8, 1, 16),
     "fields of a number": _dtype("f8", 3, "<", None, ("a",), {"a": (F8, 0)}, -1, -1, 16),
+    "objects in a structure": np.array([(1, "a")], [("a", "i4"), ("b", "O")]),
+    "objects as the base": _dtype("V8", 3, "|", (O8, (1,)), None, None, 8, 1, 63),
+    "another size than the code's": _dtype("V8", 3, "|", None, None, None, 16, 1, 0),
     "objects under numbers": _dtype("V8", 3, "|", None, ("a", "b"), {"a": (F8, 0), "b": (O8, 0)}, 8, 1, 27),
     "objects under objects, shifted": _dtype("V12", 3, "|", None, ("a", "b"), {"a": (O8, 0), "b": (O8, 4)}, 12, 1, 27),
     "fields of objects without flags": _dtype("V8", 3, "|", None, ("a",), {"a": (O8, 0)}, 8, 1, 16),
@@ -168,6 +171,10 @@ HOSTILE: dict[str, Any] = {
     "negative unit": _dtype("M8", 4, "<", None, None, None, -1, -1, 0, ({}, (b"s", -1, 1, 1))),
     "times without a unit": _dtype("M8", 3, "<", None, None, None, -1, -1, 0),
     "metadata": _dtype("f8", 4, "<", None, None, None, -1, -1, 0, [1]),
+    "array of no size": _reconstructed((1, (10**6,), np.dtype("V0"), False, b"")),
+    "buffer of no size": Made(FROM, (b"", np.dtype("V0"), (10**6,), "C")),
+    "scalar of no size": Made(SCALAR, (np.dtype("V0"), b"")),
+    "field of no size": _dtype("V8", 3, "|", None, ("a",), {"a": (np.dtype("V0"), 8)}, 8, 1, 16),
     # Random generators.
     "position outside of the key": _mt(pos=10**6),
     "negative position": _mt(pos=-1),
@@ -214,10 +221,22 @@ def test_hostile_arguments_are_refused(sp: ModuleType, name: str, protocol: int)
     assert caught.value.denials[0].module.split(".")[0] in ("numpy", "_codecs")
 
 
+def test_an_array_gets_its_data_once(sp: ModuleType) -> None:
+    """What was checked of it would not hold any longer for those who looked at it."""
+    data = pickle.dumps(np.arange(3.0), 2)
+    assert sp.loads(data, policy=NUMPY).tolist() == [0, 1, 2]
+    twice = b"cnumpy._core.multiarray\n_reconstruct\n(cnumpy\nndarray\nK\0\x85C\x01btR"
+    twice += b"(K\x01K\x01\x85cnumpy\ndtype\n(X\x02\0\0\0i1\x89\x88tR\x89C\x01atb"
+    assert sp.loads(b"\x80\x03" + twice + b".", policy=NUMPY).tolist() == [97]
+    twice += b"(K\x01K\x02\x85cnumpy\ndtype\n(X\x02\0\0\0i1\x89\x88tR\x89C\x02abtb."
+    with pytest.raises(PolicyError, match="already"):
+        sp.loads(b"\x80\x03" + twice, policy=NUMPY)
+
+
 @pytest.mark.parametrize("cut", range(0, 120, 3))
 def test_no_change_of_a_byte_gets_more_than_a_refusal(sp: ModuleType, cut: int) -> None:
-    """An array of a structure with objects, one byte changed: it loads, or it is refused in our own words."""
-    data = bytearray(pickle.dumps(OBJECTS["structured with objects"], 2))
+    """An array of a structure, one byte changed: it loads, or it is refused in our own words."""
+    data = bytearray(pickle.dumps(OBJECTS["structured"], 2))
     if cut >= len(data):
         pytest.skip("shorter than that")
     for change in (1, 0x40, 0x80):

@@ -25,7 +25,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from safepickle.policy.arrays import ARRAY_CALLS, ARRAY_STATES
 from safepickle.policy.contracts import CONTRACTS, ENUM, HARMLESS_FACTORIES, STATES
+from safepickle.policy.libraries import LIBRARY_CALLS, LIBRARY_STATES
 from safepickle.policy.quick import QUICK
 
 
@@ -234,7 +236,7 @@ def test_plain_arguments_pass(pair: tuple[str, str], args: tuple[Any, ...]) -> N
 
 
 def test_every_contract_refuses_something_here() -> None:
-    assert {tuple(key.split(":")) for key in REFUSED} == set(CONTRACTS)
+    assert {tuple(key.split(":")) for key in REFUSED} == set(CONTRACTS) - LIBRARIES
 
 
 @pytest.mark.parametrize("pair", sorted(CONTRACTS), ids=":".join)
@@ -276,7 +278,11 @@ def test_no_contract_touches_what_it_is_given(pair: tuple[str, str]) -> None:
         CONTRACTS[pair].check(((1,) * 9, nested), {})
 
 
-@pytest.mark.parametrize("pair", sorted(CONTRACTS), ids=":".join)
+#: Those are held to what real libraries do in `tests/packs`.
+LIBRARIES = ARRAY_CALLS.keys() | LIBRARY_CALLS.keys()
+
+
+@pytest.mark.parametrize("pair", sorted(set(CONTRACTS) - LIBRARIES), ids=":".join)
 def test_every_contract_is_about_something_that_exists(pair: tuple[str, str]) -> None:
     module, name = pair
     if pair in {("calendar", "Month"), ("calendar", "Day")} and sys.version_info < (3, 12):
@@ -428,7 +434,7 @@ def test_hostile_state_is_refused(pair: tuple[str, str], state: Any) -> None:
 
 
 def test_every_state_contract_refuses_something_here() -> None:
-    assert set(STATES_REFUSED) == set(STATES)
+    assert set(STATES_REFUSED) == set(STATES) - ARRAY_STATES.keys() - LIBRARY_STATES.keys()
     assert all(contract.reason and contract.source for contract in STATES.values())
 
 

@@ -334,6 +334,7 @@ def test_a_filter_imports_only_its_own_module(sp: ModuleType, tmp_path: Path, mo
     assert "filtered_canary" not in sys.modules, "a survey imports nothing"
     with pytest.raises(ReconstructionError):
         sp.loads(pickled(new(name("filtered_canary", "Missing"))), policy=rules)
+    sys.modules.pop("filtered_canary", None)
 
 
 def test_a_filter_holds_for_what_find_class_returns(sp: ModuleType) -> None:

@@ -50,7 +50,7 @@ def test_plain_is_the_default_policy() -> None:
 
 
 def test_packs_are_the_files_that_are_shipped() -> None:
-    assert packs.pack_names()[:1] == ("plain",)
+    assert "plain" in packs.pack_names()
     assert "stdlib" in packs.pack_names()
     for name in packs.pack_names():
         assert packs.load_pack(name).name == name
@@ -65,7 +65,7 @@ def test_a_pack_is_read_once() -> None:
     ["nope", "", "Stdlib", "../plain", "plain.toml", "/etc/passwd", "a/b", "plain\n", ".", None, 3, []],
 )
 def test_names_that_are_no_pack(name: Any) -> None:
-    with pytest.raises(PolicyFileError, match="there are plain, stdlib"):
+    with pytest.raises(PolicyFileError, match=r"there are .*plain"):
         packs.load_pack(name)
 
 

@@ -78,7 +78,7 @@ def test_there_and_back(codec: Any, tmp_path: Path) -> None:
         assert [unpickler.load() for _ in range(3)] == [VALUE] * 3
         with pytest.raises(EOFError):
             unpickler.load()
-    codec.dump_file(VALUE, tmp_path / "file", context="c")
+    codec.dump_file(VALUE, tmp_path / "file", 2, context="c")
     assert codec.load_file(tmp_path / "file", context="c") == VALUE
     assert codec.loads((tmp_path / "file").read_bytes(), context="c") == VALUE
     assert codec.loads(bytearray(codec.dumps(VALUE))) == VALUE
@@ -235,6 +235,14 @@ def test_max_age(sp: ModuleType) -> None:
         with pytest.raises(ExpiredError):
             road()
         assert road(max_age=100) == VALUE
+
+
+def test_what_is_no_number_lets_nothing_through(sp: ModuleType) -> None:
+    nan = float("nan")
+    blob = sp.Codec(keys=RING).dumps(VALUE)
+    for codec, max_age in ((sp.Codec(keys=RING), nan), (sp.Codec(keys=RING, clock=lambda: nan), 10)):
+        with pytest.raises(ExpiredError):
+            codec.loads(blob, max_age=max_age)
 
 
 def test_age_is_asked_of_verified_data_only(sp: ModuleType) -> None:
@@ -439,6 +447,8 @@ def test_a_replay_guard_sees_each_message_once(sp: ModuleType) -> None:
     blobs = [codec.dumps(VALUE) for _ in range(3)]
     assert len(set(blobs)) == 3
     for blob in blobs:
+        for _ in range(2):  # to verify is not to use
+            assert codec.verify(blob).nonce == codec.verify(io.BytesIO(blob)).nonce
         assert codec.loads(blob) == VALUE
     for blob in blobs:
         with pytest.raises(ReplayedError, match="used before"):

@@ -214,6 +214,21 @@ def test_a_new_ring_never_replaces_a_file(path: Path) -> None:
         keyfiles.write_ring(link, KeyRing.generate(), new=True)
 
 
+def test_a_new_ring_where_there_are_no_links(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_links(*_: object) -> None:
+        raise PermissionError("this file system has none")
+
+    monkeypatch.setattr(os, "link", no_links)
+    keyfiles.write_ring(path, KeyRing.generate("mine"), new=True)
+    assert "mine" in KeyRing.from_file(path)
+    with pytest.raises(FileExistsError):
+        keyfiles.write_whole(path, b"x", replace=False)
+    monkeypatch.undo()
+    with pytest.raises(FileExistsError):
+        keyfiles.write_whole(path, b"x", replace=False)
+    assert [found.name for found in path.parent.iterdir()] == [path.name]
+
+
 def test_a_file_that_others_may_open_is_refused(path: Path) -> None:
     keyfiles.write_ring(path, KeyRing.generate())
     for mode, readers in (

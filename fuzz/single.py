@@ -1,0 +1,35 @@
+"""One target as a fuzzer of its own, as OSS-Fuzz wants it: libFuzzer's arguments, a crash on a finding.
+
+Rules that hold here:
+
+* Here a finding does raise: the service keeps the input, minimises it and files it.
+* The package is instrumented before it is first imported.
+"""
+
+from __future__ import annotations
+
+import sys
+
+
+def main(name: str, arguments: list[str]) -> None:
+    """Run a target under libFuzzer; does not return."""
+    import atheris
+
+    if "safepickle" in sys.modules:
+        raise RuntimeError("the package was imported before it could be instrumented")
+    with atheris.instrument_imports(include=["safepickle"], enable_loader_override=False):
+        from fuzz.targets import load_target
+
+        target = load_target(name)
+    from fuzz.choices import Choices
+    from fuzz.mutating import mutate
+
+    def one(data: bytes) -> None:
+        target.check(data)
+
+    def mutator(data: bytes, most: int, seed: int) -> bytes:
+        return bytes(atheris.Mutate(data, most)) if seed % 8 == 0 else mutate(data, Choices(seed), (), most)
+
+    extra = {"custom_mutator": mutator} if target.input == "stream" else {}
+    atheris.Setup(arguments, one, enable_python_coverage=True, **extra)
+    atheris.Fuzz()

@@ -1,0 +1,70 @@
+"""What `dumps` writes of an object loads to an equal one here and in pickle, at every protocol, also optimized.
+
+The input is a series of choices that builds the object: plain data, sharing, cycles, values of the standard library and
+instances of the canaries' classes.
+"""
+
+from __future__ import annotations
+
+import io
+import pickle
+from typing import Any
+
+from fuzz import terms
+from fuzz.choices import ByteChoices
+from fuzz.objects import Builder
+from fuzz.outcomes import Finding, describe, failure, feature, outcome, same
+from safepickle.errors import SafePickleError
+from safepickle.inspection import optimize
+
+INPUT = "choices"
+
+
+def check(data: bytes) -> Any:
+    """Build an object, write and read it."""
+    draw = ByteChoices(data)
+    protocol = draw.below(6)
+    buffers: list[Any] | None = [] if protocol == 5 and draw.below(2) else None
+    canonical = draw.chance(8) and protocol >= 4 and buffers is None
+    value = Builder(draw).value()
+    before = describe(value)
+    options: dict[str, Any] = {} if buffers is None else {"buffer_callback": buffers.append}
+    try:
+        written = terms.package.dumps(
+            value, protocol, policy=terms.BOTH, limits=terms.LIMITS, canonical=canonical, **options
+        )
+    except SafePickleError as error:
+        return feature(failure(error))
+    if describe(value) != before:
+        raise Finding("dumps changed the object")
+    expected = outcome(lambda: pickle.loads(written, buffers=buffers))
+    keywords = {"policy": terms.BOTH, "limits": terms.LIMITS}
+    found = outcome(lambda: terms.package.loads(written, buffers=buffers, **keywords))
+    same(found, expected, f"what dumps writes loads to another value than in pickle (protocol {protocol})")
+    if not canonical:
+        # Canonical output puts items in an order of its own.
+        _compare_with_original(found.value, before, buffers)
+    if protocol >= 4 or not buffers:
+        shorter = outcome(lambda: terms.package.loads(optimize(written), buffers=buffers, **keywords))
+        same(found, shorter, "optimize changes the value")
+    file = io.BytesIO()
+    if buffers is None and not canonical:
+        terms.package.dump(value, file, protocol, policy=terms.BOTH, limits=terms.LIMITS)
+        if file.getvalue() != written:
+            raise Finding("dump writes other bytes than dumps", f"{len(file.getvalue())} / {len(written)}")
+    return feature(found)
+
+
+def _compare_with_original(found: Any, before: Any, buffers: Any) -> None:
+    # A buffer comes back as what it was a view of; iteration order and identity of leaves are not pickle's to keep.
+    if buffers or any(type(part) is tuple and part[0] in ("memoryview", "PickleBuffer") for part in before):
+        return
+    if len(found) != len(before) or [_kind(part) for part in found] != [_kind(part) for part in before]:
+        index = next((n for n, (a, b) in enumerate(zip(found, before, strict=False)) if _kind(a) != _kind(b)), -1)
+        raise Finding(
+            "a round trip changes the object", f"part {index}: {found[index]!a:.100} / {before[index]!a:.100}"
+        )
+
+
+def _kind(part: Any) -> Any:
+    return part if type(part) is str else part[0]

@@ -1,0 +1,451 @@
+"""Contracts for the libraries that are built on numpy: pandas, pyarrow, scipy.sparse and scikit-learn.
+
+Their compiled parts take it that indices which they made themselves lie inside. In a pickle they need not: a category,
+a child of a node or a column may be any number, and is read from there.
+
+Rules that hold here:
+
+* Nothing is imported here: what comes to a check has been made by the library, so that it is loaded.
+* An index is compared with what it points into, for all items, before anybody uses it. An array that still waits for
+  its data is refused, and one that has it gets no other (see ``arrays``): so what was checked stays.
+* Attributes are read only from classes of the libraries themselves, found by identity.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+from .arrays import ArrayCall, is_placeholder
+
+__all__ = ["LIBRARY_CALLS", "LIBRARY_STATES", "LibraryState"]
+
+Pair = tuple[str, str]
+Args = tuple[Any, ...]
+#: The check of object and state, whether no state may be given any more, what it stops, and where that is from.
+LibraryState = tuple[Callable[[Any, Any], str | None], Callable[[Any], bool] | None, str, str]
+
+_SPARSE_ATTRIBUTES = frozenset(
+    "_shape maxprint indptr indices data coords row col offsets rows dtype _dict has_canonical_format "
+    "_has_canonical_format _has_sorted_indices has_sorted_indices".split()
+)
+
+
+def _class(module: str, name: str) -> Any:
+    return getattr(sys.modules.get(module), name, None)
+
+
+def _is_one(value: Any, module: str, name: str) -> bool:
+    """Say whether a value is an instance of a library's class, or of one derived from it."""
+    wanted = _class(module, name)
+    return wanted is not None and issubclass(type(value), wanted)
+
+
+def _array(value: Any, kinds: str = "iuf") -> Any:
+    """Return a plain array that has its data, or None."""
+    numpy = sys.modules.get("numpy")
+    if numpy is None or type(value) is not numpy.ndarray or value.dtype.kind not in kinds or is_placeholder(value):
+        return None
+    return value
+
+
+def _within(array: Any, low: int, high: int) -> bool:
+    """Say whether all items of an array of ints lie from *low* up to, not including, *high*."""
+    return bool(array.size == 0 or (array.min() >= low and array.max() < high))
+
+
+def _has_state(value: Any) -> bool:
+    """Say whether an instance has attributes by now."""
+    return bool(object.__getattribute__(value, "__dict__"))
+
+
+# ---- pyarrow -----------------------------------------------------------------------------------------------
+
+
+def _restore_array(args: Args) -> str | None:
+    if len(args) != 1 or type(args[0]) is not tuple or len(args[0]) != 7:
+        return "wants type, length, nulls, offset, buffers, children and a dictionary"
+    kind, length, nulls, offset, buffers, children, dictionary = args[0]
+    if not _is_one(kind, "pyarrow", "DataType") or type(buffers) is not list or children or dictionary is not None:
+        return "wants a plain type and its buffers, without children or a dictionary"
+    numbers = (length, nulls, offset)
+    if any(type(number) is not int or not -1 <= number < 2**62 for number in numbers) or length < 0 or offset < 0:
+        return "its length and offset are no lengths"
+    if not all(buffer is None or _is_one(buffer, "pyarrow", "Buffer") for buffer in buffers):
+        return "its buffers are none"
+    try:
+        # Arrow's own full validation: sizes of the buffers, order of the offsets, text that is UTF-8, count of nulls.
+        _class("pyarrow", "Array").from_buffers(kind, length, buffers, nulls, offset).validate(full=True)
+    except Exception as error:  # noqa: BLE001 (whatever Arrow says of data from a stream, it is refused)
+        return f"Arrow finds it invalid ({type(error).__name__})"
+    return None
+
+
+def _py_buffer(args: Args) -> str | None:
+    import pickle
+
+    plain = len(args) == 1 and type(args[0]) in (bytes, bytearray, memoryview, pickle.PickleBuffer)
+    return None if plain else "wants bytes"
+
+
+def _alias(args: Args) -> str | None:
+    plain = len(args) == 1 and type(args[0]) is str and len(args[0]) <= 40 and args[0].replace("_", "").isalnum()
+    return None if plain else "wants the name of a type"
+
+
+# ---- pandas ------------------------------------------------------------------------------------------------
+
+
+def _backed(args: Args) -> str | None:
+    backed = _class("pandas._libs.arrays", "NDArrayBacked")
+    if len(args) != 3 or type(args[1]) is not int or args[2] is not None or backed is None:
+        return "wants a class, a check sum and None"
+    return None if issubclass(type(args[0]), type) and issubclass(args[0], backed) else "wants a class of arrays"
+
+
+def _backed_state(obj: Any, state: Any) -> str | None:
+    if type(state) is not tuple or len(state) not in (2, 3):
+        return "wants a dtype and an array"
+    more = state[2] if len(state) == 3 else {}
+    if type(more) is not dict or not more.keys() <= {"_cache", "_freq", "_readonly"}:
+        return "wants no other attributes than its cache, frequency and whether it may be written"
+    first, second = state[:2]
+    numpy = sys.modules.get("numpy")
+    array, dtype = (first, second) if numpy is not None and type(first) is numpy.ndarray else (second, first)
+    if numpy is None or type(array) is not numpy.ndarray or is_placeholder(array):
+        return "wants an array that has its data"
+    if _is_one(obj, "pandas", "Categorical"):
+        return (
+            _codes(array, getattr(dtype, "categories", None))
+            if _is_one(dtype, "pandas", "CategoricalDtype")
+            else ("wants a dtype of categories")
+        )
+    return None
+
+
+def _codes(codes: Any, levels: Any) -> str | None:
+    """Say what is wrong with numbers that point into an index; -1 points to nothing."""
+    if not _is_one(levels, "pandas", "Index"):
+        return "its categories are no index"
+    array = _array(codes, "i")
+    if array is None or array.ndim > 2 or not _within(array, -1, len(levels)):
+        return "a code points to no category"
+    return None
+
+
+_INDEX_KEYS = frozenset(
+    "data name dtype copy levels codes labels names sortorder start stop step freq tz closed left right ordinal "
+    "categories ordered".split()
+)
+
+
+def _new_index(args: Args) -> str | None:
+    index = _class("pandas", "Index")
+    if len(args) != 2 or type(args[1]) is not dict or not issubclass(type(args[0]), type) or index is None:
+        return "wants a class of indexes and a dict"
+    cls, fields = args
+    if not issubclass(cls, index) or not all(type(key) is str for key in fields) or not fields.keys() <= _INDEX_KEYS:
+        return "wants a class of indexes and what it is made from"
+    if issubclass(cls, _class("pandas", "MultiIndex")):
+        return _levels(fields.get("levels"), fields.get("codes", fields.get("labels")))
+    return None
+
+
+def _levels(levels: Any, codes: Any) -> str | None:
+    """Pandas takes it that a MultiIndex in a pickle was valid and does not look."""
+    if type(levels) not in (list, tuple) or type(codes) not in (list, tuple) or len(levels) != len(codes):
+        return "wants as many codes as levels"
+    arrays = [_array(code, "i") for code in codes]
+    if not arrays or any(
+        array is None or array.shape != (len(arrays[0]),) for array in arrays if arrays[0] is not None
+    ):
+        return "its codes are not arrays of one length"
+    for array, level in zip(codes, levels, strict=True):
+        wrong = _codes(array, level)
+        if wrong is not None:
+            return wrong
+    return None
+
+
+def _frame_state(obj: Any, state: Any) -> str | None:
+    known = {"_mgr", "_data", "_typ", "_metadata", "attrs", "_flags", "_name", "name"}
+    if type(state) is not dict or not all(type(key) is str for key in state) or not state.keys() <= known:
+        return f"wants only {', '.join(sorted(known))}"
+    manager = state.get("_mgr", state.get("_data"))
+    return None if _is_one(manager, "pandas.core.internals.managers", "BaseBlockManager") else "wants its blocks"
+
+
+# ---- scipy.sparse ------------------------------------------------------------------------------------------
+
+
+def _sparse_state(obj: Any, state: Any) -> str | None:
+    if type(state) is not dict or not all(type(key) is str for key in state) or not state.keys() <= _SPARSE_ATTRIBUTES:
+        return "wants only the parts of a sparse matrix"
+    shape = state.get("_shape")
+    if type(shape) is not tuple or not 1 <= len(shape) <= 2:
+        return "wants its shape"
+    if not all(type(length) is int and 0 <= length < 2**62 for length in shape):
+        return "its shape is no tuple of lengths"
+    kind = type(obj).__name__[:3]
+    checks: Mapping[str, Callable[[Any, Any], str | None]] = {
+        "csr": _compressed, "csc": lambda s, n: _compressed(s, n[::-1]), "bsr": _blocks, "coo": _coordinates,
+        "dia": _diagonals, "lil": _lists, "dok": _keys,
+    }  # fmt: skip
+    check = checks.get(kind)
+    return "no sparse matrix that is known" if check is None else check(state, shape)
+
+
+def _compressed(state: Any, shape: tuple[int, ...]) -> str | None:
+    """Rows by where they begin in arrays of columns and values; *shape* with what is compressed first."""
+    starts, indices = _array(state.get("indptr"), "i"), _index_array(state.get("indices"))
+    data = _values(state.get("data"))
+    if starts is None or indices is None or data is None or starts.ndim != 1 or data.ndim != 1 or indices.ndim != 1:
+        return "wants arrays of starts, indices and data"
+    rows, columns = (1, shape[0]) if len(shape) == 1 else shape
+    return _pointers(starts, indices, len(data), rows, columns)
+
+
+def _pointers(starts: Any, indices: Any, count: int, rows: int, columns: int) -> str | None:
+    if len(starts) != rows + 1 or starts[0] != 0 or bool((starts[1:] < starts[:-1]).any()):
+        return "its starts are not in order"
+    if int(starts[-1]) > min(len(indices), count):
+        return "its starts lie beyond its data"
+    return None if _within(indices, 0, columns) else "an index lies outside"
+
+
+def _index_array(value: Any) -> Any:
+    numpy = sys.modules.get("numpy")
+    return value if numpy is not None and type(value) is numpy.ndarray and value.dtype.kind == "i" else None
+
+
+def _values(value: Any) -> Any:
+    numpy = sys.modules.get("numpy")
+    return value if numpy is not None and type(value) is numpy.ndarray and value.dtype.kind in "biufc" else None
+
+
+def _blocks(state: Any, shape: tuple[int, ...]) -> str | None:
+    starts, indices = _array(state.get("indptr"), "i"), _index_array(state.get("indices"))
+    data = _values(state.get("data"))
+    if starts is None or indices is None or data is None or data.ndim != 3 or len(shape) != 2 or starts.ndim != 1:
+        return "wants arrays of starts, indices and blocks"
+    height, width = data.shape[1:]
+    if not height or not width or shape[0] % height or shape[1] % width:
+        return "its shape is not one of whole blocks"
+    return _pointers(starts, indices, len(data), shape[0] // height, shape[1] // width)
+
+
+def _coordinates(state: Any, shape: tuple[int, ...]) -> str | None:
+    places = state.get("coords", (state.get("row"), state.get("col")))
+    data = _values(state.get("data"))
+    if data is None or data.ndim != 1 or type(places) is not tuple or len(places) != len(shape):
+        return "wants data and coordinates"
+    for place, length in zip(places, shape, strict=True):
+        array = _index_array(place)
+        if array is None or array.shape != data.shape or not _within(array, 0, length):
+            return "a coordinate lies outside"
+        if data.size and is_placeholder(array):
+            return "a coordinate is not there"
+    return None
+
+
+def _diagonals(state: Any, shape: tuple[int, ...]) -> str | None:
+    offsets, data = _array(state.get("offsets"), "i"), _values(state.get("data"))
+    if offsets is None or data is None or data.ndim != 2 or offsets.shape != (data.shape[0],) or len(shape) != 2:
+        return "wants one row of data for each diagonal"
+    return None if _within(offsets, -shape[0], shape[1] + 1) else "a diagonal lies outside"
+
+
+def _lists(state: Any, shape: tuple[int, ...]) -> str | None:
+    numpy = sys.modules.get("numpy")
+    rows, data = state.get("rows"), state.get("data")
+    if (
+        numpy is None
+        or len(shape) != 2
+        or any(type(a) is not numpy.ndarray or a.shape != shape[:1] for a in (rows, data))
+    ):
+        return "wants a list of columns and one of values for each row"
+    for columns, values in zip(rows, data, strict=True):
+        if type(columns) is not list or type(values) is not list or len(columns) != len(values):
+            return "wants as many columns as values"
+        if not all(_is_int(column) and 0 <= column < shape[1] for column in columns):
+            return "a column lies outside"
+    return None
+
+
+def _keys(state: Any, shape: tuple[int, ...]) -> str | None:
+    entries = state.get("_dict")
+    return None if type(entries) is dict else "wants a dict of entries"
+
+
+def _is_int(value: Any) -> bool:
+    numpy = sys.modules.get("numpy")
+    return type(value) is int or (numpy is not None and issubclass(type(value), numpy.integer))
+
+
+# ---- scikit-learn ------------------------------------------------------------------------------------------
+
+
+def _tree(args: Args) -> str | None:
+    if len(args) != 3 or any(type(args[i]) is not int or not 1 <= args[i] < 2**31 for i in (0, 2)):
+        return "wants how many features, classes and outputs there are"
+    classes = _array(args[1], "i")
+    if classes is None or classes.shape != (args[2],) or not _within(classes, 1, 2**31):
+        return "wants how many classes each output has"
+    return None
+
+
+def _tree_state(obj: Any, state: Any) -> str | None:
+    if type(state) is not dict or state.keys() != {"max_depth", "node_count", "nodes", "values"}:
+        return "wants depth, count, nodes and values"
+    count, depth = state["node_count"], state["max_depth"]
+    nodes, values = _array(state["nodes"], "V"), _array(state["values"], "f")
+    if type(count) is not int or type(depth) is not int or nodes is None or values is None:
+        return "wants arrays of nodes and values"
+    names = nodes.dtype.names or ()
+    if nodes.shape != (count,) or not count or values.ndim != 3 or len(values) != count:
+        return "wants as many nodes and values as it counts"
+    if values.shape[1] != obj.n_outputs or values.shape[2] != obj.max_n_classes:
+        return "its values are not those of its outputs"
+    if not {"left_child", "right_child", "feature"} <= set(names):
+        return "its nodes have other fields"
+    left, right, feature = nodes["left_child"], nodes["right_child"], nodes["feature"]
+    own = sys.modules["numpy"].arange(count)
+    leaf = left == -1
+    if bool((leaf != (right == -1)).any()):
+        return "a node has one child"
+    # Children come behind their parent: whoever goes down arrives.
+    for child in (left, right):
+        if not _within(child, -1, count) or bool(((child <= own) & ~leaf).any()):
+            return "a child lies outside, or before its parent"
+    return None if _within(feature[~leaf], 0, obj.n_features) else "a node asks for a feature that is not there"
+
+
+def _tree_estimator(obj: Any, state: Any) -> str | None:
+    """A tree is asked with what its estimator was told about features, without another look."""
+    wrong = _attributes(state)
+    if wrong is not None:
+        return wrong
+    tree = state.get("tree_")
+    if tree is None:
+        return None
+    if not _is_one(tree, "sklearn.tree._tree", "Tree") or not tree.node_count:
+        return "its tree is none"
+    return None if state.get("n_features_in_") == tree.n_features else "its tree has other features"
+
+
+def _forest(obj: Any, state: Any) -> str | None:
+    wrong = _attributes(state)
+    if wrong is not None:
+        return wrong
+    members = state.get("estimators_", ())
+    numpy = sys.modules.get("numpy")
+    if numpy is not None and type(members) is numpy.ndarray:
+        members = list(members.flat)
+    if type(members) not in (list, tuple):
+        return "its estimators are no list"
+    if members and type(obj).__module__ == "sklearn.ensemble._bagging":
+        return None
+    for member in members:
+        if not _is_one(member, "sklearn.tree._classes", "BaseDecisionTree"):
+            continue
+        fields = vars(member)
+        if "tree_" not in fields or fields.get("n_features_in_") != state.get("n_features_in_"):
+            return "a tree in it has other features, or no nodes"
+    return None
+
+
+def _support(obj: Any, state: Any) -> str | None:
+    """Libsvm reads as many rows as it is told that there are."""
+    wrong = _attributes(state)
+    if wrong is not None or "support_vectors_" not in state:
+        return wrong
+    if state.get("_sparse") is not False:
+        return "wants a model of dense data"
+    support, vectors = _index_array(state.get("support_")), _values(state["support_vectors_"])
+    each, weights = _array(state.get("_n_support"), "i"), _values(state.get("_dual_coef_"))
+    shown = _values(state.get("dual_coef_"))
+    if support is None or vectors is None or each is None or weights is None or vectors.ndim != 2 or weights.ndim != 2:
+        return "wants its vectors and their weights"
+    count = len(vectors)
+    is_classifier = "classes_" in state
+    total = int(each.sum()) if is_classifier else int(each[0])
+    if not _within(each, 0, count + 1) or total != count or support.shape != (count,) or weights.shape[1] != count:
+        return "its vectors are not as many as it counts"
+    if is_classifier and (len(each) != len(state["classes_"]) or weights.shape[0] != max(len(each) - 1, 1)):
+        return "its classes are not as many as it counts"
+    pairs = len(each) * (len(each) - 1) // 2 if is_classifier else 1
+    for name in ("_probA", "_probB"):
+        array = _values(state.get(name))
+        if array is None or len(array) not in (0, pairs):
+            return "its probabilities are not those of its classes"
+    intercepts = _values(state.get("_intercept_"))
+    if intercepts is None or len(intercepts) != pairs or shown is None:
+        return "its intercepts are not those of its classes"
+    return None if vectors.shape[1] == state.get("n_features_in_") else "its vectors have other features"
+
+
+def _attributes(state: Any) -> str | None:
+    """Say what is wrong with attributes that a ``__setstate__`` puts into an instance as they are."""
+    if type(state) is not dict or len(state) > 1000:
+        return "wants attributes"
+    for key in state:
+        if type(key) is not str or len(key) > 200 or key.startswith("__") or not key.isidentifier():
+            return "an attribute without a plain name"
+    return None
+
+
+# ---- the tables --------------------------------------------------------------------------------------------
+
+_OUTSIDE = "an index that points outside, which compiled code follows"
+_HOOKS = "attributes that are hooks, set by a __setstate__ that takes all"
+_HERE = "found here"
+
+#: What the callables of the libraries may be given.
+LIBRARY_CALLS: Mapping[Pair, ArrayCall] = MappingProxyType(
+    {
+        ("pyarrow.lib", "_restore_array"): (_restore_array, "lengths and offsets that lie outside of the data", _HERE),
+        ("pyarrow.lib", "py_buffer"): (_py_buffer, "memory of any object", "R65"),
+        ("pyarrow.lib", "type_for_alias"): (_alias, "a type that is no name", "R26"),
+        ("pandas._libs.arrays", "__pyx_unpickle_NDArrayBacked"): (_backed, "state without a check", "R26"),
+        ("pandas.core.indexes.base", "_new_Index"): (_new_index, _OUTSIDE, _HERE),
+        ("sklearn.tree._tree", "Tree"): (_tree, _OUTSIDE, _HERE),
+    }
+)
+
+_FORESTS = {
+    "sklearn.ensemble._forest": "RandomForestClassifier RandomForestRegressor ExtraTreesClassifier ExtraTreesRegressor "
+    "RandomTreesEmbedding",
+    "sklearn.ensemble._gb": "GradientBoostingClassifier GradientBoostingRegressor",
+    "sklearn.ensemble._iforest": "IsolationForest",
+    "sklearn.ensemble._bagging": "BaggingClassifier BaggingRegressor",
+    "sklearn.ensemble._weight_boosting": "AdaBoostClassifier AdaBoostRegressor",
+}
+_TREES = "DecisionTreeClassifier DecisionTreeRegressor ExtraTreeClassifier ExtraTreeRegressor"
+_SPARSE = tuple(
+    (f"scipy.sparse._{kind}", f"{kind}_{form}")
+    for kind in ("csr", "csc", "bsr", "coo", "dia", "lil", "dok")
+    for form in ("matrix", "array")
+)
+
+#: What state the instances of the libraries may be given.
+LIBRARY_STATES: Mapping[Pair, LibraryState] = MappingProxyType(
+    {
+        ("pandas._libs.arrays", "__pyx_unpickle_NDArrayBacked"): (_backed_state, None, _OUTSIDE, _HERE),
+        ("pandas", "DataFrame"): (_frame_state, None, _HOOKS, "R46"),
+        ("pandas", "Series"): (_frame_state, None, _HOOKS, "R46"),
+        **dict.fromkeys(_SPARSE, (_sparse_state, None, _OUTSIDE, _HERE)),
+        ("sklearn.tree._tree", "Tree"): (_tree_state, None, _OUTSIDE, _HERE),
+        **{("sklearn.tree._classes", name): (_tree_estimator, _has_state, _OUTSIDE, _HERE) for name in _TREES.split()},
+        **{
+            (module, name): (_forest, _has_state, _OUTSIDE, _HERE)
+            for module, names in _FORESTS.items()
+            for name in names.split()
+        },
+        **{
+            ("sklearn.svm._classes", name): (_support, _has_state, _OUTSIDE, _HERE)
+            for name in ("SVC", "SVR", "NuSVC", "NuSVR", "OneClassSVM")
+        },
+    }
+)

@@ -1,0 +1,262 @@
+# ruff: noqa: E501 (tables of cases, one beside the other)
+"""The packs for pandas, scipy.sparse and scikit-learn: real objects go both ways, and no index leads outside."""
+
+from __future__ import annotations
+
+import copyreg
+import pickle
+import sys
+import warnings
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+np = pytest.importorskip("numpy")
+pd = pytest.importorskip("pandas")
+pa = pytest.importorskip("pyarrow")
+scipy_sparse = pytest.importorskip("scipy.sparse")
+sklearn = pytest.importorskip("sklearn")
+
+from packs.estimators import estimators, sparse_objects  # noqa: E402
+from packs.frames import pandas_objects  # noqa: E402
+from packs.trips import holds, loads_real, real_files  # noqa: E402
+
+from safepickle.errors import PolicyError  # noqa: E402
+from safepickle.policy.rules import Policy  # noqa: E402
+
+PANDAS, SPARSE, SKLEARN = (Policy.packs(name) for name in ("pandas", "scipy-sparse", "scikit-learn"))
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    FRAMES = pandas_objects()
+    MATRICES = sparse_objects()
+    MODELS = estimators()
+
+
+@pytest.mark.parametrize("name", FRAMES)
+@pytest.mark.parametrize("protocol", [2, 4, 5])
+def test_frames_go_both_ways(sp: ModuleType, name: str, protocol: int) -> None:
+    holds(sp, PANDAS, FRAMES[name], protocol)
+
+
+@pytest.mark.parametrize("name", MATRICES)
+@pytest.mark.parametrize("protocol", [2, 4, 5])
+def test_matrices_go_both_ways(sp: ModuleType, name: str, protocol: int) -> None:
+    holds(sp, SPARSE, MATRICES[name], protocol)
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("protocol", [2, 5])
+def test_models_go_both_ways(sp: ModuleType, name: str, protocol: int) -> None:
+    holds(sp, SKLEARN, MODELS[name], protocol)
+
+
+@pytest.mark.parametrize("path", real_files("pandas"), ids=lambda path: path.stem)
+def test_real_frames(sp: ModuleType, path: Path) -> None:
+    loads_real(sp, PANDAS, path)
+
+
+@pytest.mark.parametrize("path", real_files("scipy"), ids=lambda path: path.stem)
+def test_real_matrices(sp: ModuleType, path: Path) -> None:
+    loads_real(sp, SPARSE, path)
+
+
+@pytest.mark.parametrize("path", real_files("sklearn"), ids=lambda path: path.stem)
+def test_real_models(sp: ModuleType, path: Path) -> None:
+    value = loads_real(sp, SKLEARN, path)
+    assert len(value.predict(np.zeros((2, value.n_features_in_)))) == 2
+
+
+def test_models_predict_alike(sp: ModuleType) -> None:
+    x = np.random.RandomState(1).rand(10, 3)
+    for name in ("RandomForestClassifier", "GradientBoostingRegressor", "SVC", "Pipeline", "IsolationForest"):
+        loaded = sp.loads(pickle.dumps(MODELS[name]), policy=SKLEARN)
+        assert (loaded.predict(x) == MODELS[name].predict(x)).all()
+
+
+def changed(value: Any, **attributes: Any) -> Any:
+    """Return a copy with other attributes, which its class did not get to see."""
+    copy = pickle.loads(pickle.dumps(value))
+    for name, other in attributes.items():
+        object.__setattr__(copy, name, other)
+    return copy
+
+
+def parts(matrix: Any, **other: Any) -> Any:
+    return changed(matrix, **{name: np.array(value, "i4") for name, value in other.items()})
+
+
+CSR = scipy_sparse.csr_matrix(np.eye(3))
+HOSTILE_MATRICES = {
+    "column outside": parts(CSR, indices=[0, 1, 10**6]),
+    "negative column": parts(CSR, indices=[0, 1, -1]),
+    "starts beyond the data": parts(CSR, indptr=[0, 1, 2, 10**6]),
+    "starts out of order": parts(CSR, indptr=[0, 3, 1, 3]),
+    "starts below": parts(CSR, indptr=[-5, 1, 2, 3]),
+    "fewer starts than rows": parts(CSR, indptr=[0, 3]),
+    "fewer data than indices": changed(CSR, data=np.ones(1)),
+    "data of objects": changed(CSR, data=np.array([1, 2, 3], object)),
+    "another shape": changed(CSR, _shape=(3, 1)),
+    "huge shape": changed(CSR, _shape=(10**9, 3)),
+    "no shape": changed(CSR, _shape="a"),
+    "other attributes": changed(CSR, evil=1),
+    "csc row outside": parts(scipy_sparse.csc_matrix(np.eye(3)), indices=[0, 1, 99]),
+    "coo outside": changed(scipy_sparse.coo_matrix(np.eye(3)), coords=(np.array([0, 1, 99]), np.array([0, 1, 2]))),
+    "coo of another length": changed(scipy_sparse.coo_matrix(np.eye(3)), coords=(np.array([0]), np.array([0, 1, 2]))),
+    "bsr outside": parts(scipy_sparse.bsr_matrix(np.eye(4), blocksize=(2, 2)), indices=[0, 9]),
+    "dia outside": parts(scipy_sparse.dia_matrix(np.eye(3)), offsets=[99]),
+    "dia of another length": parts(scipy_sparse.dia_matrix(np.eye(3)), offsets=[0, 1]),
+    "lil outside": changed(scipy_sparse.lil_matrix(np.eye(2)), rows=np.array([[0], [9]], object)[:, 0:].reshape(-1)),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE_MATRICES)
+def test_hostile_matrices_are_refused(sp: ModuleType, name: str) -> None:
+    with pytest.raises(PolicyError, match="its state is refused"):
+        sp.loads(pickle.dumps(HOSTILE_MATRICES[name]), policy=SPARSE)
+
+
+class Made:
+    """Reduces to what it is given."""
+
+    def __init__(self, *reduced: Any) -> None:
+        self.reduced = reduced
+
+    def __reduce__(self) -> Any:
+        return self.reduced
+
+
+NEW_INDEX = sys.modules["pandas.core.indexes.base"].__dict__["_new_Index"]
+BACKED = sys.modules["pandas._libs.arrays"].__dict__["__pyx_unpickle_NDArrayBacked"]
+ARROW = pa.lib._restore_array
+LEVELS = [pd.Index([1, 2]), pd.Index([3, 4])]
+
+
+def levels(*codes: Any, **more: Any) -> Made:
+    return Made(NEW_INDEX, (pd.MultiIndex, {"levels": LEVELS, "codes": [np.array(c, "i1") for c in codes], **more}))
+
+
+def categories(codes: Any, *more: Any, dtype: Any = None) -> Made:
+    state = (pd.CategoricalDtype(["a", "b"]) if dtype is None else dtype, np.array(codes, "i1"), *more)
+    return Made(BACKED, (pd.Categorical, 82904607, None), state)
+
+
+def arrow(kind: str, length: int, *buffers: Any, nulls: int = 0, offset: int = 0) -> Made:
+    found = [None if buffer is None else pa.py_buffer(buffer) for buffer in buffers]
+    return Made(ARROW, ((pa.lib.type_for_alias(kind), length, nulls, offset, found, [], None),))
+
+
+def frame(**state: Any) -> Any:
+    value = pd.DataFrame({"x": [1]})
+    return Made(copyreg._reconstructor, (pd.DataFrame, object, None), value.__getstate__() | state)  # type: ignore[attr-defined]
+
+
+HOSTILE_FRAMES = {
+    "code of no level": levels([0, 1], [0, 99]),
+    "negative code": levels([0, 1], [0, -7]),
+    "codes of another length": levels([0, 1], [0]),
+    "fewer codes than levels": levels([0, 1]),
+    "integrity not looked at": levels([0, 1], [0, 1], verify_integrity=False),
+    "levels are lists": Made(NEW_INDEX, (pd.MultiIndex, {"levels": [[1]], "codes": [np.array([0])]})),
+    "codes are a list": Made(NEW_INDEX, (pd.MultiIndex, {"levels": LEVELS, "codes": [[0], [0]]})),
+    "index of another class": Made(NEW_INDEX, (pd.Series, {"data": [1]})),
+    "other keywords": Made(NEW_INDEX, (pd.Index, {"data": [1], "fastpath": True})),
+    "code of no category": categories([0, 1, 2]),
+    "negative category": categories([0, -2]),
+    "categories of no dtype": categories([0], dtype=np.dtype("i4")),
+    "attributes of categories": categories([0], {"__class__": 1}),
+    "categories that wait for their data": Made(BACKED, (pd.Categorical, 82904607, None),
+                                                (pd.CategoricalDtype(["a"]), np.zeros(0, "i1"))),
+    "state of an array at once": Made(BACKED, (pd.Categorical, 82904607, (1, 2))),
+    "array of another class": Made(BACKED, (np.dtype, 82904607, None)),
+    "longer than its buffers": arrow("int64", 10**9, None, bytes(8)),
+    "offset beyond its buffers": arrow("int64", 1, None, bytes(8), offset=1000),
+    "text beyond its data": arrow("large_string", 1, None, (0).to_bytes(8, "little") + (10**6).to_bytes(8, "little"), b"a"),
+    "text that begins below": arrow("large_string", 1, None, (-9).to_bytes(8, "little", signed=True) + bytes(8), b"a"),
+    "text that is no text": arrow("large_string", 1, None, bytes(8) + (1).to_bytes(8, "little"), b"\xff"),
+    "too few buffers": arrow("int64", 1, bytes(8)),
+    "negative length": arrow("int64", -1, None, bytes(8)),
+    "class of a frame": frame(__class__=1),
+    "another attribute of a frame": frame(evil=1),
+    "no blocks": frame(_mgr=1),
+    "block in 9 dimensions": Made(pd._libs.internals._unpickle_block, (np.zeros(1), slice(0, 1, 1), 9)),
+    "block placed by text": Made(pd._libs.internals._unpickle_block, (np.zeros(1), "a", 1)),
+    "reading": Made(pd.read_pickle, ("x",)),
+    "evaluating": Made(pd.eval, ("1",)),
+    "frame called": Made(pd.DataFrame, ([[1]],)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", HOSTILE_FRAMES)
+def test_hostile_frames_are_refused(sp: ModuleType, name: str) -> None:
+    with pytest.raises(PolicyError):
+        sp.loads(pickle.dumps(HOSTILE_FRAMES[name]), policy=PANDAS)
+
+
+TREE = MODELS["DecisionTreeClassifier"].tree_
+
+
+def tree(*, features: int = 3, **state: Any) -> Made:
+    made = TREE.__reduce__()
+    arguments = (features, *made[1][1:])
+    return Made(made[0], arguments, TREE.__getstate__() | state)
+
+
+def nodes(**fields: Any) -> Any:
+    found = TREE.__getstate__()["nodes"].copy()
+    for name, (index, value) in fields.items():
+        found[name][index] = value
+    return found
+
+
+COUNT = TREE.node_count
+HOSTILE_MODELS = {
+    "child outside": tree(nodes=nodes(left_child=(0, 10**6))),
+    "child before its parent": tree(nodes=nodes(left_child=(0, 0))),
+    "negative child": tree(nodes=nodes(right_child=(0, -5))),
+    "one child": tree(nodes=nodes(right_child=(0, -1))),
+    "feature outside": tree(nodes=nodes(feature=(0, 99))),
+    "negative feature": tree(nodes=nodes(feature=(0, -1))),
+    "fewer features": tree(features=1),
+    "more nodes than there are": tree(node_count=COUNT + 1000),
+    "negative count": tree(node_count=-1),
+    "fewer values": tree(values=TREE.value[:1].copy()),
+    "values of other outputs": tree(values=np.zeros((COUNT, 9, 2))),
+    "nodes of numbers": tree(nodes=np.zeros(COUNT)),
+    "other state": tree(evil=1),
+    "tree of other features": changed(MODELS["DecisionTreeClassifier"], n_features_in_=1),
+    "no tree": changed(MODELS["DecisionTreeClassifier"], tree_=5),
+    "forest of other features": changed(MODELS["RandomForestClassifier"], n_features_in_=1),
+    "boosting of other features": changed(MODELS["GradientBoostingRegressor"], n_features_in_=1),
+    "forest of a tree without nodes": changed(
+        MODELS["RandomForestClassifier"], estimators_=[sklearn.tree.DecisionTreeClassifier()]
+    ),
+    "more vectors than there are": changed(MODELS["SVC"], _n_support=np.array([1000, 1000], "i4")),
+    "negative vectors": changed(MODELS["SVC"], _n_support=np.array([-1, 41], "i4")),
+    "vectors of other features": changed(MODELS["SVC"], support_vectors_=np.zeros((1, 1))),
+    "weights of other vectors": changed(MODELS["SVC"], _dual_coef_=np.zeros((1, 1))),
+    "intercepts of other classes": changed(MODELS["SVC"], _intercept_=np.zeros(0)),
+    "probabilities of other classes": changed(MODELS["SVC"], _probA=np.zeros(7)),
+    "vectors of a regression": changed(MODELS["SVR"], _n_support=np.array([10**6, 0], "i4")),
+    "hook": changed(MODELS["Ridge"], __call__=1),
+    "hook of a forest": changed(MODELS["RandomForestClassifier"], __class_getitem__=1),
+    "arguments": Made(sklearn.linear_model.Ridge, (1,)),
+    "transformer of a callable": sklearn.preprocessing.FunctionTransformer(np.load),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE_MODELS)
+def test_hostile_models_are_refused(sp: ModuleType, name: str) -> None:
+    with pytest.raises(PolicyError):
+        sp.loads(pickle.dumps(HOSTILE_MODELS[name]), policy=SKLEARN)
+
+
+def test_a_model_gets_its_state_once(sp: ModuleType) -> None:
+    """A forest is checked with its trees: another state for a tree afterwards would go around that."""
+    data = pickle.dumps(MODELS["DecisionTreeClassifier"], 2)
+    assert data.endswith(b"ub.")
+    again = data[:-1] + b"}b."
+    with pytest.raises(PolicyError, match="already"):
+        sp.loads(again, policy=SKLEARN)

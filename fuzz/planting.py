@@ -158,8 +158,8 @@ def hunting(options: Any) -> int:
                 tell_state(total, done=True)
                 return 0
     done = 0
-    for turn in TURNS:
-        turn = min(turn, options.runs) - done
+    for most in TURNS:
+        turn = min(most, options.runs) - done
         for engine in engines:
             tell(at=engine.target.name)
             engine.fuzz(executions=turn)

@@ -231,6 +231,10 @@ def worker(options: argparse.Namespace) -> int:
     """Run one target; started by the other commands."""
     from fuzz import worker as module
 
+    if options.engine == "hunt":
+        from fuzz.planting import hunting
+
+        return hunting(options)
     return module.by_coverage(options) if options.engine == "atheris" else module.plain(options)
 
 
@@ -299,8 +303,8 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("--into", default=str(WORK / "corpus"), help="corpus that they are added to")
     command(targets, "targets")
     sub = command(worker, "worker --target decode --runs 100")
-    sub.add_argument("--target", required=True, choices=NAMES)
-    sub.add_argument("--engine", choices=("atheris", "plain"), default="plain")
+    sub.add_argument("--target", required=True)
+    sub.add_argument("--engine", choices=("atheris", "hunt", "plain"), default="plain")
     sub.add_argument("--form", default="")
     sub.add_argument("--seed", type=int, default=1)
     sub.add_argument("--seconds", type=float, default=0.0)

@@ -19,7 +19,7 @@ from typing import Any
 from fuzz import samples
 from fuzz.assembly import COUNTS, FIXED, op, text
 from fuzz.choices import Choices
-from fuzz.idioms import IDIOMS
+from fuzz.idioms import ATTACKS, IDIOMS
 from safepickle.wire.opcodes import ARGUMENTS, BY_NAME, OPCODES, Opcode
 
 #: Opcodes put around a program, or written as whole idioms.
@@ -87,6 +87,7 @@ INDEXES = (0, 1, 2, 3, 4, 7, 8, 100, 255)
 LONG_INDEXES = (256, 1000, 65536, 9_999_999, 2**31 - 1, 2**31, 2**32 - 1)
 EXTENSIONS = (*samples.EXTENSIONS, 0, 1, 239, 243, 255)
 
+HOSTILE = tuple(ATTACKS.values())
 #: Globals by module: what the policies allow, and what looks like it.
 NAMES: tuple[tuple[str, str], ...] = (
     *((samples.__name__, name) for name in samples.RIGHTS),
@@ -146,7 +147,7 @@ class Generator:
 
     def idiom(self) -> None:
         """Write a run of opcodes that picklers or attackers write; it leaves one value."""
-        piece = self._draw.pick(IDIOMS)
+        piece = self._draw.pick(HOSTILE if self._draw.below(2) else IDIOMS)
         self.pieces.append(piece)
         self.stack.append("any")
 

@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from fuzz import ROOT, corpus
+from fuzz.engine import Run
 from fuzz.running import Order, Result, carry_out
 from fuzz.targets import NAMES
 
@@ -33,7 +34,11 @@ CHECKS = ROOT / "tests" / "attacks" / "checks.toml"
 PAGE = ROOT / "docs" / "fuzzing.md"
 BEGIN, END = "<!-- planted faults -->", "<!-- end of planted faults -->"
 #: Executions that a target has before the next one's turn: quick targets find most faults.
-TURNS = (300, 1500, 10_000_000)
+TURNS = (150, 1000, 10_000_000)
+#: Targets that have nothing to compare in one form, or take long for what others find too.
+UNHUNTED = frozenset({"forms", "leaks"})
+#: Seconds that the hunt for one fault may take; a worker that is silent at its end hangs, which is a finding.
+PATIENCE = 300
 
 
 class Fault(NamedTuple):
@@ -114,31 +119,68 @@ def _copy(into: Path) -> None:
     shutil.copy(ROOT / "pyproject.toml", into)
 
 
-def hunt(root: Path, known: tuple[str, ...], *, runs: int, seed: int, with_corpus: bool) -> tuple[Result | None, int]:
-    """Run the targets in turn on a copy until one finds something; return it and the executions in all."""
-    total = 0
-    done: dict[str, int] = {}
-    for turn in TURNS:
-        for name in NAMES:
-            if name == "forms" or done.get(name, 0) >= runs:
-                continue
-            bound = min(turn, runs)
-            result = carry_out(
-                Order(
-                    target=name, seed=seed, runs=bound, first=True, known=known, cwd=str(root), path=(str(root),),
-                    patience=120 + bound / 10,
-                    corpus=(str(root / "fuzz" / "corpus"),) if with_corpus and turn == TURNS[0] else (),
-                )
-            )  # fmt: skip
-            if result.problem:
-                raise RuntimeError(f"{name}: {result.problem}")
-            if result.findings:
-                return result, total + result.findings[0]["execution"]
-            done[name] = bound
-            total += result.executions
-        if turn >= runs:
-            break
-    return None, total
+def hunt(root: Path, known: tuple[str, ...], options: Any) -> Result:
+    """Run the targets in turn on a copy until one finds something, in one process; return what came of it."""
+    order = Order(
+        target=",".join(name for name in NAMES if name not in UNHUNTED), engine="hunt", seed=options.seed,
+        runs=options.runs,
+        first=True, known=known, cwd=str(root), path=(str(root),), patience=PATIENCE,
+        corpus=(str(root / "fuzz" / "corpus"),) if options.corpus else (),
+    )  # fmt: skip
+    result = carry_out(order)
+    if result.problem:
+        raise RuntimeError(result.problem)
+    return result
+
+
+def hunting(options: Any) -> int:
+    """Be the worker of :func:`hunt`."""
+    from fuzz.engine import Engine
+    from fuzz.targets import load_target
+    from fuzz.worker import LastInput, bound_memory, inputs, tell, tell_state
+
+    bound_memory()
+    last = LastInput(options.last)
+    total = Run("")
+    engines = []
+    for name in options.target.split(","):
+        target = load_target(name)
+
+        def check(data: bytes, check: Any = target.check) -> Any:
+            last.note(data)
+            return check(data)
+
+        engines.append(Engine(target._replace(check=check), options.seed, first=True, known=options.known))
+    if options.corpus:
+        for engine in engines:
+            engine.replay(inputs(engine.target.input, options.corpus))
+            if _add(total, engine):
+                tell_state(total, done=True)
+                return 0
+    done = 0
+    for most in TURNS:
+        turn = min(most, options.runs) - done
+        for engine in engines:
+            tell(at=engine.target.name)
+            engine.fuzz(executions=turn)
+            if _add(total, engine):
+                tell_state(total, done=True)
+                return 0
+            tell_state(total)
+        done += turn
+    tell_state(total, done=True)
+    return 0
+
+
+def _add(total: Run, engine: Any) -> bool:
+    """Put what an engine did since the last time to the total; say whether it found anything."""
+    run = engine.run
+    total.executions += run.executions
+    total.seconds += run.seconds
+    run.executions, run.seconds = 0, 0.0
+    for key, found in run.findings.items():
+        total.findings[key] = found._replace(execution=total.executions)
+    return bool(run.findings)
 
 
 def plant_all(options: Any) -> int:
@@ -171,20 +213,16 @@ def plant_all(options: Any) -> int:
 
 def _known(root: Path, options: Any) -> tuple[str, ...]:
     """Return the causes that the copy without a fault shows."""
-    found: dict[str, None] = {}
+    causes: dict[str, None] = {}
     total = 0
-    for name in NAMES:
-        if name == "forms":
-            continue
-        order = Order(
-            target=name, seed=options.seed, runs=options.runs, cwd=str(root), path=(str(root),), patience=600,
-            corpus=(str(root / "fuzz" / "corpus"),) if options.corpus else (),
-        )  # fmt: skip
-        result = carry_out(order)
+    while True:
+        result = hunt(root, tuple(causes), options)
         total += result.executions
-        found.update((row["cause"], None) for row in result.findings)
-    print(f"without a fault, {total:,} executions find: {', '.join(found) or 'nothing'}", file=sys.stderr)
-    return tuple(found)
+        if not result.findings:
+            break
+        causes[result.findings[0]["cause"]] = None
+    print(f"without a fault, {total:,} executions find: {', '.join(causes) or 'nothing'}", file=sys.stderr)
+    return tuple(causes)
 
 
 def _plant(root: Path, fault: Fault, known: tuple[str, ...], options: Any) -> dict[str, Any]:
@@ -201,12 +239,13 @@ def _plant(root: Path, fault: Fault, known: tuple[str, ...], options: Any) -> di
     source.write_text(text.replace(fault.code, fault.instead), "utf-8")
     started = time.monotonic()
     try:
-        result, total = hunt(root, known, runs=options.runs, seed=options.seed, with_corpus=options.corpus)
+        result = hunt(root, known, options)
     finally:
         source.write_text(text, "utf-8")
+    found = result.findings[0] if result.findings else {}
     return {
-        "fault": fault.name, "file": fault.file, "target": "" if result is None else result.target, "executions": total,
-        "cause": "" if result is None else result.findings[0]["cause"], "seconds": round(time.monotonic() - started, 1),
+        "fault": fault.name, "file": fault.file, "target": found.get("target", ""), "cause": found.get("cause", ""),
+        "executions": found.get("execution", result.executions), "seconds": round(time.monotonic() - started, 1),
     }  # fmt: skip
 
 

@@ -224,6 +224,7 @@ class LastInputReader:
 def _take(row: dict[str, Any], result: Result) -> bool:
     if "problem" in row:
         result.problem = row["problem"]
+    result.target = row.get("at", result.target)
     result.replayed = row.get("replayed", row.get("given", result.replayed))
     result.kind = row.get("kind", result.kind)
     if "executions" in row:

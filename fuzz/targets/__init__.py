@@ -24,7 +24,7 @@ from typing import NamedTuple
 NAMES = (
     "decode", "programs", "differential", "roundtrip", "symmetry", "looking", "files", "policies", "constraints",
     "guards", "signing", "hooks",
-    "within", "costs", "leaks", "forms",
+    "within", "costs", "leaks", "forms", "learned",
 )  # fmt: skip
 
 

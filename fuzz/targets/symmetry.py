@@ -80,7 +80,8 @@ def check(data: bytes) -> Any:
         found = outcome(lambda: terms.package.loads(written, policy=terms.BOTH, limits=terms.LIMITS))
     if found.error == "PolicyError":
         raise Finding("dumps wrote what loads denies under the same policy", f"{found.message} {written.hex()}")
-    if found.error and found.error not in ("ReconstructionError", "LimitError"):
+    # A call that fails is no matter of the policy's, and what a callee would hash is its own.
+    if found.error and found.error not in ("ReconstructionError", "LimitError") and "unhashable" not in found.message:
         raise Finding(
             f"dumps wrote what loads refuses: {found.error} in {found.opcode}", f"{found.message} {written.hex()}"
         )

@@ -256,7 +256,7 @@ class _Maker:
             raise TypeError(f"a forward reference that cannot be resolved: {cls!r}; give the class itself")
         if cls is type(None):
             return ExactShape("None", cls)
-        leaf = _LEAVES.get(cls) if isinstance(cls, collections.abc.Hashable) else None
+        leaf = _LEAVES.get(cls) if isinstance(cls, abc.Hashable) else None
         if leaf is not None:
             self._standard(leaf.kinds)
             self.stdlib.update(leaf.more)
@@ -397,6 +397,10 @@ class _Found(NamedTuple):
     metadata: Mapping[str, tuple[Any, ...]] = types.MappingProxyType({})
 
 
+def _is_named_tuple(cls: type) -> bool:
+    return issubclass(cls, tuple) and hasattr(cls, "_fields")
+
+
 def _fields_of(cls: Any) -> _Found:
     """Return the fields of a class.
 
@@ -404,7 +408,7 @@ def _fields_of(cls: Any) -> _Found:
     """
     if cls in copyreg.dispatch_table:
         raise TypeError(_own_way(cls, "copyreg.dispatch_table"))
-    if issubclass(cls, tuple) and hasattr(cls, "_fields"):
+    if _is_named_tuple(cls):
         _refuse_hooks(cls, {"__getnewargs__"})
         return _Found(cls._fields)
     if hasattr(cls, "__pydantic_fields__") and hasattr(cls, "__pydantic_private__"):

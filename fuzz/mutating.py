@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 
 from fuzz.assembly import COUNTS, op, split
 from fuzz.choices import Choices
-from fuzz.generator import CLAIMS, INDEXES, INTS, LONG_INDEXES, NAMES, ROWS, Generator, frames, global_of
+from fuzz.generator import CLAIMS, HOSTILE, INDEXES, INTS, LONG_INDEXES, NAMES, ROWS, Generator, frames, global_of
 from fuzz.idioms import IDIOMS
 from safepickle.wire.opcodes import ARGUMENTS, BY_BYTE, OPCODES
 
@@ -187,7 +187,11 @@ def mutate(data: bytes, draw: Choices, pool: Sequence[bytes], most: int = 4096) 
 
 def generate(draw: Choices) -> bytes:
     """Return a stream of the grammar: well-typed, nearly so, or plain."""
-    kind = draw.below(4)
+    kind = draw.below(6)
+    if kind > 3:
+        # One attack, in a stream that nothing else is wrong with; or two, one after another.
+        bodies = [draw.pick(HOSTILE) for _ in range(kind - 3)]
+        return op("PROTO", draw.pick((2, 4, 5))) + b"0".join(bodies) + b"."
     careless = (0, 30, 8, 0)[kind]
     return Generator(draw, careless=careless, plain=kind == 3).run(2 + draw.below(24))
 

@@ -171,7 +171,8 @@ def _may(policy: Policy, pair: tuple[str, str], rights: Right) -> bool:
     # Any alias of the global may have been what the rule names.
     rule = policy.lookup(*pair)
     if rule is None and pair[0] != samples.__name__:
-        return any(name == pair[1].rpartition(".")[2] or pair[1] in name for _, name in policy.rules)
+        last = pair[1].rpartition(".")[2]
+        return any(name.rpartition(".")[2] == last for module, name in policy.rules if module != samples.__name__)
     return rule is not None and bool(rule.rights & rights)
 
 

@@ -282,6 +282,7 @@ RIGHTS: dict[str, str] = {
     "MEMBERS": "refer",
     "reexported": "refer call",
     "library": "refer",
+    "library.PathLike": "refer",
 }
 #: Known to the generator and named by no rule.
 DENIED = ("act", "Outer.method", "RECORD", "SHARED")

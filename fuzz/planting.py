@@ -96,8 +96,8 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "the context is in the tag",
         "signing/signer.py",
-        "            tag.update((NO_CONTEXT if context is None else encode_context(context)) + data[:end])",
-        "            tag.update(NO_CONTEXT + data[:end])",
+        "        front = (NO_CONTEXT if context is None else encode_context(context)) + data",
+        "        front = NO_CONTEXT + data",
     ),
     Fault(
         "the least of a number",

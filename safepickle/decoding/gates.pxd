@@ -3,7 +3,7 @@ from safepickle.decoding.budget cimport Budget
 from safepickle.decoding.handles cimport GlobalHandle, HeldTuple, Inert
 from safepickle.decoding.hashing cimport KeyGuard
 from safepickle.decoding.refusals cimport Refusals
-from safepickle.decoding.state cimport Shape, check_exception_state, set_state
+from safepickle.decoding.state cimport Shape, check_exception_state, fits, set_state
 
 cdef extern from *:
     """
@@ -53,7 +53,7 @@ cdef class Gate(Refusals):
     cpdef _arguments(self, GlobalHandle callee, object args)
     cpdef instantiate(self, object callee, tuple args)
     cpdef new(self, object cls, object args, object kwargs)
-    @cython.locals(arguments=tuple)
+    @cython.locals(arguments=tuple, freedom=int)
     cpdef _run(self, GlobalHandle handle, int right, object args, object kwargs)
     cpdef _adopt(self, GlobalHandle handle, object result)
     cpdef Shape make_shape(self, GlobalHandle handle, object kind)

@@ -33,7 +33,7 @@ from .handles import GlobalHandle, HeldTuple, Inert
 from .hashing import KeyGuard
 from .refusals import ADD, ALL_RIGHTS, APPEND, BUILD, CALL, LABELS, NEW, REFER, SETITEM, Refusals
 from .resolving import HASHES, READS, SIZES, import_global, is_plain_id, size_by, sizer_of, traits_of
-from .state import Shape, check_exception_state, set_state
+from .state import Shape, check_exception_state, fits, set_state
 
 COMPILING = False
 if COMPILING:
@@ -170,7 +170,7 @@ class Gate(Refusals):
     def _guard(self, handle: GlobalHandle, rule: Rule) -> None:
         # An object like any other here: C methods of its class could not be handed on.
         budget: Any = self.budget
-        handle.guards = RuleGuards(rule, budget.take_hash_work, budget.take_memory)
+        handle.guard_by(RuleGuards(rule, budget.take_hash_work, budget.take_memory))
         if self.guarded is None:
             self.guarded = []
         self.guarded.append(handle)
@@ -180,7 +180,7 @@ class Gate(Refusals):
         if not self.policy.depends_on_object(handle.module, handle.name):
             return
         rule = self.policy.lookup_for(handle.module, handle.name, self.resolve(handle))
-        handle.guards = None
+        handle.guard_by(None)
         if rule is None:
             handle.rights = 0
             self.deny(handle, REFER, "it is no class that is defined in that module")
@@ -229,6 +229,8 @@ class Gate(Refusals):
         handle = GlobalHandle(module, name, rule.rights.value)
         handle.accept_gadget = rule.accept_known_gadget
         self._narrow(handle)
+        if not handle.rights:
+            raise PolicyError(self.denials(), policy=self.policy.name)
         return self.resolve(handle)
 
     def extension(self, code: int, protocol: int) -> Any:
@@ -418,7 +420,8 @@ class Gate(Refusals):
             if refusal is not None:
                 self.deny(handle, right, f"its arguments are refused: {refusal}")
                 return Inert(handle)
-        if handle.guards is not None:
+        freedom = handle.free_new if right == NEW else handle.free_call
+        if freedom < 2 and (freedom == 0 or args or kwargs):
             refusal = handle.guards.refuse_call(right == NEW, args, kwargs)
             if refusal is not None:
                 self.deny(handle, right if handle.rights & right else CALL, f"its arguments are refused: {refusal}")
@@ -554,7 +557,7 @@ class Gate(Refusals):
                 return
             if shape.contract.weigh is not None:
                 self.budget.take_memory(shape.contract.weigh(state))
-        if handle.guards is not None:
+        if handle.guards is not None and (handle.quick_state is None or not fits(handle.quick_state, state)):
             refusal = handle.guards.refuse_state(state)
             if refusal is not None:
                 self.deny(handle, BUILD, f"its state is refused: {refusal}")

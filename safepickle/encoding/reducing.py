@@ -370,10 +370,18 @@ def find_global(obj: Any, name: str | None, strict: bool) -> Found:
             __import__(module, level=0)
         found = _attribute(sys.modules[module], name, strict)
     except (ImportError, KeyError, AttributeError, TypeError, ValueError):
-        raise EncodingError(f"Can't pickle {_show(obj, strict)}: it's not found as {module}.{name}") from None
+        place = _place(module, name, strict)
+        raise EncodingError(f"Can't pickle {_show(obj, strict)}: it's not found as {place}") from None
     if found is not obj:
-        raise EncodingError(f"Can't pickle {_show(obj, strict)}: it's not the same object as {module}.{name}")
+        place = _place(module, name, strict)
+        raise EncodingError(f"Can't pickle {_show(obj, strict)}: it's not the same object as {place}")
     return module, name
+
+
+def _place(module: Any, name: Any, strict: bool) -> str:
+    """Return a global's name for messages; a reduce method may return any text as one."""
+    text = f"{module}.{name}"
+    return text if not strict or (text.isascii() and text.isprintable() and len(text) < 100) else quote(text)
 
 
 def _own_name(obj: Any) -> str:

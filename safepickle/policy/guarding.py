@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..errors import quote
+from .guards import call_freedom, quick_fields
 from .rights import Right, Rule
 
 __all__ = ["RuleGuards"]
@@ -35,7 +36,11 @@ class RuleGuards:
         self.source = f" (rule in {quote(rule.source)})" if rule.source else ""
         self.pay = pay
         self.keep = keep
-        #: Objects made by the rule.
+        #: What is asked for where that is so little that the gate itself looks.
+        self.quick = quick_fields(self.state_guard)
+        self.free_call = call_freedom(self.call_guard)
+        self.free_new = call_freedom(self.new_guard)
+        #: Objects made by the rule, where they are counted.
         self.made = 0
         #: State to look at again, as it was set.
         self.kept: list[Any] = []

@@ -50,8 +50,10 @@ __all__ = [
     "ValueGuard",
     "WholeState",
     "both",
+    "call_freedom",
     "either",
     "find_loaded",
+    "quick_fields",
 ]
 
 #: Is told how many values are about to be looked at, and raises where that is too much.
@@ -75,6 +77,8 @@ BUILTINS: Mapping[str, type] = MappingProxyType(
     }
 )  # fmt: skip
 
+#: None is not among them: a look-up gives it for what is not there.
+_QUICK_TYPES = frozenset({bool, int, float, complex, str, bytes})
 _SCALARS = frozenset({bool, int, float, str, bytes, type(None)})
 _MRO = type.__dict__["__mro__"]
 _DICT = type.__dict__["__dict__"]
@@ -575,6 +579,39 @@ class WholeState(Guard):
         if wrong is None:
             return None
         return f"state{wrong[0]}: {wrong[1]}"
+
+
+def quick_fields(guard: Guard | None) -> tuple[tuple[str, type, Any, Any], ...] | None:
+    """Return all that a guard of state asks for, if that is plain values of one type each, within a range.
+
+    :return: attribute, type, and range of each; None where it asks for more.
+    """
+    if type(guard) is not Attributes or guard._optional:  # noqa: SLF001
+        return None
+    found = []
+    for name, value in guard._guards.items():  # noqa: SLF001
+        kind = getattr(value, "_type", None)
+        if kind not in _QUICK_TYPES:
+            return None
+        if type(value) is Number:
+            found.append((name, kind, value._low, value._high))  # noqa: SLF001
+        elif type(value) is Text and not value._low and value._high is None and value._match is None:  # noqa: SLF001
+            found.append((name, kind, None, None))
+        else:
+            return None
+    return tuple(found)
+
+
+def call_freedom(guard: Guard | None) -> int:
+    """Return 2 if a guard of calls lets everything pass, 1 if it does a call without arguments, else 0."""
+    if guard is None:
+        return 2
+    passes = type(guard) is Arguments and guard.check((), {}, _free) is None
+    return int(passes)
+
+
+def _free(count: int) -> None:
+    """Take no pay: there is nothing to look at."""
 
 
 # ---- together ----------------------------------------------------------------------------------------------

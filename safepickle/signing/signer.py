@@ -89,6 +89,16 @@ class Signer:
         "_known", "_signing", "clock", "keys", "max_bytes", "policy", "purpose", "replay_guard", "unsigned",
     )  # fmt: skip
 
+    keys: KeyRing
+    purpose: str
+    clock: Clock
+    policy: str | None
+    replay_guard: ReplayGuard | None
+    unsigned: AcceptUnsigned | None
+    max_bytes: int
+    _known: dict[bytes, _Known]
+    _signing: tuple[bytes, Mac] | None
+
     def __init__(
         self,
         keys: KeyRing,
@@ -103,14 +113,14 @@ class Signer:
         encode_purpose(purpose)
         self.keys = keys
         self.purpose = purpose
-        self.clock: Clock = time.time if clock is None else clock
+        self.clock = time.time if clock is None else clock
         self.policy = policy
         self.replay_guard = replay_guard
         self.unsigned = unsigned
         self.max_bytes = max_bytes
         # By the first bytes of a message: only what names a key of the ring, in a valid form, gets in.
-        self._known: dict[bytes, _Known] = {}
-        self._signing: tuple[bytes, Mac] | None = None
+        self._known = {}
+        self._signing = None
 
     # -- signing -------------------------------------------------------------------------------------------------
 

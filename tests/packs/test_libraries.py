@@ -234,6 +234,7 @@ HOSTILE_MODELS = {
         MODELS["RandomForestClassifier"], estimators_=[sklearn.tree.DecisionTreeClassifier()]
     ),
     "more vectors than there are": changed(MODELS["SVC"], _n_support=np.array([1000, 1000], "i4")),
+    "fewer vectors than there are": changed(MODELS["SVC"], _n_support=np.array([1, 1], "i4")),
     "negative vectors": changed(MODELS["SVC"], _n_support=np.array([-1, 41], "i4")),
     "vectors of other features": changed(MODELS["SVC"], support_vectors_=np.zeros((1, 1))),
     "weights of other vectors": changed(MODELS["SVC"], _dual_coef_=np.zeros((1, 1))),

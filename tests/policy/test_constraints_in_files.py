@@ -293,6 +293,13 @@ def test_files_are_extended_from_a_folder_only(tmp_path: Path, name: str) -> Non
         Policy.from_text(f'schema = 1\nextends = ["{name.format(tmp_path)}"]')
 
 
+def test_no_file_is_extended_by_its_whole_path(tmp_path: Path) -> None:
+    (tmp_path / "x.toml").write_text("schema = 1")
+    (tmp_path / "y.toml").write_text(f'schema = 1\nextends = ["{tmp_path}/x.toml"]')
+    with pytest.raises(PolicyFileError, match="from the folder of this file"):
+        Policy.from_file(tmp_path / "y.toml")
+
+
 def test_an_error_in_an_extended_file_names_both(tmp_path: Path) -> None:
     (tmp_path / "a.toml").write_text('schema = 1\nextends = ["b.toml"]')
     (tmp_path / "b.toml").write_text("schema = 2")

@@ -325,7 +325,7 @@ def test_a_filter_imports_only_its_own_module(sp: ModuleType, tmp_path: Path, mo
     rules = Policy.from_text(
         'schema = 1\n[[allow]]\nmodule = "filtered_canary"\nclasses = "defined here"\nrights = ["new"]'
     )
-    assert "filtered_canary" not in sys.modules
+    sys.modules.pop("filtered_canary", None)
     sp.loads(pickled(NONE), policy=rules)
     assert "filtered_canary" not in sys.modules
     assert type(sp.loads(pickled(new(name("filtered_canary", "C"))), policy=rules)).__name__ == "C"
@@ -354,6 +354,16 @@ def test_a_filter_holds_for_what_find_class_returns(sp: ModuleType) -> None:
     assert type(Same(io.BytesIO(pickled(new(world_of("Point")))), policy=FILTER).load()) is world.Point
     with pytest.raises(PolicyError):
         Same(io.BytesIO(pickled(new(world_of("Borrowed")))), policy=FILTER).load()
+
+
+def test_a_filter_holds_for_our_find_class(sp: ModuleType) -> None:
+    import io
+
+    unpickler = sp.Unpickler(io.BytesIO(b""), policy=FILTER)
+    assert unpickler.find_class(WORLD, "Point") is world.Point
+    for qualname in ("function", "Borrowed"):
+        with pytest.raises(PolicyError):
+            unpickler.find_class(WORLD, qualname)
 
 
 def test_a_filter_beside_a_rule_for_one_function(sp: ModuleType) -> None:

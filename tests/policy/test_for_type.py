@@ -223,6 +223,13 @@ def test_what_was_tried_in_vain_does_not_count_as_seen() -> None:
         check_type([[shared, [1]], shared], list[list[list[int]] | list[list[str]] | list[str]])
 
 
+    from typing import Any as Anything
+
+    bad = {"children": [{"children": [1]}]}
+    with pytest.raises(ShapeError):
+        check_type((bad, 1), tuple[world.Node, int] | tuple[world.Node, Anything])
+
+
 def test_alternatives_that_cannot_be_told_apart_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shapes, "MAX_STEPS", 100)
     value: Any = [0.5]

@@ -236,7 +236,9 @@ def test_unrestricted_is_not_combined() -> None:
 
 
 def test_what_the_two_rename_differently_is_denied() -> None:
-    first = Policy(name="p", aliases={("a", "X"): ("m", "C")}, rules=[Rule("m", "C", Right.NEW)])
+    first = Policy(
+        name="p", aliases={("a", "X"): ("m", "C")}, rules=[Rule("m", "C", Right.NEW), Rule("a", "X", Right.NEW)]
+    )
     second = Policy(name="q", rules=[Rule("m", "C", Right.NEW), Rule("a", "X", Right.NEW)])
     together = first & second
     assert together.lookup(*together.rename("m", "C")) is not None
@@ -270,6 +272,28 @@ def test_guards_mean_what_they_say(first: Any, second: Any, value: Any) -> None:
     one, other = first.refusal(value, free) is None, second.refusal(value, free) is None
     assert (AnyOf((first, second)).refusal(value, free) is None) == (one or other)
     assert (AllOf((first, second)).refusal(value, free) is None) == (one and other)
+
+
+FIELDS = st.dictionaries(st.sampled_from("xyz"), VALUES | st.builds(Text, st.just("str")), max_size=3)
+SMALL = st.dictionaries(
+    st.sampled_from(["x", "y", "z", 1]), st.sampled_from([None, True, 0, 1, -3, 1.0, "a", float("nan")])
+)
+
+
+@given(FIELDS.map(Attributes), SMALL | st.just(5))
+def test_the_short_way_lets_nothing_more_pass(sp: Any, guard: Any, state: Any) -> None:
+    quick = guards.quick_fields(guard)
+    if quick is not None:
+        assert sp.decoding.state.fits(quick, state) == (guard.check(state, free) is None)
+
+
+@given(st.none() | ARGUMENTS)
+def test_the_short_way_of_calls_lets_nothing_more_pass(guard: Any) -> None:
+    freedom = guards.call_freedom(guard)
+    if freedom == 2:
+        assert guard is None
+    if freedom == 1:
+        assert all(guard.check((), {}, free, made) is None for made in range(5))
 
 
 def test_no_constraint_passes_all() -> None:

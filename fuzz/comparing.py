@@ -236,7 +236,8 @@ def _python(tool: Tool, venvs: Path) -> str | None:
     have = subprocess.run([python, "-c", f"import {tool.package.split()[0]}"], capture_output=True, check=False)
     if have.returncode:
         print(f"installing {tool.package} ...", file=sys.stderr)
-        done = subprocess.run([python, "-m", "pip", "install", "-qq", *tool.package.split()], capture_output=True, check=False)
+        done = subprocess.run([python, "-m", "pip", "install", "-qq", *tool.package.split()], capture_output=True,
+        check=False)
         if done.returncode:
             return None
     return str(python)

@@ -149,6 +149,8 @@ def check_contents(value: Any, policy: Policy) -> None:
             if kind is dict and any(type(key) is str and key.startswith("__") and key.endswith("__") for key in item):
                 continue
             continue
+        if kind in samples.NEVER or any(item is never for never in samples.NEVER):
+            raise Finding("a known gadget as a value", ascii(kind.__name__))
         if isinstance(item, types.ModuleType):
             raise Finding("a module as a value", item.__name__)
         if kind.__module__.startswith(("safepickle", "_safepickle")) and not isinstance(item, type):

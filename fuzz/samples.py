@@ -284,6 +284,10 @@ RIGHTS: dict[str, str] = {
     "library": "refer",
     "library.PathLike": "refer",
 }
+#: Known gadgets that the policy `app` lists and does not accept: they stay denied.
+LISTED_GADGETS = (("operator", "attrgetter"), ("operator", "methodcaller"))
+#: What no value may hold, and no value may be an instance of, whatever a policy says.
+NEVER: tuple[Any, ...] = (operator.attrgetter, operator.methodcaller, os.system, act)
 #: Known to the generator and named by no rule.
 DENIED = ("act", "Outer.method", "RECORD", "SHARED")
 

@@ -84,6 +84,7 @@ ATTACKS: dict[str, bytes] = {
     "APPENDS to a lent list": call(sample("lend")) + b"(" + ONE + b"e",
     "ADDITEMS to a live set": MEMBERS + b"(" + ONE + b"\x90",
     "dunder state (R43)": _built(EMPTY_NODE, text("__setstate__"), NODE) + ONE + b"b",
+    "dunder state, a hook": _built(EMPTY_NODE, text("__reduce_ex__"), ONE),
     "dunder state, __class__": _built(EMPTY_NODE, text("__class__"), NODE),
     "dunder slot state": _slots(EMPTY_NODE, text("__class__"), NODE),
     "state keys that are no str (R49)": _built(EMPTY_NODE, ONE, ONE),

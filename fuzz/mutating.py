@@ -185,6 +185,15 @@ def mutate(data: bytes, draw: Choices, pool: Sequence[bytes], most: int = 4096) 
     return changed[:most]
 
 
+def openings(draw: Choices) -> list[bytes]:
+    """Return every attack of the grammar alone, in any order: what an engine that begins with nothing begins with."""
+    bodies = list(HOSTILE)
+    for index in range(len(bodies) - 1, 0, -1):
+        other = draw.below(index + 1)
+        bodies[index], bodies[other] = bodies[other], bodies[index]
+    return [op("PROTO", draw.pick((2, 4, 5))) + body + b"." for body in bodies]
+
+
 def generate(draw: Choices) -> bytes:
     """Return a stream of the grammar: well-typed, nearly so, or plain."""
     kind = draw.below(6)

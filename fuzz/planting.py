@@ -34,7 +34,7 @@ CHECKS = ROOT / "tests" / "attacks" / "checks.toml"
 PAGE = ROOT / "docs" / "fuzzing.md"
 BEGIN, END = "<!-- planted faults -->", "<!-- end of planted faults -->"
 #: Executions that a target has before the next one's turn: quick targets find most faults.
-TURNS = (150, 1000, 10_000_000)
+TURNS = (300, 1000, 10_000_000)
 #: Targets that have nothing to compare in one form, or take long for what others find too.
 UNHUNTED = frozenset({"forms", "leaks"})
 #: Seconds that the hunt for one fault may take; a worker that is silent at its end hangs, which is a finding.

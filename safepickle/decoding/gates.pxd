@@ -18,7 +18,7 @@ cdef extern from *:
     """
     object new_instance "safepickle_new_instance"(object cls, tuple args, object kwargs)
 
-cdef int REFER, CALL, NEW, BUILD, APPEND, SETITEM, ADD, ALL_RIGHTS, READS, SIZES, HASHES
+cdef int REFER, CALL, NEW, BUILD, APPEND, SETITEM, ADD, ALL_RIGHTS, READS, SIZES, HASHES, FEW
 
 cpdef bint is_object(GlobalHandle handle) except -1
 
@@ -51,6 +51,7 @@ cdef class Gate(Refusals):
     cpdef tuple_of(self, tuple items)
     cpdef call(self, object callee, object args)
     cpdef _arguments(self, GlobalHandle callee, object args)
+    cpdef look_through(self, Py_ssize_t count)
     cpdef instantiate(self, object callee, tuple args)
     cpdef new(self, object cls, object args, object kwargs)
     @cython.locals(arguments=tuple, freedom=int)

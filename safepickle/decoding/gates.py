@@ -44,6 +44,8 @@ else:
 _NAMED = (type, types.FunctionType, types.BuiltinFunctionType)
 _FACTORIES = frozenset(HARMLESS_FACTORIES)
 _UNHASHABLE = frozenset({list, dict, set, bytearray})
+#: Arguments that are looked at for nothing.
+FEW = 64
 
 
 if not cython.compiled:
@@ -375,6 +377,7 @@ class Gate(Refusals):
         if kwargs is not None:
             if type(kwargs) is not dict:
                 raise FormatError(f"keyword arguments are {quote(kwargs)}, not a dict")
+            self.look_through(len(kwargs))
             for key in kwargs:
                 if type(key) is not str:
                     raise FormatError(f"a keyword is {quote(key)}, not a str")
@@ -395,6 +398,11 @@ class Gate(Refusals):
                 raise FormatError(f"{quote_name(cls.module, cls.name)} is not a class")
         return self._run(cls, NEW, args, kwargs)
 
+    def look_through(self, count: int) -> None:
+        """Pay for looking at many arguments: any number of calls may share one dict or tuple of them."""
+        if count > FEW:
+            self.budget.take_hash_work(count)
+
     def _not_a_global(self, callee: Any, right: int) -> None:
         if isinstance(callee, _NAMED):
             handle = GlobalHandle(str(callee.__module__), callee.__qualname__, 0)
@@ -408,6 +416,7 @@ class Gate(Refusals):
         target = handle.target if handle.resolved else self.resolve(handle)
         if self.inert:
             return Inert(handle)
+        self.look_through(len(args))
         contract = handle.contract
         if contract is not None and not (
             handle.quick is not None

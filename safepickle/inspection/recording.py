@@ -36,8 +36,6 @@ _ALL = sum(right.value for right in Right)
 #: What no rule covers, and what the deciding gate therefore denies as a target of BUILD and the like: the machine's own
 #: containers, and what came from outside the stream. Everything else that is no record is malformed.
 _STRAYS = frozenset({list, dict, set, type, type(Ellipsis), type(NotImplemented), PersistentId, Buffer})
-#: Keywords of one call that cost nothing worth counting.
-_FEW = 64
 #: Estimates of records' sizes in bytes, what points to them included.
 _CALL, _GLOBAL, _OPERATION, _PERSISTENT = 320, 120, 160, 120
 
@@ -116,9 +114,7 @@ class RecordingGate(Gate):
         if kwargs is not None:
             if type(kwargs) is not dict:
                 raise FormatError(f"keyword arguments are {quote(kwargs)}, not a dict")
-            if len(kwargs) > _FEW:
-                # Many calls may share one dict: looking through a large one is paid for each time.
-                self.budget.take_hash_work(len(kwargs))
+            self.look_through(len(kwargs))
             for key in kwargs:
                 if type(key) is not str:
                     raise FormatError(f"a keyword is {quote(key)}, not a str")

@@ -259,7 +259,7 @@ def _dtype_state(dtype: Any, state: Any) -> str | None:
     if char in "SUV" and size != dtype.itemsize and not _may_grow(dtype):
         return "its size is another one than its code says"
     known = _known_flags(char, subarray, names, fields, size)
-    if type(known) is str:
+    if isinstance(known, str):
         return known
     own = flags & 0xFF & ~_ALIGNED if names is not None else flags & 0xFF
     if not -128 <= flags <= 255 or own not in known:
@@ -344,7 +344,9 @@ def _bit_generator(args: Args) -> str | None:
     if len(args) == 1 and type(args[0]) is str and args[0] in _GENERATORS:
         return None
     bits = getattr(sys.modules.get("numpy.random"), "BitGenerator", None)
-    if len(args) == 1 and bits is not None and issubclass(type(args[0]), type) and issubclass(args[0], bits):
+    cls: Any = args[0] if len(args) == 1 else None
+    # Not isinstance(): that asks the value for its __class__.
+    if bits is not None and issubclass(type(cls), type) and issubclass(cls, bits):
         return None
     return f"wants one of {', '.join(_GENERATORS)}"
 

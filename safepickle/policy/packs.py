@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..errors import PolicyFileError, quote
 
@@ -78,6 +78,7 @@ def _read_own(name: str, path: Path, within: tuple[str, ...]) -> Policy:
     from .building import is_familiar, policy_of
 
     text = path.read_text(encoding="utf-8")
+    content: dict[str, Any] = {}
     try:
         content = tomllib.loads(text)
         own = is_familiar(content)

@@ -328,12 +328,17 @@ def _common(first: Policy, second: Policy, pair: Pair) -> list[Rule]:
 
 
 def is_defined_as(target: Any, module: str, name: str) -> bool:
-    """Say whether an object is a class that was defined in *module* under this qualified name."""
+    """Say whether an object is a class that was defined in *module* under this qualified name.
+
+    One with a finaliser is not counted among them: it acts when the object goes, though the load was refused (R66).
+    """
     if not issubclass(type(target), type):
         return False
     says: Mapping[str, Any] = type.__dict__
     found = (says["__module__"].__get__(target), says["__qualname__"].__get__(target))
-    return found == (module, name)
+    return found == (module, name) and not any(
+        "__del__" in says["__dict__"].__get__(base) for base in says["__mro__"].__get__(target)
+    )
 
 
 def _refuse_unrestricted(first: Policy, second: Policy) -> None:

@@ -13,6 +13,7 @@ Rules that hold here:
 from __future__ import annotations
 
 import collections
+import collections.abc
 import copyreg
 import dataclasses
 import datetime as dt
@@ -404,22 +405,23 @@ def _fields_of(cls: Any) -> _Found:
     """
     if cls in copyreg.dispatch_table:
         raise TypeError(_own_way(cls, "copyreg.dispatch_table"))
+    known: Any = cls
     if issubclass(cls, tuple) and hasattr(cls, "_fields"):
         _refuse_hooks(cls, {"__getnewargs__"})
-        return _Found(cls._fields)
+        return _Found(known._fields)
     if hasattr(cls, "__pydantic_fields__") and hasattr(cls, "__pydantic_private__"):
         return _pydantic_fields(cls)
     if "__attrs_attrs__" in cls.__dict__:
         _refuse_hooks(cls, {name for name in ("__getstate__", "__setstate__") if _is_generated(cls, name, "attr")})
         return _Found(
-            tuple(field.name for field in cls.__attrs_attrs__),
-            frozenset(field.name for field in cls.__attrs_attrs__ if not field.init),
+            tuple(field.name for field in known.__attrs_attrs__),
+            frozenset(field.name for field in known.__attrs_attrs__ if not field.init),
         )
     if "__dataclass_fields__" in cls.__dict__:
         _refuse_hooks(
             cls, {name for name in ("__getstate__", "__setstate__") if _is_generated(cls, name, "dataclasses")}
         )
-        found = dataclasses.fields(cls)
+        found = dataclasses.fields(known)
         return _Found(tuple(field.name for field in found), frozenset(field.name for field in found if not field.init))
     raise TypeError(_unknown(cls))
 

@@ -172,6 +172,11 @@ STREAMS: dict[str, Callable[[], bytes]] = {
     "Fraction of 1e100000000": lambda: pickled(call(name("fractions", "Fraction"), text("1e100000000"))),
     "Decimal of 10 MB": lambda: pickled(call(name("decimal", "Decimal"), op("BINUNICODE", "9" * 10_000_000))),
     "datetime of 10 MB": lambda: pickled(call(name("datetime", "datetime"), blob(b"\7" * 10_000_000))),
+    "keywords that many calls share": lambda: pickled(
+        op("GLOBAL", "m", "n") + MEMOIZE + POP,
+        dict_of(*(text(f"k{k}") + NONE for k in range(40_000))) + MEMOIZE + POP,
+        (op("BINGET", 0) + TUPLE0 + op("BINGET", 1) + b"\x92" + POP) * 40_000 + NONE,
+    ),
     # Denials.
     "names of 300 kB": lambda: pickled(name("x" * 300_000, "y" * 300_000)),
     "100 000 names": lambda: pickled(*(op("GLOBAL", "m", f"n{k}") + POP for k in range(100_000)), NONE),

@@ -300,7 +300,8 @@ def test_classes_that_are_defined_there(sp: ModuleType, qualname: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "qualname", ["function", "Borrowed", "Renamed", "CALLS", "enum", "Any", "Outer.__init__", "Point.__init__"]
+    "qualname",
+    ["function", "Borrowed", "Renamed", "CALLS", "enum", "Any", "Outer.__init__", "Point.__init__", "Finalized"],
 )
 @pytest.mark.parametrize("how", ["new", "state", "refer", "old"])
 def test_nothing_else_of_the_module(sp: ModuleType, qualname: str, how: str) -> None:

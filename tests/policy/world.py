@@ -47,6 +47,11 @@ class Outer:
         pass
 
 
+class Finalized(Point):
+    def __del__(self) -> None:
+        CALLS.append(("gone",))
+
+
 class Color(enum.Enum):
     RED = 1
 

@@ -61,7 +61,7 @@ ATTACKS: dict[str, bytes] = {
     "dotted through a module (R01)": name(_MODULE, "library.system"),
     "dotted through a class": name(_MODULE, "Outer.method"),
     "a module as a value": sample("library"),
-    "a listed name that leads through a module": sample("library.PathLike"),
+    "a listed name that leads through a module": sample("words.Template"),
     "a gadget under another name": sample("reexported"),
     "a gadget called under another name": call(sample("reexported"), text("act")),
     "a gadget that is listed": name("operator", "attrgetter"),

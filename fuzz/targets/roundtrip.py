@@ -57,8 +57,8 @@ def check(data: bytes) -> Any:
     file = io.BytesIO()
     if buffers is None and not canonical:
         terms.package.dump(value, file, protocol, policy=policy, limits=terms.LIMITS)
-        if file.getvalue() != written:
-            raise Finding("dump writes other bytes than dumps", f"{len(file.getvalue())} / {len(written)}")
+        # Memo entries that nobody reads may differ: the compiled form counts references to know.
+        same(found, outcome(lambda: terms.package.loads(file.getvalue(), **keywords)), "dump writes another value")
     _with_hooks(value, protocol, policy)
     return feature(found)
 

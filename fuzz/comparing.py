@@ -71,7 +71,7 @@ def judge(data):
     ),
     Tool(
         "fickling",
-        "fickling",
+        "fickling typing_extensions",
         """
 from fickling.fickle import Pickled
 from fickling.analysis import check_safety, Severity
@@ -197,7 +197,12 @@ def compare_all(venvs: Path, *, limit: int, as_json: bool, only: list[str]) -> i
         if python is None:
             missing.append(tool.name)
             continue
-        verdicts = _verdicts(tool, python, [data for data, _ in judged])
+        try:
+            verdicts = _verdicts(tool, python, [data for data, _ in judged])
+        except RuntimeError as error:
+            print(error, file=sys.stderr)
+            missing.append(tool.name)
+            continue
         rows.append(_row(tool.name, [ours for _, ours in judged], verdicts))
     if as_json:
         print(json.dumps({"rows": rows, "not_installed": missing, "streams": len(judged)}, indent=1))
@@ -228,10 +233,11 @@ def _python(tool: Tool, venvs: Path) -> str | None:
     python = folder / "bin" / "python"
     if not python.exists():
         venv.create(folder, with_pip=True)
-    have = subprocess.run([python, "-c", f"import {tool.package}"], capture_output=True, check=False)
+    have = subprocess.run([python, "-c", f"import {tool.package.split()[0]}"], capture_output=True, check=False)
     if have.returncode:
         print(f"installing {tool.package} ...", file=sys.stderr)
-        done = subprocess.run([python, "-m", "pip", "install", "-qq", tool.package], capture_output=True, check=False)
+        done = subprocess.run([python, "-m", "pip", "install", "-qq", *tool.package.split()], capture_output=True,
+        check=False)
         if done.returncode:
             return None
     return str(python)

@@ -20,7 +20,7 @@ from typing import Any
 from fuzz import corpus
 from fuzz.choices import Choices
 from fuzz.findings import Found, attempt
-from fuzz.mutating import generate, generate_bytes, mutate, mutate_bytes
+from fuzz.mutating import generate, generate_bytes, mutate, mutate_bytes, openings
 from fuzz.targets import Target
 
 #: Inputs kept to mutate, at most: the newest stay.
@@ -75,6 +75,7 @@ class Engine:
         self._first = first
         self._known = frozenset(known)
         self._reported = 0.0
+        self._opening: list[bytes] | None = None
 
     def replay(self, inputs: list[bytes]) -> None:
         """Run given inputs; all of them join the pool."""
@@ -104,6 +105,11 @@ class Engine:
 
     def input(self) -> bytes:
         """Make the next input."""
+        if self._opening is None:
+            begins = not self._pool and self.target.input == "stream"
+            self._opening = openings(self._draw) if begins else []
+        if self._opening:
+            return self._opening.pop()
         fresh = not self._pool or self._draw.below(4) == 0
         if self.target.input == "stream":
             return generate(self._draw) if fresh else mutate(self._chosen(), self._draw, self._pool, MOST)

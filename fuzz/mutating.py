@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 
 from fuzz.assembly import COUNTS, op, split
 from fuzz.choices import Choices
-from fuzz.generator import CLAIMS, INDEXES, INTS, LONG_INDEXES, NAMES, ROWS, Generator, frames, global_of
+from fuzz.generator import CLAIMS, HOSTILE, INDEXES, INTS, LONG_INDEXES, NAMES, ROWS, Generator, frames, global_of
 from fuzz.idioms import IDIOMS
 from safepickle.wire.opcodes import ARGUMENTS, BY_BYTE, OPCODES
 
@@ -185,9 +185,22 @@ def mutate(data: bytes, draw: Choices, pool: Sequence[bytes], most: int = 4096) 
     return changed[:most]
 
 
+def openings(draw: Choices) -> list[bytes]:
+    """Return every attack of the grammar alone, in any order: what an engine that begins with nothing begins with."""
+    bodies = list(HOSTILE)
+    for index in range(len(bodies) - 1, 0, -1):
+        other = draw.below(index + 1)
+        bodies[index], bodies[other] = bodies[other], bodies[index]
+    return [op("PROTO", draw.pick((2, 4, 5))) + body + b"." for body in bodies]
+
+
 def generate(draw: Choices) -> bytes:
     """Return a stream of the grammar: well-typed, nearly so, or plain."""
-    kind = draw.below(4)
+    kind = draw.below(6)
+    if kind > 3:
+        # One attack, in a stream that nothing else is wrong with; or two, one after another.
+        bodies = [draw.pick(HOSTILE) for _ in range(kind - 3)]
+        return op("PROTO", draw.pick((2, 4, 5))) + b"0".join(bodies) + b"."
     careless = (0, 30, 8, 0)[kind]
     return Generator(draw, careless=careless, plain=kind == 3).run(2 + draw.below(24))
 

@@ -149,6 +149,8 @@ def check_contents(value: Any, policy: Policy) -> None:
             if kind is dict and any(type(key) is str and key.startswith("__") and key.endswith("__") for key in item):
                 continue
             continue
+        if kind in samples.NEVER or any(item is never for never in samples.NEVER):
+            raise Finding("a known gadget as a value", ascii(kind.__name__))
         if isinstance(item, types.ModuleType):
             raise Finding("a module as a value", item.__name__)
         if kind.__module__.startswith(("safepickle", "_safepickle")) and not isinstance(item, type):
@@ -171,7 +173,8 @@ def _may(policy: Policy, pair: tuple[str, str], rights: Right) -> bool:
     # Any alias of the global may have been what the rule names.
     rule = policy.lookup(*pair)
     if rule is None and pair[0] != samples.__name__:
-        return any(name == pair[1].rpartition(".")[2] or pair[1] in name for _, name in policy.rules)
+        last = pair[1].rpartition(".")[2]
+        return any(name.rpartition(".")[2] == last for module, name in policy.rules if module != samples.__name__)
     return rule is not None and bool(rule.rights & rights)
 
 

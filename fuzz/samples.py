@@ -13,6 +13,7 @@ from __future__ import annotations
 import copyreg
 import operator
 import os
+import string
 from typing import Any, Self
 
 _COPYREG: Any = copyreg
@@ -26,6 +27,7 @@ MEMBERS: set[Any] = set()
 #: A known gadget under a name of our own, and a module as a value: no rule hands them over.
 reexported = operator.attrgetter
 library = os
+words = string
 
 
 def act(*arguments: object, **options: object) -> str:
@@ -282,7 +284,12 @@ RIGHTS: dict[str, str] = {
     "MEMBERS": "refer",
     "reexported": "refer call",
     "library": "refer",
+    "words.Template": "refer",
 }
+#: Known gadgets that the policy `app` lists and does not accept: they stay denied.
+LISTED_GADGETS = (("operator", "attrgetter"), ("operator", "methodcaller"))
+#: What no value may hold, and no value may be an instance of, whatever a policy says.
+NEVER: tuple[Any, ...] = (operator.attrgetter, operator.methodcaller, os.system, act)
 #: Known to the generator and named by no rule.
 DENIED = ("act", "Outer.method", "RECORD", "SHARED")
 

@@ -27,7 +27,9 @@ SAMPLES = samples.__name__
 APP = Policy(
     name="app",
     rules=[
-        Rule(module=SAMPLES, name=name, rights=Right.parse(rights.split())) for name, rights in samples.RIGHTS.items()
+        *[Rule(module=SAMPLES, name=name, rights=Right.parse(rights.split())) for name,
+        rights in samples.RIGHTS.items()],
+        *[Rule(module=m, name=n, rights=Right.REFER | Right.CALL | Right.NEW) for m, n in samples.LISTED_GADGETS],
     ],
 )
 STDLIB = Policy.packs("stdlib")

@@ -85,7 +85,8 @@ def test_the_tripwire_sees_a_class_changed() -> None:
     ("value", "cause"),
     [
         ([os], "a module as a value"),
-        ({"a": (samples.act,)}, "without the right to appear"),
+        ({"a": (samples.lend,)}, "without the right to appear"),
+        ([samples.act], "a known gadget as a value"),
         ([samples.OnlyCall], "without the right to appear"),
         (Unlisted(), "an attribute that is a hook"),
     ],

@@ -47,6 +47,13 @@ class Counted:
         Counted.calls += 1
 
 
+class Taking:
+    """Takes any arguments."""
+
+    def __new__(cls, *args: object, **kwargs: object) -> Taking:
+        return super().__new__(cls)
+
+
 class Plain:
     """An ordinary class of an application."""
 

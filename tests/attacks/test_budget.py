@@ -32,6 +32,7 @@ from attacks.asm import (
     TUPLE1,
     TUPLE2,
     blob,
+    dict_of,
     list_of,
     name,
     number,
@@ -42,7 +43,7 @@ from attacks.asm import (
 )
 from attacks.expected import Loads, check, check_load, equals, limited
 
-from safepickle.errors import LimitError, TruncatedError
+from safepickle.errors import LimitError, SafePickleError, TruncatedError
 from safepickle.limits import Limits
 
 ANY = Loads(lambda value: True)
@@ -166,6 +167,25 @@ def test_no_call_is_made_beyond_the_objects(sp: Any) -> None:
         limits=Limits(max_objects=3 + 1),  # one for the name
     )
     assert canary.Counted.calls == 3
+
+
+def test_looking_through_arguments_is_paid_for(sp: Any) -> None:
+    """Any number of calls may share one tuple or dict of arguments, and each of them looks through it."""
+    few = Limits(max_hash_work=5000)
+    keywords = dict_of(*(text(f"k{k}") + NONE for k in range(1000))) + MEMOIZE + POP
+    made = name("attacks.canary", "Plain") + MEMOIZE + POP
+    calls = (op("BINGET", 1) + TUPLE0 + op("BINGET", 0) + b"\x92" + POP) * 10
+    policy = allowing("Plain refer", "Taking new")
+    with pytest.raises(SafePickleError) as refused:
+        sp.loads(pickled(keywords, made, calls + NONE), policy=policy, limits=few)
+    assert isinstance(refused.value.__cause__, LimitError)
+    assert refused.value.__cause__.limit == "max_hash_work"
+    # Positional arguments, of a class that takes any.
+    arguments = tuple_of(NONE * 1000) + MEMOIZE + POP
+    made = name("attacks.canary", "Taking") + MEMOIZE + POP
+    calls = (op("BINGET", 1) + op("BINGET", 0) + b"\x81" + POP) * 10
+    check(sp, pickled(arguments, made, calls + NONE), limited("max_hash_work"), policy=policy, limits=few)
+    check(sp, pickled(arguments, made, calls + NONE), ANY, policy=policy)
 
 
 HASHED: dict[str, list[bytes]] = {

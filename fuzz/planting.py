@@ -61,7 +61,7 @@ PLANTED = (
     "exceptions are wrapped", "encode to latin1",
     "persistent ids are plain", "persistent objects are foreign", "memo index bound", "memo written once",
     "STOP leaves nothing",
-    "trailing bytes", "frame ends inside an argument", "frame ends inside a line", "depth of containers", "key size",
+    "trailing bytes", "frame ends inside an argument", "frame ends inside a line", "key size",
     "key depth",
     "equal hashes", "unhashable keys", "int bits", "length bound", "items bound, LIST", "calls are counted",
     "results are paid for", "lazy ranges are paid for",

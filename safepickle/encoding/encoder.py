@@ -164,8 +164,6 @@ class Encoder(Containers):
             try:
                 return self._attempt(obj)
             except StartOver:
-                # What the gate counted counts anew.
-                self.gate = None
                 self.start_over()
                 if self.gate is not None:
                     self.gate.forget()

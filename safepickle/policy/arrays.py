@@ -344,9 +344,8 @@ def _bit_generator(args: Args) -> str | None:
     if len(args) == 1 and type(args[0]) is str and args[0] in _GENERATORS:
         return None
     bits = getattr(sys.modules.get("numpy.random"), "BitGenerator", None)
-    cls: Any = args[0] if len(args) == 1 else None
-    # Not isinstance(): that asks the value for its __class__.
-    if bits is not None and issubclass(type(cls), type) and issubclass(cls, bits):
+    given: Any = args[0] if len(args) == 1 else None
+    if bits is not None and issubclass(type(given), type) and issubclass(given, bits):
         return None
     return f"wants one of {', '.join(_GENERATORS)}"
 

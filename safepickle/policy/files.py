@@ -238,14 +238,15 @@ def _without_types(kind: str, loc: Key) -> Key:
 
 
 def _reason(kind: str, message: str, loc: Key) -> str:
+    last = str(loc[-1]) if loc else ""
     if kind == "extra_forbidden":
         known = ", ".join(_keys_beside(loc))
-        return f"no such key: {quote(str([*loc][-1]))} (there are {known})"
+        return f"no such key: {quote(last)} (there are {known})"
     if len(loc) > 1 and loc[0] == "limits":
         return "a limit is a number or a size as text"
-    if kind in ("int_type", "float_type", "string_type") and loc[-1] in ("min", "max"):
+    if kind in ("int_type", "float_type", "string_type") and last in ("min", "max"):
         return "wants a number"
-    if loc[-1:] == ("classes",):
+    if last == "classes":
         return f"the one filter is {quote(DEFINED_HERE)}"
     if "enum" in loc[-2:]:
         return "wants texts, numbers, true or false"
@@ -254,9 +255,9 @@ def _reason(kind: str, message: str, loc: Key) -> str:
 
 def _keys_beside(loc: Key) -> tuple[str, ...]:
     """Return the keys that a table may have."""
-    if len(loc) == 1:
+    if len(loc) < 2:
         return tuple(TABLES[""])
-    return tuple(TABLES.get(str(next(iter(loc))), ())) if len(loc) <= 3 else VALUE_KEYS
+    return tuple(TABLES.get(str(loc[0]), ())) if len(loc) <= 3 else VALUE_KEYS
 
 
 def _plain(text: str) -> str:

@@ -13,7 +13,6 @@ Rules that hold here:
 from __future__ import annotations
 
 import collections
-import collections.abc
 import copyreg
 import dataclasses
 import datetime as dt
@@ -257,7 +256,7 @@ class _Maker:
             raise TypeError(f"a forward reference that cannot be resolved: {cls!r}; give the class itself")
         if cls is type(None):
             return ExactShape("None", cls)
-        leaf = _LEAVES.get(cls) if isinstance(cls, collections.abc.Hashable) else None
+        leaf = _LEAVES.get(cls) if isinstance(cls, abc.Hashable) else None
         if leaf is not None:
             self._standard(leaf.kinds)
             self.stdlib.update(leaf.more)
@@ -398,6 +397,10 @@ class _Found(NamedTuple):
     metadata: Mapping[str, tuple[Any, ...]] = types.MappingProxyType({})
 
 
+def _is_named_tuple(cls: type) -> bool:
+    return issubclass(cls, tuple) and hasattr(cls, "_fields")
+
+
 def _fields_of(cls: Any) -> _Found:
     """Return the fields of a class.
 
@@ -405,23 +408,22 @@ def _fields_of(cls: Any) -> _Found:
     """
     if cls in copyreg.dispatch_table:
         raise TypeError(_own_way(cls, "copyreg.dispatch_table"))
-    known: Any = cls
-    if issubclass(cls, tuple) and hasattr(cls, "_fields"):
+    if _is_named_tuple(cls):
         _refuse_hooks(cls, {"__getnewargs__"})
-        return _Found(known._fields)
+        return _Found(cls._fields)
     if hasattr(cls, "__pydantic_fields__") and hasattr(cls, "__pydantic_private__"):
         return _pydantic_fields(cls)
     if "__attrs_attrs__" in cls.__dict__:
         _refuse_hooks(cls, {name for name in ("__getstate__", "__setstate__") if _is_generated(cls, name, "attr")})
         return _Found(
-            tuple(field.name for field in known.__attrs_attrs__),
-            frozenset(field.name for field in known.__attrs_attrs__ if not field.init),
+            tuple(field.name for field in cls.__attrs_attrs__),
+            frozenset(field.name for field in cls.__attrs_attrs__ if not field.init),
         )
     if "__dataclass_fields__" in cls.__dict__:
         _refuse_hooks(
             cls, {name for name in ("__getstate__", "__setstate__") if _is_generated(cls, name, "dataclasses")}
         )
-        found = dataclasses.fields(known)
+        found = dataclasses.fields(cls)
         return _Found(tuple(field.name for field in found), frozenset(field.name for field in found if not field.init))
     raise TypeError(_unknown(cls))
 

@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent / "corpus"
-KINDS = ("stream", "choices", "text", "signed")
+KINDS = ("stream", "choices", "text")
 #: What a corpus in the repository may take.
 MOST_BYTES = 5_000_000
 

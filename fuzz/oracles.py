@@ -210,7 +210,7 @@ _CALLS = frozenset({"REDUCE", "OBJ", "INST", "NEWOBJ", "NEWOBJ_EX"})
 def check_within(data: bytes, value: Any, limits: Any) -> None:
     """Hold a value that was let through to the limits."""
     _over("max_bytes", len(data), limits.max_bytes)
-    names = [BY_BYTE[piece[0]].name for piece in split(data)]
+    names = [BY_BYTE[piece[0]].name for piece in split(data) if piece[0] in BY_BYTE]
     _over("max_opcodes", len(names), limits.max_opcodes)
     _over("max_memo", sum(name in _MEMO for name in names), limits.max_memo)
     _over("max_calls", sum(name in _CALLS for name in names), limits.max_calls)

@@ -208,7 +208,7 @@ class PolicyError(SafePickleError, pickle.UnpicklingError, pickle.PicklingError)
         locator, self._locator = self._locator, None
         if locator is not None:
             self._denials = locator(self._denials)
-            self.args = (self._message(),)
+            self.args: tuple[Any, ...] = (self._message(),)
         return self._denials
 
     @property

@@ -201,9 +201,14 @@ class Buffer(bytes):
         return self
 
     # Two buffers are two values, whatever their bytes will be.
-    __eq__ = object.__eq__
-    __ne__ = object.__ne__
-    __hash__ = object.__hash__
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def __ne__(self, other: object) -> bool:
+        return self is not other
+
+    def __hash__(self) -> int:
+        return object.__hash__(self)
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError("a Buffer record is immutable")

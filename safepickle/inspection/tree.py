@@ -59,7 +59,7 @@ class Tree:
     opcodes: int
     bytes: int
 
-    def __init__(self, value: Any, gate: RecordingGate, machine: Machine) -> None:
+    def __init__(self, value: Any, gate: Any, machine: Any) -> None:
         _put(self, "value", value)
         _put(self, "globals", tuple(gate.named.values()))
         _put(self, "calls", gate.freeze())

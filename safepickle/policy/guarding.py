@@ -30,18 +30,18 @@ class RuleGuards:
     """
 
     def __init__(self, rule: Rule, pay: Callable[[int], Any], keep: Callable[[int], Any] | None) -> None:
-        self.call_guard = rule.call_guard
-        self.new_guard = rule.new_guard if rule.rights & Right.NEW else rule.call_guard
-        self.state_guard = rule.state_guard
-        self.source = f" (rule in {quote(rule.source)})" if rule.source else ""
+        self.call_guard: Any = rule.call_guard
+        self.new_guard: Any = rule.new_guard if rule.rights & Right.NEW else rule.call_guard
+        self.state_guard: Any = rule.state_guard
+        self.source: str = f" (rule in {quote(rule.source)})" if rule.source else ""
         self.pay = pay
         self.keep = keep
         #: What is asked for where that is so little that the gate itself looks.
-        self.quick = quick_fields(self.state_guard)
-        self.free_call = call_freedom(self.call_guard)
-        self.free_new = call_freedom(self.new_guard)
+        self.quick: tuple[tuple[str, type, Any, Any], ...] | None = quick_fields(self.state_guard)
+        self.free_call: int = call_freedom(self.call_guard)
+        self.free_new: int = call_freedom(self.new_guard)
         #: Objects made by the rule, where they are counted.
-        self.made = 0
+        self.made: int = 0
         #: State to look at again, as it was set.
         self.kept: list[Any] = []
 

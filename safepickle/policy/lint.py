@@ -71,7 +71,7 @@ class Corpus:
     """What the pickles of a corpus use."""
 
     def __init__(self) -> None:
-        self.pickles = 0
+        self.pickles: int = 0
         self.used: dict[Pair, Right] = {}
 
     def add(self, tree: Tree) -> None:

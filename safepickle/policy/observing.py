@@ -124,10 +124,10 @@ class Calls:
     """What one callable is given."""
 
     def __init__(self) -> None:
-        self.count = 0
+        self.count: int = 0
         self.pickles: set[int] = set()
-        self.fewest = -1
-        self.most = 0
+        self.fewest: int = -1
+        self.most: int = 0
         self.arguments: list[_Values] = []
         self.keywords: dict[str, _Values] = {}
         self.keyword_calls: dict[str, int] = {}
@@ -173,10 +173,10 @@ class States:
     """What the instances of one class are given as state."""
 
     def __init__(self) -> None:
-        self.count = 0
+        self.count: int = 0
         self.pickles: set[int] = set()
         self.names: frozenset[str] | None = None
-        self.same = True
+        self.same: bool = True
         self.attributes: dict[str, _Values] = {}
 
     def add(self, state: Any, pickle: int) -> None:

@@ -103,16 +103,16 @@ class ExactShape(Shape):
 
     def __init__(self, name: str, *kinds: type) -> None:
         self.name = name
-        self.kinds = frozenset(kinds)
+        self.kinds: frozenset[type] = frozenset(kinds)
 
 
 class LiteralShape(Shape):
     """One of some values."""
 
     def __init__(self, values: tuple[Any, ...]) -> None:
-        self.values = frozenset((type(value), value) for value in values)
-        self.kinds = frozenset(type(value) for value in values)
-        self.name = " or ".join(quote(value) for value in values)
+        self.values: frozenset[tuple[type[Any], Any]] = frozenset((type(value), value) for value in values)
+        self.kinds: frozenset[type] = frozenset(type(value) for value in values)
+        self.name: str = " or ".join(quote(value) for value in values)
 
     def problem(self, value: Any) -> str | None:
         # Asked for its type first: hashing is code of the value's class.
@@ -128,7 +128,7 @@ class ItemsShape(Shape):
 
     def __init__(self, name: str, item: Shape, *kinds: type) -> None:
         self.name = name
-        self.kinds = frozenset(kinds)
+        self.kinds: frozenset[type] = frozenset(kinds)
         self.item = item
 
     def parts(self, value: Any) -> Iterator[Part]:
@@ -148,7 +148,7 @@ class TupleShape(Shape):
 
     def __init__(self, name: str, elements: tuple[Shape, ...]) -> None:
         self.name = name
-        self.kinds = frozenset({tuple})
+        self.kinds: frozenset[type] = frozenset({tuple})
         self.elements = elements
 
     def problem(self, value: Any) -> str | None:
@@ -168,7 +168,7 @@ class EntriesShape(Shape):
 
     def __init__(self, name: str, key: Shape, value: Shape, *kinds: type) -> None:
         self.name = name
-        self.kinds = frozenset(kinds)
+        self.kinds: frozenset[type] = frozenset(kinds)
         self.key = key
         self.value = value
 
@@ -187,7 +187,7 @@ class FieldsShape(Shape):
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.kinds = frozenset({dict})
+        self.kinds: frozenset[type] = frozenset({dict})
         self.fields: dict[str, Shape] = {}
         self.optional: frozenset[str] = frozenset()
 
@@ -210,7 +210,7 @@ class RecordShape(Shape):
     def __init__(self, cls: type, name: str) -> None:
         self.cls = cls
         self.name = name
-        self.kinds = frozenset({cls})
+        self.kinds: frozenset[type] = frozenset({cls})
         self.fields: dict[str, Shape] = {}
         self.optional: frozenset[str] = frozenset()
         #: Whether the fields are the elements of a tuple.
@@ -245,7 +245,7 @@ class UnionShape(Shape):
 
     def __init__(self, alternatives: tuple[Shape, ...]) -> None:
         self.alternatives = alternatives
-        self.name = " or ".join(dict.fromkeys(shape.name for shape in alternatives))
+        self.name: str = " or ".join(dict.fromkeys(shape.name for shape in alternatives))
 
     def problem(self, value: Any) -> str | None:
         return None if self.fitting(value) else self.name

@@ -128,6 +128,7 @@ def _print_tree(printer: Printer, tree: Tree, arguments: argparse.Namespace) -> 
         (len(tree.persistent_ids), "persistent ids, for persistent_load to decide on"),
         (len(tree.buffers), "out-of-band buffers"),
         (len(tree.strays), "operations on what is no instance, which nothing allows"),
+        (len(tree.nameless()), "calls of what is no global, which nothing allows"),
     ):
         if count:
             printer.line(f"# {count} {what}")

@@ -76,6 +76,10 @@ class Tree:
         """Whether there is nothing but built-in values: then ``value`` is what ``loads`` gives."""
         return not (self.calls or self.persistent_ids or self.buffers or self.strays or self.needs())
 
+    def nameless(self) -> tuple[Call, ...]:
+        """Return the calls of what is no global of the stream, which no policy allows."""
+        return tuple(call for call in self.calls if type(call.callee) is not Global)
+
     def walk(self) -> Iterator[Place]:
         """Yield each object that can be reached from ``value`` once, nearest first, with its place."""
         from .paths import walk

@@ -83,6 +83,7 @@ class Learner:
         self._persistent = 0
         self._buffers = 0
         self._strays = 0
+        self._nameless = 0
 
     def add(self, tree: Tree) -> None:
         """Learn from one pickle."""
@@ -91,6 +92,7 @@ class Learner:
         self._persistent += bool(tree.persistent_ids)
         self._buffers += bool(tree.buffers)
         self._strays += bool(tree.strays)
+        self._nameless += bool(tree.nameless())
         needs = tree.needs()
         for pair, rights in needs.items():
             use = self._uses.setdefault(pair, _Use())
@@ -192,6 +194,7 @@ class Learner:
             (self._persistent, "persistent ids: what they stand for is for persistent_load to decide"),
             (self._buffers, "out-of-band buffers: they are given to loads beside the pickle"),
             (self._strays, "operations on objects that are no instances: nothing allows these, they stay refused"),
+            (self._nameless, "calls of what is no global: nothing allows these, they stay refused"),
         ):
             if count:
                 lines += ["", *comment(f"NOTE: {_counted(count, 'pickle')} with {what}.")]

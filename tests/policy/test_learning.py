@@ -369,3 +369,10 @@ def test_keys_are_quoted_where_they_have_to_be() -> None:
     assert (key("a-b_1"), key("a b"), key("")) == ("a-b_1", '"a b"', '""')
     with pytest.raises(TypeError):
         inline(None)
+
+
+def test_calls_of_what_is_no_global_are_said() -> None:
+    """NEWOBJ on text: no rule can allow it, and the policy that is written says so."""
+    learner = Learner()
+    learner.add(safepickle.inspect(bytes.fromhex("8c017829812e")))
+    assert "calls of what is no global" in learner.finish().text

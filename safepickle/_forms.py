@@ -39,6 +39,7 @@ HOT_MODULES: Final = (
     "safepickle.decoding.nesting",
     "safepickle.decoding.handles",
     "safepickle.decoding.hashing",
+    "safepickle.decoding.usual",
     "safepickle.decoding.refusals",
     "safepickle.decoding.resolving",
     "safepickle.decoding.state",
@@ -51,7 +52,6 @@ HOT_MODULES: Final = (
     "safepickle.encoding.frames",
     "safepickle.encoding.keys",
     "safepickle.encoding.containers",
-    "safepickle.encoding.usual",
     "safepickle.encoding.encoder",
     "safepickle.encoding.session",
 )

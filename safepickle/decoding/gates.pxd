@@ -3,6 +3,7 @@ from safepickle.decoding.budget cimport Budget
 from safepickle.decoding.handles cimport GlobalHandle, HeldTuple, Inert
 from safepickle.decoding.hashing cimport KeyGuard
 from safepickle.decoding.refusals cimport Refusals
+from safepickle.decoding.usual cimport is_usual
 from safepickle.decoding.state cimport Shape, check_exception_state, fits, set_state
 
 cdef extern from *:
@@ -56,6 +57,7 @@ cdef class Gate(Refusals):
     cpdef new(self, object cls, object args, object kwargs)
     @cython.locals(arguments=tuple, freedom=int)
     cpdef _run(self, GlobalHandle handle, int right, object args, object kwargs)
+    cpdef bint _surely_fits(self, GlobalHandle handle, tuple args) except -1
     cpdef _adopt(self, GlobalHandle handle, object result)
     cpdef Shape make_shape(self, GlobalHandle handle, object kind)
     @cython.locals(handle=GlobalHandle, shape=Shape)

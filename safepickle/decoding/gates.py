@@ -34,6 +34,7 @@ from .hashing import KeyGuard
 from .refusals import ADD, ALL_RIGHTS, APPEND, BUILD, CALL, LABELS, NEW, REFER, SETITEM, Refusals
 from .resolving import HASHES, READS, SIZES, import_global, is_plain_id, size_by, sizer_of, traits_of
 from .state import Shape, check_exception_state, fits, set_state
+from .usual import is_usual
 
 COMPILING = False
 if COMPILING:
@@ -418,13 +419,7 @@ class Gate(Refusals):
             return Inert(handle)
         self.look_through(len(args))
         contract = handle.contract
-        if contract is not None and not (
-            handle.quick is not None
-            and len(args) == 1
-            and kwargs is None
-            and type(args[0]) is handle.quick_type
-            and handle.quick(args[0])
-        ):
+        if contract is not None and not (kwargs is None and self._surely_fits(handle, args)):
             refusal = contract.check(args, kwargs if kwargs is not None else {})
             if refusal is not None:
                 self.deny(handle, right, f"its arguments are refused: {refusal}")
@@ -453,6 +448,17 @@ class Gate(Refusals):
             ) from error
         self._adopt(handle, result)
         return result
+
+    def _surely_fits(self, handle: GlobalHandle, args: tuple[Any, ...]) -> bool:
+        """Return whether the contract need not be asked: these are what picklers write for dates and numbers."""
+        if cython.compiled:
+            return handle.resolved and is_usual(handle.target, args)
+        return (
+            handle.quick is not None
+            and len(args) == 1
+            and type(args[0]) is handle.quick_type
+            and bool(handle.quick(args[0]))
+        )
 
     def _sizes_are_bounded(self, handle: GlobalHandle, right: int, args: tuple[Any, ...]) -> bool:
         for arg in args:

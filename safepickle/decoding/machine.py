@@ -267,6 +267,17 @@ class Machine(Operations):
                         if len(word) != length:
                             budget.take_memory(3 * len(word))
                         push(stack, word)
+                    elif opcode == 0x42:  # BINBYTES
+                        if position + 4 > end:
+                            missing = 4
+                            break
+                        length = read_uint4(data, position)
+                        if position + 4 + length > end:
+                            break
+                        budget.take_string(length, 40 + length + used)
+                        used = 0
+                        position += 4 + length
+                        push(stack, read_piece(data, position - length, position))
                     elif opcode == 0x28:  # MARK
                         if len(metastack) >= nesting.mark_bound:
                             nesting.refuse(len(metastack) + 1)

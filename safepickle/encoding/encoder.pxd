@@ -6,7 +6,7 @@ from safepickle.encoding.containers cimport Containers
 from safepickle.encoding.frames cimport Frame
 from safepickle.wire.memo cimport Memo
 from safepickle.wire.output cimport Bounds
-from safepickle.encoding.usual cimport is_usual
+from safepickle.decoding.usual cimport is_usual
 from safepickle.wire.writing cimport Writer
 
 cdef int _STOP, _EMPTY_DICT, _EMPTY_TUPLE, _APPEND, _APPENDS, _SETITEM, _SETITEMS, _NEWOBJ, _BUILD, _REDUCE

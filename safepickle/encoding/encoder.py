@@ -20,6 +20,7 @@ from pickle import PickleBuffer
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
+from ..decoding.usual import is_usual
 from ..errors import EncodingError, SafePickleError, quote
 from ..wire.memo import Memo
 from ..wire.opcodes import BY_NAME
@@ -28,7 +29,6 @@ from ..wire.writing import Writer
 from . import conforming, reducing
 from .containers import Containers
 from .frames import Frame, StartOver
-from .usual import is_usual
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -69,6 +69,10 @@ cdef extern from *:
         }
         return PyLong_FromLongLong((long long)value);
     }
+    static PyObject *safepickle_long(PyObject *data, size_t start, size_t stop) {
+        const unsigned char *p = safepickle_bytes(data, start, stop);
+        return p == NULL ? NULL : _PyLong_FromByteArray(p, stop - start, 1, 1);
+    }
     static CYTHON_INLINE PyObject *safepickle_piece(PyObject *data, size_t start, size_t stop) {
         const unsigned char *p = safepickle_bytes(data, start, stop);
         return p == NULL ? NULL : PyBytes_FromStringAndSize((const char *)p, (Py_ssize_t)(stop - start));
@@ -86,6 +90,7 @@ cdef extern from *:
     object read_uint8 "safepickle_uint8"(bytes data, size_t position)
     double read_float8 "safepickle_float8"(bytes data, size_t position) except? -1.0
     object read_small_int "safepickle_small_int"(bytes data, size_t start, size_t stop)
+    object read_long "safepickle_long"(bytes data, size_t start, size_t stop)
     bytes read_piece "safepickle_piece"(bytes data, size_t start, size_t stop)
     str read_utf8 "safepickle_utf8"(bytes data, size_t start, size_t stop)
 

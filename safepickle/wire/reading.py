@@ -113,6 +113,7 @@ def long_int(data: bytes, start: int, stop: int) -> int:
     if cython.compiled:
         if 0 < stop - start <= 8:
             return read_small_int(data, start, stop)
+        return read_long(data, start, stop)
     return int.from_bytes(data[start:stop], "little", signed=True)
 
 

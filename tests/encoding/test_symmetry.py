@@ -461,14 +461,14 @@ many = st.integers(-2, 2**20) | st.booleans() | st.sampled_from([86_399, 86_400,
     | st.tuples(st.text() | st.integers() | st.none() | packed),
 )
 def test_usual_arguments_are_those_of_the_contract(sp: ModuleType, func: Any, args: tuple[Any, ...]) -> None:
-    usual = sys.modules[f"{sp.__name__}.encoding.usual"]
+    usual = sys.modules[f"{sp.__name__}.decoding.usual"]
     contract = CONTRACTS[func.__module__, func.__qualname__]
     if usual.is_usual(func, args):
         assert contract.check(args, {}) is None
 
 
 def test_usual_arguments_are_seen(sp: ModuleType) -> None:
-    usual = sys.modules[f"{sp.__name__}.encoding.usual"]
+    usual = sys.modules[f"{sp.__name__}.decoding.usual"]
     now = datetime.datetime(2024, 12, 31, 23, 59, 59, 999_999, datetime.UTC).replace(tzinfo=None)
     for value in (now, now.replace(tzinfo=datetime.UTC), now.date(), now.time(), decimal.Decimal("-1.50")):
         func, args = value.__reduce_ex__(4)  # type: ignore[misc]

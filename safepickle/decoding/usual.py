@@ -40,18 +40,19 @@ def is_usual(func: Any, args: tuple[Any, ...]) -> bool:
     if kind is not bytes:
         return False
     if func is _DATE:
-        return count == 1 and len(first) == 4 and _is_date(first)
+        return count == 1 and len(first) == 4 and _is_date(first, 0xFF)
     if count > 2 or (count == 2 and type(args[1]) is not _TIMEZONE):
         return False
     if func is _DATETIME:
-        return len(first) == 10 and _is_date(first) and _is_time(first, 4)
+        # The highest bit of the month is the fold (PEP 495).
+        return len(first) == 10 and _is_date(first, 0x7F) and _is_time(first, 4)
     return func is _TIME and len(first) == 6 and _is_time(first, 0)
 
 
-def _is_date(packed: bytes) -> bool:
+def _is_date(packed: bytes, mask: int) -> bool:
     """Year, month and day; no leap days."""
     year = packed[0] * 256 + packed[1]
-    month = packed[2] & 0x7F
+    month = packed[2] & mask
     day = packed[3]
     last = 28 if month == 2 else 30 if month == 4 or month == 6 or month == 9 or month == 11 else 31
     return 1 <= year <= 9999 and 1 <= month <= 12 and 1 <= day <= last

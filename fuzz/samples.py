@@ -321,7 +321,7 @@ def disturbed() -> str | None:
 
 
 #: Extension codes: denied, allowed, and one that only the cache knows (attack R61).
-EXTENSIONS = {240: "act", 241: "Node", 242: None}
+EXTENSIONS = {224: "act", 225: "Node", 226: None}
 
 
 def register_extensions() -> None:

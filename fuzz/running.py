@@ -137,6 +137,8 @@ def carry_out(order: Order, progress: Progress | None = None) -> Result:
         command += ["--unbounded"] if order.unbounded else []
         environment = {**os.environ, "PYTHONHASHSEED": "0", "PYTHONFAULTHANDLER": "1"}
         path = [*order.path, *([str(ROOT)] if order.engine == "atheris" else [])]
+        if order.path:
+            environment["SAFEPICKLE_FUZZ_TREE"] = "1"
         if path:
             environment["PYTHONPATH"] = os.pathsep.join([*path, environment.get("PYTHONPATH", "")]).rstrip(os.pathsep)
         patience = order.patience or order.seconds + PATIENCE + order.runs / 20

@@ -171,7 +171,8 @@ def test_a_finding_is_exit_code_1(tmp_path: Path) -> None:
     data.write_bytes(pickled(op("SHORT_BINUNICODE", "fuzz.samples") + op("SHORT_BINUNICODE", "Node") + b"\x93"))
     done = subprocess.run(
         [sys.executable, "-m", "fuzz", "replay", "--target", "decode", "--form", "python", str(data)],
-        cwd=tmp_path, env={"PYTHONPATH": str(tmp_path), "PATH": ""}, capture_output=True, text=True, check=False,
+        cwd=tmp_path, env={"PYTHONPATH": str(tmp_path), "PATH": "", "SAFEPICKLE_FUZZ_TREE": "1"}, capture_output=True,
+        text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 1, done.stdout + done.stderr
     assert "FOUND" in done.stdout

@@ -103,7 +103,7 @@ class ExactShape(Shape):
 
     def __init__(self, name: str, *kinds: type) -> None:
         self.name = name
-        self.kinds: frozenset[type] = frozenset(kinds)
+        self.kinds: frozenset[type] | None = frozenset(kinds)
 
 
 class LiteralShape(Shape):
@@ -111,7 +111,7 @@ class LiteralShape(Shape):
 
     def __init__(self, values: tuple[Any, ...]) -> None:
         self.values: frozenset[tuple[type[Any], Any]] = frozenset((type(value), value) for value in values)
-        self.kinds: frozenset[type] = frozenset(type(value) for value in values)
+        self.kinds: frozenset[type] | None = frozenset(type(value) for value in values)
         self.name: str = " or ".join(quote(value) for value in values)
 
     def problem(self, value: Any) -> str | None:
@@ -128,7 +128,7 @@ class ItemsShape(Shape):
 
     def __init__(self, name: str, item: Shape, *kinds: type) -> None:
         self.name = name
-        self.kinds: frozenset[type] = frozenset(kinds)
+        self.kinds: frozenset[type] | None = frozenset(kinds)
         self.item = item
 
     def parts(self, value: Any) -> Iterator[Part]:
@@ -148,7 +148,7 @@ class TupleShape(Shape):
 
     def __init__(self, name: str, elements: tuple[Shape, ...]) -> None:
         self.name = name
-        self.kinds: frozenset[type] = frozenset({tuple})
+        self.kinds: frozenset[type] | None = frozenset({tuple})
         self.elements = elements
 
     def problem(self, value: Any) -> str | None:
@@ -168,7 +168,7 @@ class EntriesShape(Shape):
 
     def __init__(self, name: str, key: Shape, value: Shape, *kinds: type) -> None:
         self.name = name
-        self.kinds: frozenset[type] = frozenset(kinds)
+        self.kinds: frozenset[type] | None = frozenset(kinds)
         self.key = key
         self.value = value
 
@@ -187,7 +187,7 @@ class FieldsShape(Shape):
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.kinds: frozenset[type] = frozenset({dict})
+        self.kinds: frozenset[type] | None = frozenset({dict})
         self.fields: dict[str, Shape] = {}
         self.optional: frozenset[str] = frozenset()
 
@@ -210,7 +210,7 @@ class RecordShape(Shape):
     def __init__(self, cls: type, name: str) -> None:
         self.cls = cls
         self.name = name
-        self.kinds: frozenset[type] = frozenset({cls})
+        self.kinds: frozenset[type] | None = frozenset({cls})
         self.fields: dict[str, Shape] = {}
         self.optional: frozenset[str] = frozenset()
         #: Whether the fields are the elements of a tuple.

@@ -408,7 +408,9 @@ class Gate(Refusals):
         if isinstance(callee, _NAMED):
             handle = GlobalHandle(str(callee.__module__), callee.__qualname__, 0)
         else:
-            handle = GlobalHandle(str(type(callee).__module__), type(callee).__qualname__, 0)
+            # What is held back is a tuple to everybody else.
+            kind = tuple if type(callee) is HeldTuple else type(callee)
+            handle = GlobalHandle(str(kind.__module__), kind.__qualname__, 0)
         handle.listed = False
         self.deny(handle, right, "only a global that the stream names can be called")
 

@@ -698,3 +698,11 @@ def test_rules_of_a_policy_bind_an_alias_too(sp: ModuleType) -> None:
     assert type(sp.loads(pickled(instance("old.place")), policy=policy)) is samples.Thing
     with pytest.raises(PolicyError):
         sp.loads(pickled(instance("old.place", "Other")), policy=policy)
+
+
+def test_a_tuple_that_is_called_is_called_a_tuple(sp: ModuleType) -> None:
+    """Also one that is held back because there is a global in it: how is nobody's business."""
+    with pytest.raises(PolicyError) as caught:
+        sp.loads(b"co\nt\n\x85(tR.")
+    assert ("builtins", "tuple", "call") in [(d.module, d.name, d.right) for d in caught.value.denials]
+    assert "HeldTuple" not in str(caught.value.denials)

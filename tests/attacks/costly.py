@@ -197,6 +197,7 @@ SPENDING = frozenset(
         "copies of a bytearray",
         "100 000 names",
         "100 000 denied calls",
+        "keywords that many calls share",
     }
 )
 SPENDING_MEMORY = "64 MiB"

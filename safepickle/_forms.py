@@ -47,6 +47,7 @@ HOT_MODULES: Final = (
     "safepickle.decoding.open_gate",
     "safepickle.decoding.window",
     "safepickle.decoding.operations",
+    "safepickle.decoding.door",
     "safepickle.decoding.machine",
     "safepickle.decoding.session",
     "safepickle.encoding.frames",

@@ -196,7 +196,7 @@ def _entries(data: bytes, count: int) -> list[_Entry]:
         if mark != b"PK\x01\x02" or disk or comment:
             raise FormatError("the directory is damaged, or its members have comments")
         if method or flags & ~_FLAGS:
-            raise FormatError("a member is compressed or encrypted: torch stores a checkpoint as it is, and compresses only code")
+            raise FormatError("a member is compressed or encrypted: torch stores all but the code of TorchScript")
         raw = data[place : place + names]
         size, packed, start = _wide(data[place + names : place + names + more], (size, packed, start), "the directory")
         if size != packed:

@@ -66,6 +66,8 @@ def _header_state(header: Any, state: Any) -> str | None:
         return "its class is neither ndarray nor matrix"
     if item_count(state["shape"]) is None:
         return "its shape is no tuple of lengths"
+    if state["subclass"] is numpy.matrix and len(state["shape"]) != 2:
+        return "a matrix has two dimensions"
     if type(state["order"]) is not str or state["order"] not in ("C", "F"):
         return "its order is neither C nor F"
     if not is_sized_dtype(state["dtype"]):

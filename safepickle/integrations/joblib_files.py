@@ -27,12 +27,12 @@ from ..decoding.budget import Budget
 from ..decoding.handles import Inert
 from ..decoding.session import check, policy_for, run
 from ..decoding.standing import StandInGate, open_with_stand_ins, restricting
-from ..errors import Denial, FormatError, PolicyError, SafePickleError
+from ..errors import FormatError, PolicyError, SafePickleError
 from ..inspection.joblib_trees import inspect_source
+from ..inspection.refused import refused
 from ..limits import DEFAULT_LIMITS, Limits
 from ..policy.formats import WRAPPER, ArrayHeader
-from ..policy.gadgets import gadget_reason
-from ..policy.rules import BY_DEFAULT, Policy, suggestion
+from ..policy.rules import BY_DEFAULT, Policy
 from .compression import PieceSource, compressor
 
 if TYPE_CHECKING:
@@ -171,26 +171,13 @@ def _position(file: Any) -> int | None:
 
 def _complete(refusal: PolicyError, file: Any, policy: Policy, limits: Limits) -> None:
     """Add what the rest of the file would be refused: behind a refused array the load itself cannot go on."""
-    known = {(denial.pair, denial.right) for denial in refusal.denials}
     seconds = limits.max_seconds
     limits = limits.replace(max_seconds=_MOST_SECONDS if seconds is None else min(seconds, _MOST_SECONDS))
     try:
         tree = inspect_source(_source(file, limits), policy=policy, limits=limits)
     except (SafePickleError, OSError):
         return
-    from ..inspection.locating import with_paths
-
-    needs = tree.needs()
-    more = []
-    for pair, right, position in tree.uses():
-        rule = policy.lookup(*pair)
-        if (rule is not None and right in rule.rights) or (pair, right.label) in known:
-            continue
-        known.add((pair, right.label))
-        reason = "no rule names it" if rule is None else "the rule does not give that right"
-        text = suggestion(*pair, needs[pair].labels())
-        more.append(Denial(*pair, right.label, None, position, reason, gadget_reason(*pair), text))
-    found = with_paths((*refusal.denials, *more), tree)
+    found = refused(tree, policy, refusal.denials)
     refusal.locate_by(lambda _: found)
 
 

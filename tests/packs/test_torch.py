@@ -612,6 +612,15 @@ def test_archives_of_other_writers_load(files: ModuleType) -> None:
     same(files.load(io.BytesIO(rezipped(extra=b"FB\x02\x00ZZ")), policy=PACK), expected)
 
 
+def test_sizes_behind_the_data_are_compared(files: ModuleType) -> None:
+    """Torch writes them there, and nothing in front."""
+    data = (REAL / "torch_shared.pt").read_bytes()
+    place = data.index(b"PK\x07\x08")
+    for offset in (0, 4, 8, 12):
+        with pytest.raises(FormatError, match="behind its data"):
+            files.load(io.BytesIO(patched((place + offset, b"\x11"), data=data)), policy=PACK)
+
+
 def test_every_changed_byte_is_refused_or_makes_no_difference(files: ModuleType) -> None:
     """What no reader looks at may change: times, versions and attributes of the directory, padding."""
     data = (REAL / "torch_shared.pt").read_bytes()

@@ -29,6 +29,8 @@ __all__ = ["inspect_source"]
 
 _CODE = re.compile(r"[|<>=]?([?bBhHiIlLqQpPefdgFDGcSUVOMmuaT])([0-9]{0,10})")
 _MOST_LENGTH = 2**62
+#: No file has so many bytes; the counters take no more.
+_LARGEST = 2**60
 
 
 def inspect_source(source: Any, *, policy: Policy, limits: Limits) -> Tree:
@@ -64,7 +66,7 @@ class _Skipping:
             return machine.run_inner()
         if state.get("numpy_array_alignment_bytes") is not None:
             machine.take_raw(machine.take_raw(1)[0])
-        size = itemsize * _count(state.get("shape"))
+        size = min(itemsize * _count(state.get("shape")), _LARGEST)
         self._gate.budget.take_string(size, 2 * size)
         machine.take_raw(size)
         return target

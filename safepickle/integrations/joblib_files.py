@@ -45,6 +45,7 @@ __all__ = ["dump", "inspect", "load"]
 _STAND_INS = {WRAPPER: ArrayHeader}
 #: When something is refused, so many seconds are spent to say where, and what else would be.
 _MOST_SECONDS = 5.0
+_LARGEST = 2**60
 
 
 def load(
@@ -222,7 +223,7 @@ class _Arrays:
 def _is_array_of(value: Any, header: ArrayHeader) -> bool:
     import numpy as np
 
-    plain = isinstance(value, np.ndarray)
+    plain = issubclass(type(value), np.ndarray)
     return plain and value.shape == header.shape and value.dtype == header.dtype
 
 
@@ -239,7 +240,8 @@ def _read(machine: Any, header: ArrayHeader) -> Any:
     count = 1
     for length in header.shape:
         count *= length
-    size = count * header.dtype.itemsize
+    # No file has so much; the counters take no more.
+    size = min(count * header.dtype.itemsize, _LARGEST)
     # What was read, and the array.
     machine.gate.budget.take_string(size, 112 + 2 * size)
     data = machine.take_raw(size)

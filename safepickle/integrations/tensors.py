@@ -117,7 +117,7 @@ class _Maker:
         for length in size:
             count *= length
         if count * kind.itemsize > len(storage.data):
-            self._budget.take_memory(count * kind.itemsize)
+            self._budget.take_memory(min(count * kind.itemsize, 2**62))
         return self.view(storage, kind, offset, size, stride, flags or {}, grad)
 
 

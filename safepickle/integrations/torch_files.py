@@ -181,9 +181,12 @@ class _Archive:
 
     def storage(self, pid: Any) -> Storage:
         """Return the storage of a persistent id."""
-        if type(pid) is not tuple or len(pid) != 5 or pid[0] != "storage" or type(pid[1]) is not StorageClass:
+        # Types first: comparing asks the values, and an array has no one answer.
+        if type(pid) is not tuple or len(pid) != 5 or type(pid[0]) is not str or type(pid[1]) is not StorageClass:
             raise FormatError("a persistent id that is not of a storage")
-        _, kind, key, location, count = pid
+        word, kind, key, location, count = pid
+        if word != "storage":
+            raise FormatError("a persistent id that is not of a storage")
         if type(key) is not str or type(location) is not str or type(count) is not int or count < 0:
             raise FormatError("a storage without key, place or count")
         known = self._storages.get(key)
@@ -196,7 +199,7 @@ class _Archive:
         if member is None or not _is_key(key):
             raise FormatError(f"there is no storage {quote(key)} in the archive")
         if member.size != count * kind.itemsize:
-            raise FormatError(f"storage {quote(key)} has {member.size} bytes, not {count} times {kind.itemsize}")
+            raise FormatError(f"storage {quote(key)} has {member.size} bytes, not {quote(count)} times {kind.itemsize}")
         if self._swapped and kind.name == "UntypedStorage":
             raise FormatError("untyped bytes in the other byte order: load it with torch where it was made")
         data = self._zip.read(member)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import pickle
+import tracemalloc
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -18,6 +21,17 @@ PROTOCOLS = range(6)
 def look(value: Any) -> bytes:
     """Return what tells values apart. Names are shared as pickle shares them, once they have been through it."""
     return pickle.dumps(pickle.loads(pickle.dumps(value, 4)), 4)
+
+
+@contextlib.contextmanager
+def bounded(most: int) -> Iterator[None]:
+    """Hold what is done inside to so many bytes of memory at its highest."""
+    tracemalloc.start()
+    try:
+        yield
+        assert tracemalloc.get_traced_memory()[1] < most
+    finally:
+        tracemalloc.stop()
 
 
 def same(one: Any, other: Any) -> None:

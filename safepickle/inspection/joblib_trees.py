@@ -53,17 +53,24 @@ class _Skipping:
 
     def __init__(self, gate: RecordingGate) -> None:
         self._gate = gate
+        #: Within the pickle of an array of objects, which joblib reads with an unpickler that knows no headers.
+        self._inside = False
 
     def built(self, machine: Any, target: Any) -> Any:
         """Return what stands for an object that was given its state."""
         if type(target) is not Call or type(target.callee) is not Global or target.callee.pair != WRAPPER:
             return target
+        if self._inside:
+            raise FormatError("the header of an array inside of the pickle of another one")
         state = self._state(target)
         if type(state) is not dict:
             raise FormatError("the header of an array has no attributes")
         code, itemsize = self._item(state.get("dtype"))
         if code == "O":
-            return machine.run_inner()
+            self._inside = True
+            value = machine.run_inner()
+            self._inside = False
+            return value
         if state.get("numpy_array_alignment_bytes") is not None:
             machine.take_raw(machine.take_raw(1)[0])
         size = min(itemsize * _count(state.get("shape")), _LARGEST)

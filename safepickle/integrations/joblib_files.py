@@ -197,6 +197,8 @@ class _Arrays:
 
     def __init__(self, native: bool) -> None:
         self._native = native
+        #: Within the pickle of an array of objects, which joblib reads with an unpickler that knows no headers.
+        self._inside = False
 
     def built(self, machine: Any, target: Any) -> Any:
         """Return what stands for an object that was given its state."""
@@ -209,8 +211,12 @@ class _Arrays:
             return target
         if gate.inert:
             raise FormatError(_REFUSED)
+        if self._inside:
+            raise FormatError("the header of an array inside of the pickle of another one")
         if target.dtype.hasobject:
+            self._inside = True
             value = machine.run_inner()
+            self._inside = False
             if not gate.inert and not _is_array_of(value, target):
                 raise FormatError("the pickle of an array of objects is not of the array that its header announces")
         else:

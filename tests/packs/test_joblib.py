@@ -18,18 +18,22 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 np = pytest.importorskip("numpy", reason="numpy is not installed: joblib's files are arrays of it")
 
 from packs.arrays import numpy_objects  # noqa: E402
-from packs.trips import REAL, bounded, same  # noqa: E402
+from packs.trips import REAL, bounded, edited, same  # noqa: E402
 from real.make.library_files import arrays  # noqa: E402
 
 from safepickle import UNLIMITED, Limits, Policy  # noqa: E402
 from safepickle.errors import (  # noqa: E402
     FormatError,
+    InternalError,
     LimitError,
     PolicyError,
+    SafePickleError,
     ShapeError,
     TrailingDataError,
     TruncatedError,
@@ -45,7 +49,7 @@ PACK = Policy.packs("joblib")
 COMPRESSORS = ("zlib", "gzip", "bz2", "xz", "lzma")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def files(sp: ModuleType) -> ModuleType:
     return importlib.import_module(f"{sp.__name__}.integrations.joblib_files")
 
@@ -395,10 +399,34 @@ def test_depth_is_counted_through_arrays_of_objects(files: ModuleType) -> None:
         files.load(file(60), policy=PACK, limits=limits)
 
 
-def test_a_pickle_in_a_pickle_in_a_pickle_is_refused(files: ModuleType) -> None:
-    inner = b"\x80\x02" + header(dtype=np.dtype(object), shape=(1,)) + pickle.dumps(np.array(["a"], object), 5) + b"."
-    with pytest.raises(FormatError, match="inside a pickle inside"):
-        files.load(objects(inner), policy=PACK)
+def test_headers_stand_in_the_outermost_pickle(files: ModuleType) -> None:
+    """joblib itself reads the inner one with an unpickler that knows no headers, and would see other opcodes."""
+    objects_in_objects = header(dtype=np.dtype(object), shape=(1,)) + pickle.dumps(np.array(["a"], object), 5)
+    for inner in (objects_in_objects, header() + b"\x01\xffabc"):
+        for read in (files.inspect, lambda file: files.load(file, policy=PACK)):
+            with pytest.raises(FormatError, match="inside of the pickle"):
+                read(objects(b"\x80\x02" + inner + b"."))
+
+
+EDITS = st.lists(
+    st.tuples(
+        st.sampled_from(["set", "cut", "copy", "wide"]), st.floats(0, 1, exclude_max=True), st.integers(0, 255)
+    ),
+    min_size=1, max_size=4,
+)  # fmt: skip
+SAMPLES = {path.name: path.read_bytes() for path in ARRAYS if path.suffix == ".joblib"}
+
+
+@given(st.sampled_from(sorted(SAMPLES)), EDITS)
+def test_damaged_files_give_a_value_or_an_error_of_ours(files: ModuleType, name: str, edits: list[Any]) -> None:
+    data = edited(SAMPLES[name], edits)
+    for read in (files.inspect, lambda file: files.load(file, policy=PACK, limits=Limits(max_memory="64 MiB"))):
+        try:
+            read(io.BytesIO(data))
+        except InternalError:
+            raise
+        except SafePickleError:
+            pass
 
 
 def test_all_that_is_refused_is_said_with_its_place(files: ModuleType) -> None:

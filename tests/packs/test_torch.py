@@ -19,13 +19,23 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 np = pytest.importorskip("numpy", reason="numpy is not installed: tensors are read as its arrays")
 
-from packs.trips import REAL, bounded, same  # noqa: E402
+from packs.trips import REAL, bounded, edited, same  # noqa: E402
 
 from safepickle import Limits, Policy  # noqa: E402
-from safepickle.errors import FormatError, LimitError, PolicyError, ShapeError, TrailingDataError  # noqa: E402
+from safepickle.errors import (  # noqa: E402
+    FormatError,
+    InternalError,
+    LimitError,
+    PolicyError,
+    SafePickleError,
+    ShapeError,
+    TrailingDataError,
+)
 
 try:
     with warnings.catch_warnings():
@@ -41,7 +51,7 @@ KINDS = (
 ).split()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def files(sp: ModuleType) -> ModuleType:
     return importlib.import_module(f"{sp.__name__}.integrations.torch_files")
 
@@ -633,6 +643,35 @@ def test_every_changed_byte_is_refused_or_makes_no_difference(files: ModuleType)
         except FormatError:
             continue
         same(value, expected)
+
+
+EDITS = st.lists(
+    st.tuples(
+        st.sampled_from(["set", "cut", "copy", "wide"]), st.floats(0, 1, exclude_max=True), st.integers(0, 255)
+    ),
+    min_size=1, max_size=4,
+)  # fmt: skip
+SAMPLES = {}
+for _path in sorted(REAL.glob("torch_*.pt")):
+    if "legacy" not in _path.name:
+        with zipfile.ZipFile(_path) as _opened:
+            SAMPLES[_path.name] = {info.filename: _opened.read(info) for info in _opened.infolist()}
+
+
+@given(st.sampled_from(sorted(SAMPLES)), EDITS)
+def test_damaged_pickles_give_a_value_or_an_error_of_ours(files: ModuleType, name: str, edits: list[Any]) -> None:
+    """In an archive whose check sums are right."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as output:
+        for member, data in SAMPLES[name].items():
+            output.writestr(zipfile.ZipInfo(member), edited(data, edits) if member.endswith("data.pkl") else data)
+    for read in (files.inspect, lambda file: files.load(file, policy=PACK, limits=Limits(max_memory="64 MiB"))):
+        try:
+            read(file)
+        except InternalError:
+            raise
+        except SafePickleError:
+            pass
 
 
 def test_a_directory_is_paid_for(files: ModuleType) -> None:

@@ -23,6 +23,22 @@ def look(value: Any) -> bytes:
     return pickle.dumps(pickle.loads(pickle.dumps(value, 4)), 4)
 
 
+def edited(data: bytes, edits: list[tuple[str, float, int]]) -> bytes:
+    """Return data with bytes set, cut out, copied from elsewhere, or made the highest number."""
+    changed = bytearray(data)
+    for kind, where, what in edits:
+        place = int(where * len(changed))
+        if kind == "set":
+            changed[place : place + 1] = bytes([what])
+        elif kind == "cut":
+            del changed[place : place + 1 + what % 16]
+        elif kind == "copy":
+            changed[place:place] = changed[place // 2 : place // 2 + what]
+        else:
+            changed[place : place + 4] = b"\xff\xff\xff\x7f"
+    return bytes(changed)
+
+
 @contextlib.contextmanager
 def bounded(most: int) -> Iterator[None]:
     """Hold what is done inside to so many bytes of memory at its highest."""

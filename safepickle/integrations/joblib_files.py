@@ -46,6 +46,7 @@ _STAND_INS = {WRAPPER: ArrayHeader}
 #: When something is refused, so many seconds are spent to say where, and what else would be.
 _MOST_SECONDS = 5.0
 _LARGEST = 2**60
+_PIECE = 2**20
 
 
 def load(
@@ -248,12 +249,15 @@ def _read(machine: Any, header: ArrayHeader) -> Any:
         count *= length
     # No file has so much; the counters take no more.
     size = min(count * header.dtype.itemsize, _LARGEST)
-    # What was read, and the array.
-    machine.gate.budget.take_string(size, 112 + 2 * size)
-    data = machine.take_raw(size)
+    # The data, what a buffer that grows has beside them, and a piece.
+    machine.gate.budget.take_string(size, 1000 + size + size // 8 + min(size, _PIECE))
+    data = bytearray()
+    while len(data) < size:
+        # It grows by what is there: a claim makes no room.
+        machine.gate.budget.look_at_clock()
+        data += machine.take_raw(min(size - len(data), _PIECE))
     try:
-        # Copied as bytes: copying items would leave what was in memory before between the fields of a structure.
-        array = np.frombuffer(data, np.uint8).copy().view(header.dtype)
+        array = np.frombuffer(data, header.dtype)
         array = array.reshape(header.shape[::-1]).transpose() if header.order == "F" else array.reshape(header.shape)
         return array.view(np.matrix) if header.subclass is np.matrix else array
     except (ValueError, TypeError) as error:

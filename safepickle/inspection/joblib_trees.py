@@ -31,6 +31,8 @@ _CODE = re.compile(r"[|<>=]?([?bBhHiIlLqQpPefdgFDGcSUVOMmuaT])([0-9]{0,10})")
 _MOST_LENGTH = 2**62
 #: No file has so many bytes; the counters take no more.
 _LARGEST = 2**60
+#: So much is read at once.
+_PIECE = 2**20
 
 
 def inspect_source(source: Any, *, policy: Policy, limits: Limits) -> Tree:
@@ -74,8 +76,13 @@ class _Skipping:
         if state.get("numpy_array_alignment_bytes") is not None:
             machine.take_raw(machine.take_raw(1)[0])
         size = min(itemsize * _count(state.get("shape")), _LARGEST)
-        self._gate.budget.take_string(size, 2 * size)
-        machine.take_raw(size)
+        budget = self._gate.budget
+        budget.take_string(size, 2 * min(size, _PIECE))
+        while size:
+            piece = min(size, _PIECE)
+            machine.take_raw(piece)
+            size -= piece
+            budget.look_at_clock()
         return target
 
     def _state(self, call: Call) -> Any:

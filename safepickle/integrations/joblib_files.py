@@ -43,8 +43,8 @@ if TYPE_CHECKING:
 __all__ = ["dump", "inspect", "load"]
 
 _STAND_INS = {WRAPPER: ArrayHeader}
-#: When something is refused, so many seconds are spent to say where, and what else would be.
-_MOST_SECONDS = 5.0
+#: When something is refused, so many seconds are spent to say where, and what else would be; of longer files, none.
+_MOST_SECONDS, _MOST_BYTES = 5.0, 16 * 2**20
 _LARGEST = 2**60
 _PIECE = 2**20
 
@@ -175,6 +175,7 @@ def _complete(refusal: PolicyError, file: Any, policy: Policy, limits: Limits) -
     """Add what the rest of the file would be refused: behind a refused array the load itself cannot go on."""
     seconds = limits.max_seconds
     limits = limits.replace(max_seconds=_MOST_SECONDS if seconds is None else min(seconds, _MOST_SECONDS))
+    limits = limits.replace(max_bytes=min(_MOST_BYTES, limits.bound("max_bytes")))
     try:
         tree = inspect_source(_source(file, limits), policy=policy, limits=limits)
     except (SafePickleError, OSError):

@@ -240,6 +240,6 @@ def _name(raw: bytes) -> str:
         raise FormatError(f"a member's name is not UTF-8: {quote(raw)}") from None
     parts = name.split("/")
     plain = all(part and part not in (".", "..") for part in parts) and name.isprintable()
-    if not plain or "\\" in name or ":" in name:
+    if not plain or "\\" in name:
         raise FormatError(f"a member's name is no plain path: {quote(name)}")
     return name

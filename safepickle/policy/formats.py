@@ -14,6 +14,7 @@ Rules that hold here:
 from __future__ import annotations
 
 import sys
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
@@ -156,7 +157,7 @@ def extent(offset: Any, size: Any, stride: Any) -> int | None:
 
 def _is_hooks(value: Any) -> bool:
     # They are never made part of anything; a place for callables all the same.
-    return value is None or (type(value).__name__ == "OrderedDict" and not dict.__len__(value))
+    return value is None or (type(value) is OrderedDict and not value)
 
 
 def _view(args: Args, itemsize: int) -> str | None:

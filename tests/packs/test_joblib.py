@@ -229,6 +229,14 @@ def test_inspecting_knows_the_size_of_every_type(files: ModuleType, name: str) -
     assert files.inspect(dumped([OBJECTS[name], "end"])).value[1] == "end"
 
 
+def test_inspecting_keeps_no_data(files: ModuleType) -> None:
+    size = 32 * 2**20
+    whole = b"\x80\x02" + header(shape=(size,)) + b"\x01\xff" + bytes(size) + b"."
+    packed = io.BytesIO(zlib.compress(whole))
+    with bounded(8 * 2**20):
+        files.inspect(packed, limits=Limits(max_memory="8 MiB"))
+
+
 # ---- hostile files ---------------------------------------------------------------------------------------------
 
 

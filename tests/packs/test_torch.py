@@ -621,6 +621,10 @@ def test_archives_of_other_writers_load(files: ModuleType) -> None:
     expected = np.arange(6, dtype="f4").reshape(2, 3)
     same(files.load(io.BytesIO(rezipped()), policy=PACK), expected)
     same(files.load(io.BytesIO(rezipped(extra=b"FB\x02\x00ZZ")), policy=PACK), expected)
+    # Torch names the folder by its file.
+    for folder in ("run:1", "model (2)", "modèle"):
+        data = rezipped(rename=lambda name, folder=folder: name.replace("archive/", f"{folder}/"))
+        same(files.load(io.BytesIO(data), policy=PACK), expected)
 
 
 def test_sizes_behind_the_data_are_compared(files: ModuleType) -> None:

@@ -469,6 +469,8 @@ class Machine(Door):
                         push(stack, value)
                         budget.called()
                     elif opcode == 0x62:  # BUILD
+                        if self.inlay is not None:
+                            break
                         value = pop(stack)
                         target = stack[-1]
                         height = base + len(stack) - 1

@@ -19,6 +19,8 @@ cdef class Operations(Window):
     cdef readonly int protocol
     cdef bint underflow
     cdef object last_made
+    cdef Py_ssize_t origin
+    cdef public object inlay
 
     cpdef equip(self)
     cpdef open_stack(self, Gate gate, str encoding, str errors, object buffers)
@@ -49,3 +51,7 @@ cdef class Operations(Window):
     cpdef _new_object_ex(self)
     cpdef _instantiate(self, object cls, list args)
     cpdef _give(self, object result)
+    cpdef _build(self)
+    cpdef bytes take_raw(self, Py_ssize_t count)
+    @cython.locals(inner=Nesting, height=Py_ssize_t, machine=object)
+    cpdef run_inner(self)

@@ -82,6 +82,10 @@ class Operations(Window):
         self.last_made: Any = None
         #: Whether an IndexError is the machine's own; not while something is called.
         self.underflow = True
+        #: Where the present pickle begins; above 0 for one inside another.
+        self.origin = 0
+        #: Of a file that has more than opcodes: is asked after each BUILD what stands for the object. Or None.
+        self.inlay: Any = None
 
     def _stop(self) -> Any:
         """STOP: one value and nothing else must be left (pickletools says so; real picklers leave nothing)."""
@@ -91,7 +95,7 @@ class Operations(Window):
             # The C and Python loaders would leave a file at different places.
             raise FormatError("STOP before the end of its frame")
         value = self.gate.value(self.stack[-1])
-        if self.gate.guarded is not None:
+        if self.gate.guarded is not None and self.origin == 0:
             self.gate.recheck()
         if self.nesting.unsure:
             self._measure(value, 0)
@@ -231,6 +235,8 @@ class Operations(Window):
             handle = self.gate.extension(code, self.protocol)
             self.underflow = True
             self._push(handle)
+        elif opcode == 0x62:  # BUILD, where there is an inlay
+            self._build()
         elif opcode == 0x97:  # NEXT_BUFFER
             self._next_buffer()
         elif opcode == 0x98:  # READONLY_BUFFER
@@ -282,7 +288,7 @@ class Operations(Window):
                 self.underflow = False
                 raise ValueError(f"unsupported pickle protocol: {protocol}")
             raise FormatError(f"unsupported pickle protocol: {protocol}")
-        if self.strict and self.offset + self.start != 0:
+        if self.strict and self.offset + self.start != self.origin:
             raise FormatError("PROTO is not the first opcode")
         self.protocol = protocol
 
@@ -492,6 +498,51 @@ class Operations(Window):
         value = self.gate.persistent(pid)
         self.underflow = True
         self.stack.append(value)
+
+    # -- what is no opcode -------------------------------------------------------------------------------------
+
+    def _build(self) -> None:
+        state = self.stack.pop()
+        target = self.stack[-1]
+        self.nesting.join(self.base + len(self.stack) - 1)
+        self._call_out()
+        self.gate.build(target, state)
+        value = self.inlay.built(self, target)
+        self.underflow = True
+        self.stack[-1] = value
+        self.budget.called()
+
+    def take_raw(self, count: int) -> bytes:
+        """Take *count* bytes that are no opcodes, for an inlay, which has paid for them."""
+        if self.in_frame and self.position < self.end:
+            raise FormatError("a frame goes on where data of an array are due")
+        self.need(count)
+        self.position += count
+        return self.data[self.position - count : self.position]
+
+    def run_inner(self) -> Any:
+        """Carry out a pickle that begins here, for an inlay, with a stack and a memo of its own; return its value."""
+        if self.in_frame and self.position < self.end:
+            raise FormatError("a frame goes on where another pickle is due")
+        if self.origin:
+            raise FormatError("a pickle inside a pickle inside a pickle")
+        outer = self.stack, self.metastack, self.memo, self.sparse, self.base, self.protocol, self.nesting
+        self.stack, self.metastack, self.memo, self.sparse, self.base, self.protocol = [], [], [], None, 0, 0
+        self.nesting = inner = Nesting.__new__(Nesting)
+        inner.open_nesting(self.budget.max_depth)
+        self.origin = self.offset + self.position
+        self.underflow = True
+        machine: Any = self
+        value = machine._run()  # noqa: SLF001 - its own
+        self.underflow = False
+        self.origin = 0
+        self.stack, self.metastack, self.memo, self.sparse, self.base, self.protocol, self.nesting = outer
+        # It takes the place of what is on top of the stack, and is as deep as it was.
+        height = self.base + len(self.stack) - 1
+        self.nesting.absorb(height)
+        self.nesting.opened(height, max(1, inner.absorb(0)))
+        self.nesting.unsure += inner.unsure
+        return value
 
     # -- out-of-band buffers -----------------------------------------------------------------------------------
 

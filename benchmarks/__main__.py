@@ -11,7 +11,7 @@ import sys
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from .comparing import KINDS, Task, WrongResultError, compare, means
-from .contestants import COMPILED, OPPONENTS, OURS, REFERENCE, FormMissingError, package_of
+from .contestants import COMPILED, OPPONENTS, OURS, REFERENCE, SLOW, TAKES, FormMissingError, installed, package_of
 from .memory import peak
 from .report import FORMATS, Conditions, by_section, peaks_report, sections, times_report
 from .shapes import SHAPES, select
@@ -43,7 +43,11 @@ def _parser() -> argparse.ArgumentParser:
         choices=("pickle", "safepickle"),
         help="load only what this one wrote (default: first the one, then the other)",
     )
-    parser.add_argument("--opponents", metavar="NAMES", help=f"some of {', '.join(OPPONENTS)} (default all)")
+    parser.add_argument(
+        "--opponents",
+        metavar="NAMES",
+        help=f"some of {', '.join(OPPONENTS)}, or all (default all but {', '.join(SLOW)})",
+    )
     parser.add_argument(
         "--seconds", type=float, default=DEFAULT_PLAN.seconds, help="for each row (default %(default)s)"
     )
@@ -87,12 +91,15 @@ def _requirements(text: str) -> dict[str, float]:
 
 
 def _opponents(names: str | None, form: str) -> tuple[str, ...]:
-    if names is None:
-        return tuple(OPPONENTS)
+    if names in {None, "all"}:
+        return tuple(name for name in OPPONENTS if names or name not in SLOW)
+    assert names is not None
     wanted = tuple(name.strip() for name in names.split(",") if name.strip())
     for name in wanted:
         if name not in OPPONENTS:
             raise ValueError(f"no such opponent: {name} (there are {', '.join(OPPONENTS)})")
+        if not installed(name):
+            raise ValueError(f"{name} is not installed (pip install {TAKES[name]})")
     return (*wanted, REFERENCE[form])
 
 

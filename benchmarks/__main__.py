@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from importlib import import_module
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from .comparing import KINDS, Task, WrongResultError, compare, means
@@ -26,12 +27,17 @@ MET: Final = 0
 MISSED: Final = 1
 UNUSABLE: Final = 2
 
+#: Commands of their own: `python -m benchmarks goals` is `python -m benchmarks.goals`.
+COMMANDS: Final = ("goals", "instructions", "scaling", "signing", "site")
+
 T = TypeVar("T")
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks", description="Compare safepickle with pickle."
+        prog="python -m benchmarks",
+        description="Compare safepickle with pickle.",
+        epilog=f"commands of their own: python -m benchmarks {{{','.join(COMMANDS)}}} --help",
     )
     parser.add_argument(
         "--form", choices=tuple(REFERENCE), default=COMPILED, help="which form (default %(default)s)"
@@ -139,8 +145,12 @@ def _each(tasks: Sequence[Task], do: Callable[[Task], T]) -> list[T]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
+    given = sys.argv[1:] if arguments is None else arguments
+    if given and given[0] in COMMANDS:
+        command: Callable[[Sequence[str]], int] = import_module(f".{given[0]}", __package__).main
+        return command(given[1:])
     parser = _parser()
-    asked = parser.parse_args(arguments)
+    asked = parser.parse_args(given)
     if asked.list:
         for shape in SHAPES:
             print(f"{shape.name:16}{shape.group:12}{shape.count:>8}  {shape.about}")

@@ -156,7 +156,7 @@ def check_contents(value: Any, policy: Policy) -> None:
         if kind.__module__.startswith(("safepickle", "_safepickle")) and not isinstance(item, type):
             raise Finding("an object of the machine's own as a value", kind.__name__)
         if isinstance(item, (type, types.FunctionType, types.BuiltinFunctionType, types.MethodType)):
-            if item in _SINGLETON_TYPES:
+            if item in _SINGLETON_TYPES or _is_made(item):
                 continue
             pair = (str(item.__module__), item.__qualname__)
             if not _may(policy, pair, Right.REFER):
@@ -167,6 +167,13 @@ def check_contents(value: Any, policy: Policy) -> None:
             raise Finding("an instance of a class that no rule lets be made", ":".join(pair))
         if not isinstance(item, (BaseException, enum.Enum)):
             _check_attributes(item, kind)
+
+
+def _is_made(item: Any) -> bool:
+    """Return whether a function was made by a call, as `ipaddress` does for an instance: no stream can say its name."""
+    if type(item) is not types.FunctionType or "<locals>" not in item.__qualname__:
+        return False
+    return not any(item is known for known in vars(sys.modules[item.__module__]).values())
 
 
 def _may(policy: Policy, pair: tuple[str, str], rights: Right) -> bool:

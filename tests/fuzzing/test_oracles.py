@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import ipaddress
 import json
 import os
 import sys
@@ -24,6 +26,13 @@ from safepickle.policy.rules import PLAIN
 class Unlisted:
     def __init__(self) -> None:
         self.__dict__["__setstate__"] = 1
+
+
+def _wrapping() -> Any:
+    return lambda: None
+
+
+_wrapped = _wrapping()
 
 
 def finds(cause: str) -> Any:
@@ -94,6 +103,17 @@ def test_the_tripwire_sees_a_class_changed() -> None:
 def test_contents(value: Any, cause: str) -> None:
     with finds(cause):
         oracles.check_contents(value, terms.BOTH)
+
+
+def test_functions_made_for_an_instance_are_no_globals() -> None:
+    made = ipaddress.IPv4Network("192.0.2.124")
+    assert "<locals>" in made.hosts.__qualname__
+    oracles.check_contents(made, terms.BOTH)
+    with finds("without the right to appear"):
+        oracles.check_contents(functools.singledispatch, terms.BOTH)
+    with finds("without the right to appear"):
+        # Made inside a function too, and a global all the same.
+        oracles.check_contents(_wrapped, terms.BOTH)
 
 
 def test_contents_that_are_granted() -> None:

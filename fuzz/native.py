@@ -167,7 +167,7 @@ def fuzz(options: Any) -> int:
     from fuzz.quick import Watch
 
     # Whatever it imports is imported before the tripwire is armed.
-    mutator = _mutator(pool) if target.input == "stream" else None
+    mutator = _mutator(pool, options.seed) if target.input == "stream" else None
     watch = Watch(target)
     started, worked = time.monotonic(), time.process_time()
 
@@ -198,11 +198,14 @@ def fuzz(options: Any) -> int:
     return 0
 
 
-def _mutator(pool: list[bytes]) -> Callable[[bytes, int, int], bytes]:
+def _mutator(pool: list[bytes], seed: int) -> Callable[[bytes, int, int], bytes]:
     from fuzz.choices import Choices
     from fuzz.mutating import mutate
 
-    def mutator(data: bytes, most: int, seed: int) -> bytes:
-        return mutate(data, Choices(seed), pool, most)
+    # One series of choices for the run: a seed for each input would cost as much as some of the mutations.
+    draw = Choices(seed)
+
+    def mutator(data: bytes, most: int, _seed: int) -> bytes:
+        return mutate(data, draw, pool, most)
 
     return mutator

@@ -130,7 +130,7 @@ def test_contents_that_are_granted() -> None:
         (b"R" * 9 + b".", None, "max_calls"),
         (b".", [[[[[[[]]]]]]], "max_depth"),
         (b".", [[]] * 2 + [[] for _ in range(3)] + [1], "max_items"),
-        (b".", "x" * 21, "max_string"),
+        (b".", "x" * 41, "max_string"),
         (b".", 2**41, "max_int_bits"),
         (b"x" * 401, None, "max_bytes"),
     ],
@@ -142,6 +142,9 @@ def test_limits_measured_anew(data: bytes, value: Any, limit: str) -> None:
 
 def test_what_is_within_the_limits() -> None:
     oracles.check_within(b"\x80\x04](K\x01e.", [1, ("a", {2: b"b"})], terms.TIGHT)
+    # The empty tuple is no level; a line of 14 bytes of Latin-1 is 21 in UTF-8.
+    oracles.check_within(b")\x85\x85\x85\x85\x85\x85.", ((((((((),),),),),),)), terms.TIGHT)
+    oracles.check_within(b"", "\xb7\xcd\xf5\x9e\xb3\xce\xb3\xf4aF1.5\xb7\xcd\xf5", terms.TIGHT)
 
 
 def test_kept_references_are_found() -> None:

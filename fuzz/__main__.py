@@ -261,9 +261,9 @@ def worker(options: argparse.Namespace) -> int:
 
         return hunting(options)
     if options.engine == "native":
-        from fuzz.native import fuzz
+        from fuzz.native import natively
 
-        return fuzz(options)
+        return natively(options)
     return module.by_coverage(options) if options.engine == "atheris" else module.plain(options)
 
 

@@ -1,7 +1,7 @@
 """The native engine: libFuzzer guided by the branches of the compiled machine, with no instrumented Python.
 
     site = build()              # the package compiled by clang with counters, and the driver; kept by their sources
-    fuzz(options)               # in a worker: run one target; libFuzzer ends the process
+    natively(options)           # in a worker: run one target; libFuzzer ends the process
 
 Rules that hold here:
 
@@ -31,7 +31,8 @@ from typing import Any
 from fuzz import ROOT, corpus
 from fuzz.worker import bound_memory, inputs, tell
 
-DRIVER = Path(__file__).resolve().parent / "driver.c"
+HERE = Path(__file__).resolve().parent
+DRIVER = HERE / "driver.c"
 #: Longest input: short ones are quick, and a machine has no states that need long ones but its limits, which are tight.
 MOST = 160
 #: One mutation in so many is the grammar's, by whole opcodes; the others are libFuzzer's, which cost a tenth.
@@ -39,6 +40,8 @@ STRUCTURED = 12
 #: Counted are the functions that are ours.
 COUNTED = "src:*\nfun:__pyx_f_*\nfun:__pyx_pf_*\n"
 FLAGS = "-O2 -g0 -fsanitize-coverage=inline-8bit-counters,pc-table -Wno-everything"
+#: Modules of the harness that run for every input, or for one in a few. They are compiled too, without counters.
+HARNESS = ("assembly", "choices", "generator", "mutating", "oracles", "outcomes", "quick", "targets/decode")
 #: Seconds between two lines of state.
 TELLING = 0.5
 
@@ -73,6 +76,7 @@ def build(into: Path, say: Callable[[str], None] = lambda _text: None) -> Path:
             if path.is_file() and path.suffix in (".toml", ".md", ".in", ""):
                 shutil.copy(path, tree)
         _compile_package(compiler, tree, site)
+        _compile_harness(compiler, Path(scratch, "harness"), site)
         _compile_driver(compiler, runtime, site)
         try:
             site.rename(place)
@@ -94,6 +98,37 @@ def _compile_package(compiler: str, tree: Path, site: Path) -> None:
         [sys.executable, "-m", "pip", "install", "-q", "--no-deps", *([] if isolated else ["--no-build-isolation"]),
          "--target", str(site), "."], tree, environment,
     )  # fmt: skip
+
+
+#: Carried out in a folder with copies of these modules; what is made there goes beside the package.
+_CYTHONIZE = """
+import sys
+from Cython.Build import cythonize
+from setuptools import Extension, setup
+names = sys.argv.pop().split(",")
+extensions = [Extension("harness." + name.replace("/", "."), ["harness/" + name + ".py"]) for name in names]
+modules = cythonize(extensions, language_level=3, quiet=True, compiler_directives={"annotation_typing": False})
+setup(name="harness", ext_modules=modules, script_args=["-q", "build_ext", "--inplace"])
+"""
+
+
+def _compile_harness(compiler: str, folder: Path, site: Path) -> None:
+    """Compile what of the harness runs for every input, where there is a Cython; without it, that runs as Python."""
+    if importlib.util.find_spec("Cython") is None or importlib.util.find_spec("setuptools") is None:
+        return
+    for name in ("", *HARNESS):
+        place = folder / "harness" / (f"{name}.py" if name else "__init__.py")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        (place.parent / "__init__.py").touch()
+        if name:
+            shutil.copy(HERE / f"{name}.py", place)
+    environment = {**os.environ, "CC": compiler, "LDSHARED": f"{compiler} -shared", "CFLAGS": "-O2 -g0 -Wno-everything"}
+    _carry_out([sys.executable, "-W", "ignore", "-c", _CYTHONIZE, ",".join(HARNESS)], folder, environment)
+    for name in HARNESS:
+        made = next((folder / "harness" / name).parent.glob(f"{Path(name).name}.*.so"))
+        place = site / "fuzz_compiled" / Path(name).parent / made.name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(made, place)
 
 
 def _compile_driver(compiler: str, runtime: str, site: Path) -> None:
@@ -125,6 +160,7 @@ def _digest(compiler: str) -> str:
     version = subprocess.run([compiler, "--version"], capture_output=True, text=True, check=False).stdout
     digest = hashlib.sha256(f"{sys.version}\n{version}\n{FLAGS}\n{COUNTED}".encode())
     sources = [*(ROOT / "safepickle").rglob("*.py"), *(ROOT / "safepickle").rglob("*.pxd"), *ROOT.glob("policies/*")]
+    sources += [HERE / f"{name}.py" for name in HARNESS]
     for path in sorted([*sources, ROOT / "pyproject.toml", DRIVER]):
         digest.update(f"{path.relative_to(ROOT)}\n".encode() + path.read_bytes())
     return digest.hexdigest()[:16]
@@ -135,8 +171,16 @@ def _digest(compiler: str) -> str:
 
 def load_driver() -> Any:
     """Import the driver, if it is there; the instrumented modules find libFuzzer among the symbols of the process."""
-    if importlib.util.find_spec("fuzz_driver") is None:
+    spec = importlib.util.find_spec("fuzz_driver")
+    if spec is None:
         return None
+    import fuzz
+    from fuzz import targets
+
+    # What is found here first is imported in the place of the harness's own sources, which it was made from.
+    compiled = Path(spec.origin or "").parent / "fuzz_compiled"
+    fuzz.__path__.insert(0, str(compiled))
+    targets.__path__.insert(0, str(compiled / "targets"))
     before = sys.getdlopenflags()
     sys.setdlopenflags(os.RTLD_NOW | os.RTLD_GLOBAL)
     try:
@@ -145,7 +189,7 @@ def load_driver() -> Any:
         sys.setdlopenflags(before)
 
 
-def fuzz(options: Any) -> int:
+def natively(options: Any) -> int:
     """Run one target; the process ends in here."""
     driver = load_driver()
     import safepickle
@@ -190,7 +234,7 @@ def fuzz(options: Any) -> int:
         arguments.append(f"-runs={options.runs}")
     dictionary = {"stream": "pickle.dict", "text": "policy.dict"}.get(target.input)
     if dictionary is not None:
-        arguments.append(f"-dict={DRIVER.parent / dictionary}")
+        arguments.append(f"-dict={HERE / dictionary}")
     driver.run(
         arguments, watch.one, lambda: state(done=True), mutate=mutator, mutate_one_in=STRUCTURED,
         last=options.last,

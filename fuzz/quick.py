@@ -120,6 +120,9 @@ class Watch:
         self._telling = 0.0
         self._tell: Callable[[], None] = lambda: None
         oracles.install()
+        # What there is by now never becomes garbage: collecting is quick.
+        gc.collect()
+        gc.freeze()
         self._arm()
 
     def every(self, seconds: float, tell: Callable[[], None]) -> None:

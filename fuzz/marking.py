@@ -108,7 +108,7 @@ class _Finder(MetaPathFinder):
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None, /
     ) -> ModuleSpec | None:
-        if fullname.split(".")[0] != self._package:
+        if fullname.split(".", maxsplit=1)[0] != self._package:
             return None
         for entry in sys.path if path is None else path:
             found = FileFinder(entry, (self._loader, [".py"])).find_spec(fullname)

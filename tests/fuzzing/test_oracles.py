@@ -167,6 +167,8 @@ def test_outcomes_tell_apart_what_equality_does_not() -> None:
     shared: list[Any] = []
     values = [1, True, 1.0, 0.0, -0.0, [shared, shared], [[], []], {1: 2, 3: 4}, {3: 4, 1: 2}, (), [], b"", bytearray()]
     assert len({describe(value) for value in values}) == len(values)
+    first, second = float("nan"), float("nan")
+    assert describe({first, (1, first), 2.0}) == describe({second, (1, second), 2.0}) != describe({second, 2.0})
     recursive: list[Any] = []
     recursive.append(recursive)
     assert describe(recursive) == describe([recursive][0])

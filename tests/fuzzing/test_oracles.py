@@ -8,6 +8,7 @@ import ipaddress
 import json
 import os
 import sys
+import time
 import tracemalloc
 from typing import Any
 
@@ -15,7 +16,7 @@ import pytest
 
 pytest.importorskip("resource", reason="the harness bounds memory as POSIX systems do")
 
-from fuzz import oracles, samples, terms
+from fuzz import findings, oracles, samples, terms
 from fuzz.findings import Found, attempt, minimise, write
 from fuzz.outcomes import Finding, describe, feature, outcome
 from fuzz.targets import Target
@@ -236,5 +237,16 @@ def test_a_hang_is_a_finding() -> None:
                 continue
 
     _, found = attempt(Target("decode", "", "stream", forever), b"", seconds=0.2)
+    assert found is not None
+    assert found.cause == "hang"
+
+
+def test_waiting_for_the_processor_is_no_hang(monkeypatch: pytest.MonkeyPatch) -> None:
+    def waiting(_data: bytes) -> Any:
+        time.sleep(0.4)
+
+    assert attempt(Target("decode", "", "stream", waiting), b"", seconds=0.1)[1] is None
+    monkeypatch.setattr(findings, "WAITING", 1)
+    found = attempt(Target("decode", "", "stream", waiting), b"", seconds=0.1)[1]
     assert found is not None
     assert found.cause == "hang"

@@ -97,7 +97,7 @@ class Operations(Window):
         value = self.gate.value(self.stack[-1])
         if self.gate.guarded is not None and self.origin == 0:
             self.gate.recheck()
-        if self.nesting.unsure:
+        if self.nesting.unsure and self.nesting.may_be_deep():
             self._measure(value, 0)
         return value
 

@@ -26,8 +26,8 @@ from ..wire.reading import (
     parse_long_line,
     parse_string_line,
     parse_unicode_line,
+    size8,
     uint4,
-    uint8,
     utf8,
 )
 from .gates import Gate
@@ -58,17 +58,22 @@ class Operations(Window):
     :param buffers: the out-of-band buffers, or None.
     """
 
+    def equip(self) -> None:
+        """Make what serves one load after another."""
+        self.nesting = Nesting.__new__(Nesting)
+        self.stack: list[Any] = []
+        self.metastack: list[list[Any]] = []
+        self.memo: list[Any] = []
+        #: Empty lists that keep the room they grew to, for the next marks.
+        self.spare: list[list[Any]] = []
+
     def open_stack(self, gate: Gate, encoding: str, errors: str, buffers: Iterator[Any] | None) -> None:
         """Begin with nothing on the stack and nothing in the memo."""
         self.gate = gate
         self.encoding = encoding
         self.errors = errors
         self.buffers = buffers
-        self.nesting = Nesting.__new__(Nesting)
         self.nesting.open_nesting(gate.budget.max_depth)
-        self.stack: list[Any] = []
-        self.metastack: list[list[Any]] = []
-        self.memo: list[Any] = []
         self.sparse: dict[int, Any] | None = None
         #: Items on the stacks below the present mark.
         self.base = 0
@@ -89,7 +94,7 @@ class Operations(Window):
         if self.in_frame and self.position != self.end:
             # The C and Python loaders would leave a file at different places.
             raise FormatError("STOP before the end of its frame")
-        value = self.gate.value(self.stack.pop())
+        value = self.gate.value(self.stack[-1])
         if self.gate.guarded is not None and self.origin == 0:
             self.gate.recheck()
         if self.nesting.unsure:
@@ -167,7 +172,7 @@ class Operations(Window):
         elif opcode == 0x95:  # FRAME
             self.need(8)
             self.position += 8
-            self.open_frame(uint8(self.data, self.position - 8))
+            self.open_frame(size8(self.data, self.position - 8))
         elif opcode == 0x93:  # STACK_GLOBAL
             name = self.stack.pop()
             module = self.stack.pop()

@@ -93,5 +93,6 @@ def restricting(policy: Any, limits: Limits) -> tuple[Policy, Limits]:
 def open_with_stand_ins(data: bytes, source: Any, gate: Gate) -> Machine:
     """Put a machine together: for all of *data*, or for what a source gives."""
     machine = Machine.__new__(Machine)
+    machine.equip()
     machine.open_machine(data, source, gate, "ASCII", "strict", None)
     return machine

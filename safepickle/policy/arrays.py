@@ -38,7 +38,8 @@ ArrayCall = tuple[Callable[[Args], str | None], str, str]
 #: Those of a contract for state: the check of state and object, the bytes it takes, what it stops, and where from.
 ArrayState = tuple[Callable[[Any, Any], str | None], Callable[[Any], int] | None, str, str]
 
-_CODE = re.compile(r"[|<>=]?[?bBhHiIlLqQpPefdgFDGcSUVOMmuaT][0-9]{0,10}")
+#: A pattern, as text: compiled when the first one is read, which takes as long as importing this module.
+_CODE = r"[|<>=]?[?bBhHiIlLqQpPefdgFDGcSUVOMmuaT][0-9]{0,10}"
 _UNITS = frozenset("Y M W D h m s ms us ns ps fs as generic".split())
 _ORDERS = frozenset("CFKA")
 _FILL_VALUES = frozenset({bool, int, float, complex, str, bytes, type(None)})
@@ -222,7 +223,7 @@ def _dtype(args: Args) -> str | None:
         return "wants a type code, whether it is aligned, and True"
     if not args[2]:
         return "wants a copy: the other one is shared by the whole process, and state would change it"
-    if type(args[0]) is str and len(args[0]) <= 20 and _CODE.fullmatch(args[0]):
+    if type(args[0]) is str and len(args[0]) <= 20 and re.fullmatch(_CODE, args[0]):
         return None
     return None if numpy is not None and args[0] is numpy.record else "wants a type code such as f8, or numpy.record"
 

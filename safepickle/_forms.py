@@ -46,6 +46,7 @@ HOT_MODULES: Final = (
     "safepickle.decoding.open_gate",
     "safepickle.decoding.window",
     "safepickle.decoding.operations",
+    "safepickle.decoding.door",
     "safepickle.decoding.machine",
     "safepickle.decoding.session",
     "safepickle.encoding.frames",

@@ -27,6 +27,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from .arrays import ARRAY_CALLS, ARRAY_STATES, is_settled
+from .formats import FORMAT_CALLS, FORMAT_STATES
 from .libraries import LIBRARY_CALLS, LIBRARY_STATES
 from .quick import QUICK
 
@@ -582,7 +583,7 @@ CONTRACTS: Mapping[Pair, Contract] = MappingProxyType(
         ),
         **{
             pair: Contract(_positional(check), reason, source)
-            for pair, (check, reason, source) in {**ARRAY_CALLS, **LIBRARY_CALLS}.items()
+            for pair, (check, reason, source) in {**ARRAY_CALLS, **LIBRARY_CALLS, **FORMAT_CALLS}.items()
         },
     }
 )
@@ -663,7 +664,7 @@ STATES: Mapping[Pair, StateContract] = MappingProxyType(
         },
         **{
             pair: StateContract(_nothing_known, reason, source, check, None, settled)
-            for pair, (check, settled, reason, source) in LIBRARY_STATES.items()
+            for pair, (check, settled, reason, source) in {**LIBRARY_STATES, **FORMAT_STATES}.items()
         },
     }
 )

@@ -57,19 +57,24 @@ def test_what_is_hidden_by_the_empty_value_is_not_fitted(scaling: Any) -> None:
 
 def test_pickle_s_growth_fails_nothing(scaling: Any) -> None:
     one = series(scaling, lambda size: float(size**2), empty=0.0)
-    assert scaling.too_steep([one._replace(contestant="pickle")], 1.1) == []
+    theirs = one._replace(contestant="pickle")
+    assert scaling.too_steep([theirs], 1.1) == []
+    assert len(scaling.too_steep([one], 1.1)) == 1
+    # What makes pickle as steep is not ours; what makes it less steep is.
+    assert scaling.too_steep([one, theirs], 1.1) == []
+    assert len(scaling.too_steep([one, theirs._replace(values=tuple(map(float, SIZES)))], 1.1)) == 1
 
 
 @pytest.mark.parametrize(("bound", "code"), [("9", 0), ("-9", 1)])
 def test_the_command(bound: str, code: int) -> None:
     command = [sys.executable, "-m", "benchmarks", "scaling", "--form", "python", "--largest", "3000"]
-    more = ("--seconds", "0", "--axes", "opcodes,calls", "--bound", bound, "--format", "json")
+    more = ("--seconds", "0", "--axes", "depth,calls", "--bound", bound, "--format", "json")
     done = subprocess.run([*command, *more], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == code, done.stderr
     rows = json.loads(done.stdout)["series"]
     assert {(row["axis"], row["direction"], row["unit"]) for row in rows} == {
         (axis, direction, unit)
-        for axis in ("opcodes", "calls") for direction in ("loads", "dumps") for unit in ("time", "memory")
+        for axis in ("depth", "calls") for direction in ("loads", "dumps") for unit in ("time", "memory")
     }  # fmt: skip
     assert bool(done.stderr) == bool(code)
 

@@ -37,6 +37,8 @@ HOT_MODULES: Final = (
     "safepickle.wire.writing",
     "safepickle.decoding.budget",
     "safepickle.decoding.nesting",
+    "safepickle.decoding.checks",
+    "safepickle.decoding.guarding",
     "safepickle.decoding.handles",
     "safepickle.decoding.hashing",
     "safepickle.decoding.usual",

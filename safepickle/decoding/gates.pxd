@@ -4,7 +4,7 @@ from safepickle.decoding.handles cimport GlobalHandle, HeldTuple, Inert
 from safepickle.decoding.hashing cimport KeyGuard
 from safepickle.decoding.refusals cimport Refusals
 from safepickle.decoding.usual cimport is_usual
-from safepickle.decoding.state cimport Shape, check_exception_state, fits, set_state
+from safepickle.decoding.state cimport Shape, check_exception_state, set_state
 
 cdef extern from *:
     """
@@ -40,7 +40,6 @@ cdef class Gate(Refusals):
     cpdef find(self, object module, object name, int protocol)
     @cython.locals(handle=GlobalHandle)
     cpdef lookup(self, str module, str name)
-    @cython.locals(budget=object)
     cpdef _guard(self, GlobalHandle handle, object rule)
     cpdef GlobalHandle make_handle(self, str module, str name)
     cpdef extension(self, object code, int protocol)
@@ -51,11 +50,13 @@ cdef class Gate(Refusals):
     @cython.locals(held=bint)
     cpdef tuple_of(self, tuple items)
     cpdef call(self, object callee, object args)
+    cdef Inert _survey_call(self, GlobalHandle handle, int right, tuple args, object kwargs)
+    cdef _survey_state(self, GlobalHandle handle, object state)
     cpdef _arguments(self, GlobalHandle callee, object args)
     cpdef look_through(self, Py_ssize_t count)
     cpdef instantiate(self, object callee, tuple args)
     cpdef new(self, object cls, object args, object kwargs)
-    @cython.locals(arguments=tuple, freedom=int)
+    @cython.locals(arguments=tuple)
     cpdef _run(self, GlobalHandle handle, int right, object args, object kwargs)
     cpdef bint _surely_fits(self, GlobalHandle handle, tuple args) except -1
     cpdef _adopt(self, GlobalHandle handle, object result)

@@ -24,16 +24,16 @@ from typing import Any
 from ..errors import Denial, FormatError, PolicyError, ReconstructionError, SafePickleError, quote, quote_name
 from ..policy.contracts import CONTRACTS, ENUM, HARMLESS_FACTORIES, STATES
 from ..policy.gadgets import gadget_reason
-from ..policy.guarding import RuleGuards
 from ..policy.rules import Policy, Rule, suggestion
 from ..wire.python2 import to_python3
 from .budget import Budget
 from .emulated import CONSTANTS, EMULATED
+from .guarding import RuleGuards
 from .handles import GlobalHandle, HeldTuple, Inert
 from .hashing import KeyGuard
 from .refusals import ADD, ALL_RIGHTS, APPEND, BUILD, CALL, LABELS, NEW, REFER, SETITEM, Refusals
 from .resolving import HASHES, READS, SIZES, import_global, is_plain_id, size_by, sizer_of, traits_of
-from .state import Shape, check_exception_state, fits, set_state
+from .state import Shape, check_exception_state, set_state
 from .usual import is_usual
 
 COMPILING = False
@@ -171,9 +171,7 @@ class Gate(Refusals):
         return handle
 
     def _guard(self, handle: GlobalHandle, rule: Rule) -> None:
-        # An object like any other here: C methods of its class could not be handed on.
-        budget: Any = self.budget
-        handle.guard_by(RuleGuards(rule, budget.take_hash_work, budget.take_memory))
+        handle.guards = RuleGuards(rule, self.budget, Inert)
         if self.guarded is None:
             self.guarded = []
         self.guarded.append(handle)
@@ -183,7 +181,7 @@ class Gate(Refusals):
         if not self.policy.depends_on_object(handle.module, handle.name):
             return
         rule = self.policy.lookup_for(handle.module, handle.name, self.resolve(handle))
-        handle.guard_by(None)
+        handle.guards = None
         if rule is None:
             handle.rights = 0
             self.deny(handle, REFER, "it is no class that is defined in that module")
@@ -195,9 +193,10 @@ class Gate(Refusals):
     def recheck(self) -> None:
         """Look again at state that later opcodes may have changed."""
         for handle in self.guarded:
-            refusal = None if handle.guards is None or self.inert else handle.guards.refuse_kept()
-            if refusal is not None:
-                self.deny(handle, BUILD, f"its state is refused: {refusal}")
+            refused = None if handle.guards is None else handle.guards.refuse_kept()
+            if refused is not None:
+                what, right, reason = refused
+                self.deny(handle, right, f"its {what} refused: {reason}")
 
     def _ask_hook(self, handle: GlobalHandle, grant_all: bool) -> None:
         """Ask the user's own find_class: what it returns is granted, unless it is a known gadget or a module."""
@@ -340,8 +339,17 @@ class Gate(Refusals):
                 return Inert(callee)
         args = self._arguments(callee, args)
         if not self.require(callee, CALL):
-            return Inert(callee)
+            return self._survey_call(callee, CALL, args, None)
         return self._run(callee, CALL, args, None)
+
+    def _survey_call(self, handle: GlobalHandle, right: int, args: tuple[Any, ...], kwargs: Any) -> Inert:
+        """Say what stands for the result of a call that is not made, and what the rule has against its arguments."""
+        if handle.guards is not None and handle.rights & (NEW | CALL):
+            self.look_through(len(args))
+            refusal = handle.guards.refuse_call(right == NEW, args, kwargs)
+            if refusal is not None:
+                self.deny(handle, right, f"its arguments are refused: {refusal}")
+        return Inert(handle)
 
     def _arguments(self, callee: GlobalHandle, args: Any) -> Any:
         """Return arguments as values; a factory that will be called later needs that right now."""
@@ -362,7 +370,7 @@ class Gate(Refusals):
         """INST and OBJ: call a class; without arguments only make an instance, as pickle does."""
         if not args and type(callee) is GlobalHandle and callee.emulation is None and callee.rights & (NEW | CALL):
             if self.inert:
-                return Inert(callee)
+                return self._survey_call(callee, NEW if callee.rights & NEW else CALL, args, None)
             if callee.rights & NEW:
                 return self.new(callee, args, None)
             # The right to be called covers the lesser thing that INST and OBJ do here.
@@ -392,7 +400,7 @@ class Gate(Refusals):
             self.budget.take_object(16)
             return object()
         if not self.require(cls, NEW):
-            return Inert(cls)
+            return self._survey_call(cls, NEW, args, kwargs)
         if not cls.is_class:
             self.resolve(cls)
             if not cls.is_class:
@@ -426,8 +434,7 @@ class Gate(Refusals):
             if refusal is not None:
                 self.deny(handle, right, f"its arguments are refused: {refusal}")
                 return Inert(handle)
-        freedom = handle.free_new if right == NEW else handle.free_call
-        if freedom < 2 and (freedom == 0 or args or kwargs):
+        if handle.guards is not None and handle.guards.asks_calls:
             refusal = handle.guards.refuse_call(right == NEW, args, kwargs)
             if refusal is not None:
                 self.deny(handle, right if handle.rights & right else CALL, f"its arguments are refused: {refusal}")
@@ -513,7 +520,12 @@ class Gate(Refusals):
 
     def emulate_new(self, handle: GlobalHandle, base: type, state: Any) -> Any:
         """``copyreg._reconstructor(cls, base, state)``, which protocols 0 and 1 write; *base* is ours to choose."""
-        if not self.require(handle, NEW):
+        may = self.require(handle, NEW)
+        if self.inert and handle.guards is not None and handle.rights & NEW:
+            refusal = handle.guards.refuse_reconstruction(base, state)
+            if refusal is not None:
+                self.deny(handle, NEW, f"its arguments are refused: {refusal}")
+        if not may:
             return Inert(handle)
         target = self.resolve(handle)
         if self.inert:
@@ -555,13 +567,14 @@ class Gate(Refusals):
         state = self.value(state)
         if type(obj) is Inert:
             if obj.handle is not None:
-                self.require(obj.handle, BUILD)
+                self._survey_state(obj.handle, state)
             return
         handle = self.owner(obj)
         if handle is None:
             self.disown(obj, BUILD)
             return
-        if not self.require(handle, BUILD):
+        if self.inert or not handle.rights & BUILD:
+            self._survey_state(handle, state)
             return
         kind = type(obj)
         shape = self.shapes.get(kind)
@@ -574,8 +587,8 @@ class Gate(Refusals):
                 return
             if shape.contract.weigh is not None:
                 self.budget.take_memory(shape.contract.weigh(state))
-        if handle.guards is not None and (handle.quick_state is None or not fits(handle.quick_state, state)):
-            refusal = handle.guards.refuse_state(state)
+        if handle.guards is not None and handle.guards.asks_states:
+            refusal = handle.guards.refuse_state(state, shape.setter is not None)
             if refusal is not None:
                 self.deny(handle, BUILD, f"its state is refused: {refusal}")
                 return
@@ -594,6 +607,14 @@ class Gate(Refusals):
             raise ReconstructionError(
                 f"the state of {quote_name(handle.module, handle.name)} cannot be set: {type(error).__name__}"
             ) from error
+
+    def _survey_state(self, handle: GlobalHandle, state: Any) -> None:
+        """Note what a rule has against state that is not set."""
+        self.require(handle, BUILD)
+        if handle.guards is not None and handle.rights & BUILD:
+            refusal = handle.guards.refuse_state(state, False)
+            if refusal is not None:
+                self.deny(handle, BUILD, f"its state is refused: {refusal}")
 
     def make_shape(self, handle: GlobalHandle, kind: type) -> Shape:
         """Find out what BUILD needs to know of a class."""

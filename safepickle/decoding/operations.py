@@ -86,7 +86,8 @@ class Operations(Window):
             # The C and Python loaders would leave a file at different places.
             raise FormatError("STOP before the end of its frame")
         value = self.gate.value(self.stack.pop())
-        if self.gate.guarded is not None:
+        if self.gate.guarded is not None and self.nesting.shared:
+            # Else no container has been at two places, and what was checked once has stayed as it was.
             self.gate.recheck()
         if self.nesting.unsure:
             self._measure(value, 0)

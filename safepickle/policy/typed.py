@@ -30,24 +30,8 @@ from collections import abc
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from .guards import (
-    ANYTHING,
-    BUILTINS,
-    AnyOf,
-    Arguments,
-    Attributes,
-    Elements,
-    Entries,
-    Fields,
-    InstanceOf,
-    Items,
-    Number,
-    OneOf,
-    Text,
-    ValueGuard,
-    WholeState,
-    find_loaded,
-)
+from .containers import Elements, Entries, Fields, Items
+from .guards import ANYTHING, AnyOf, ValueGuard
 from .names import module_problem, name_problem
 from .rights import Right, Rule
 from .rules import Policy
@@ -65,6 +49,8 @@ from .shapes import (
     UnionShape,
     check_shape,
 )
+from .uses import Arguments, Attributes, WholeState
+from .values import BUILTINS, InstanceOf, Number, OneOf, Text, find_loaded
 
 __all__ = ["check_type", "policy_for_type", "type_name"]
 

@@ -45,6 +45,7 @@ HOT_MODULES: Final = (
     "safepickle.decoding.refusals",
     "safepickle.decoding.resolving",
     "safepickle.decoding.state",
+    "safepickle.decoding.naming",
     "safepickle.decoding.gates",
     "safepickle.decoding.open_gate",
     "safepickle.decoding.window",

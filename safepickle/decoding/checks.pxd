@@ -60,7 +60,7 @@ cdef extern from *:
     Py_ssize_t find_name "safepickle_find_name"(tuple names, const Py_hash_t *hashes, str name, Py_ssize_t first)
     void free_hashes "PyMem_Free"(Py_hash_t *hashes)
 
-cdef object _SCALARS, _MODULE
+cdef object _MODULE
 cdef Py_ssize_t _MOST_COMPARED
 cdef dict _MODULES
 cdef long long _LOWEST, _HIGHEST

@@ -23,7 +23,7 @@ from typing import Any
 from ..policy.containers import Elements, Entries, Fields, Items
 from ..policy.guards import AllOf, AnyOf, Anything, Guard, Looking
 from ..policy.uses import Arguments, AtMost, Attributes, WholeState
-from ..policy.values import SCALARS, InstanceOf, Number, OneOf, Text
+from ..policy.values import InstanceOf, Number, OneOf, Text
 from .budget import Budget
 
 COMPILING = False
@@ -34,7 +34,6 @@ else:
 
 #: Bounds of ints that are compared in C.
 _LOWEST, _HIGHEST = -(2**62), 2**62
-_SCALARS: Any = SCALARS
 _MODULES: Any = sys.modules
 #: Most names that a key is compared with one after the other.
 _MOST_COMPARED = 32

@@ -369,7 +369,7 @@ class Gate(Naming):
             if shape.contract.weigh is not None:
                 self.budget.take_memory(shape.contract.weigh(state))
         if handle.guards is not None and handle.guards.asks_states:
-            refusal = handle.guards.refuse_state(state, shape.setter is not None)
+            refusal = handle.guards.refuse_state(state)
             if refusal is not None:
                 self.deny(handle, BUILD, f"its state is refused: {refusal}")
                 return
@@ -380,6 +380,8 @@ class Gate(Naming):
                     check_exception_state(state)
                 self.budget.take_call()
                 shape.setter(obj, state)
+                if handle.guards is not None and handle.guards.asks_states:
+                    handle.guards.keep_given(state)
             else:
                 set_state(self.budget, shape, obj, state)
         except SafePickleError:
@@ -393,7 +395,7 @@ class Gate(Naming):
         """Note what a rule has against state that is not set."""
         self.require(handle, BUILD)
         if handle.guards is not None and handle.rights & BUILD:
-            refusal = handle.guards.refuse_state(state, False)
+            refusal = handle.guards.refuse_state(state)
             if refusal is not None:
                 self.deny(handle, BUILD, f"its state is refused: {refusal}")
 

@@ -2,7 +2,7 @@ cimport cython
 from safepickle.decoding.budget cimport Budget
 from safepickle.decoding.checks cimport CallCheck, Check, StateCheck
 
-cdef int _CALL, _NEW, _STATE
+cdef int _CALL, _NEW, _STATE, _GIVEN
 cdef Py_ssize_t KEPT
 
 @cython.final
@@ -22,7 +22,8 @@ cdef class RuleGuards:
     @cython.locals(check=CallCheck)
     cpdef refuse_call(self, bint is_new, tuple args, object kwargs)
     cpdef refuse_reconstruction(self, object base, object state)
-    cpdef refuse_state(self, object state, bint may_be_kept)
+    cpdef refuse_state(self, object state)
+    cpdef keep_given(self, object state)
     cdef _ask_field(self, Check check, object value)
     @cython.locals(index=Py_ssize_t, check=Check)
     cpdef refuse_kept(self)

@@ -14,6 +14,7 @@ Rules that hold here:
 
 from __future__ import annotations
 
+from operator import is_
 from typing import Any
 
 from ..errors import quote
@@ -25,7 +26,7 @@ from .checks import Payer, call_check, state_check
 #: What is kept to be looked at again, in bytes for one call or state at most.
 KEPT = 200
 
-_CALL, _NEW, _STATE = 0, 1, 2
+_CALL, _NEW, _STATE, _GIVEN = 0, 1, 2, 3
 
 
 class RuleGuards:
@@ -91,11 +92,8 @@ class RuleGuards:
         # Of the two, what found an argument wrong says more than what found their number wrong.
         return wrong if other is not None and wrong.startswith("args") else other
 
-    def refuse_state(self, state: Any, may_be_kept: bool) -> str | None:
-        """Return why state is refused, or None.
-
-        :param may_be_kept: the class takes it by a method of its own, and may keep the very dict.
-        """
+    def refuse_state(self, state: Any) -> str | None:
+        """Return why state is refused, or None."""
         if self.state_check is None:
             return None
         passes = (
@@ -112,9 +110,17 @@ class RuleGuards:
                 self._keep((_STATE, _as_set(state), None))
             elif self.budget is not None:
                 self.budget.take_memory(KEPT)
-        if may_be_kept and self.budget is not None and not is_fixed(state):
-            self._keep((_STATE, state, None))
         return None
+
+    def keep_given(self, state: Any) -> None:
+        """Note state that a method of the class has taken, which may keep the very dict.
+
+        What the method itself has made of it is the class's own affair, so it is noted as it is now.
+        """
+        given = parts_of(state)
+        if given is not None and self.budget is not None:
+            self.budget.take_memory(16 * len(given))
+            self._keep((_GIVEN, state, given))
 
     def _keep(self, entry: tuple[int, Any, Any]) -> None:
         if self.kept is None:
@@ -148,8 +154,11 @@ class RuleGuards:
                 wrong = self._ask_field(check, fields[index + 1])
                 if wrong is not None:
                     return ("state is", _RIGHTS[_STATE], wrong)
-        for which, given, kwargs in self.kept or ():
-            if which == _STATE:
+        for noted, given, kwargs in self.kept or ():
+            which = _STATE if noted == _GIVEN else noted
+            if noted == _GIVEN:
+                passes = same_parts(parts_of(given), kwargs)
+            elif which == _STATE:
                 passes = self.state_check.passes(given, self.budget)
             else:
                 passes = (self.new_check if which == _NEW else self.call_check).allows(given, kwargs, 0, self.budget)
@@ -163,12 +172,20 @@ class RuleGuards:
 _RIGHTS = {_CALL: Right.CALL.value, _NEW: Right.NEW.value, _STATE: Right.BUILD.value}
 
 
-def is_fixed(state: Any) -> bool:
-    """Return whether nothing can become of state, but for what is deeper in it."""
+def parts_of(state: Any) -> list[Any] | None:
+    """Return what is in state that may be given other parts, keys and all; None for what cannot be."""
     if type(state) is tuple:
         # What an instance with slots writes.
-        return all(type(part) is not dict for part in state)
-    return type(state) is not dict and type(state) is not list and type(state) is not set
+        found = [part for one in state if type(one) is dict for part in (*one, *one.values())]
+        return found or None
+    if type(state) is dict:
+        return [*state, *state.values()]
+    return list(state) if type(state) is list or type(state) is set else None
+
+
+def same_parts(now: list[Any] | None, then: list[Any]) -> bool:
+    """Return whether these are the very same objects; none of them is asked."""
+    return now is not None and len(now) == len(then) and all(map(is_, now, then))
 
 
 def _as_set(state: Any) -> Any:

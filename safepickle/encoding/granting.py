@@ -289,7 +289,7 @@ class WriteGate:
             self._refuse(owner, "build", "state is", contract.refusal(obj, state), encoder)
         guards = self.guards.get(id(owner))
         if guards is not None:
-            self._refuse(owner, "build", "state is", guards.refuse_state(state, False), encoder)
+            self._refuse(owner, "build", "state is", guards.refuse_state(state), encoder)
         conforming.check_state(kind, state, encoder.bounds.max_items)
 
     def may_restore(self, kind: type, encoder: Encoder) -> bool:

@@ -302,6 +302,15 @@ def test_state_that_the_class_keeps_is_checked_again(sp: ModuleType, constraint:
     assert error.right == "build"
 
 
+def test_what_the_class_itself_makes_of_its_state_is_its_own_affair(sp: ModuleType) -> None:
+    rules = policy(SHALLOW, names="Amending")
+    shared = MEMOIZE + POP + LIST + op("BINGET", 0) + APPEND + op("BINGET", 0) + APPEND
+    loaded = sp.loads(pickled(new(world_of("Amending")) + FILLED + BUILD + shared), policy=rules)
+    assert loaded[0] is loaded[1]
+    assert loaded[0].x == "1"
+    refusal(sp, pickled(new(world_of("Amending")) + DICT + text("x") + text("1") + SETITEM + BUILD + shared), rules)
+
+
 @pytest.mark.parametrize(
     ("right", "body"),
     [

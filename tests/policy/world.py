@@ -45,6 +45,15 @@ class Holding:
         self.__dict__ = state
 
 
+class Amending:
+    """Changes the very state that it is given, before it takes it over."""
+
+    def __setstate__(self, state: Any) -> None:
+        state["x"] = str(state["x"])
+        state["more"] = [1]
+        self.__dict__.update(state)
+
+
 class Keeping:
     """Keeps what it is made with."""
 

@@ -34,6 +34,7 @@ cdef class Gate(Refusals):
     cdef readonly list guarded
     cdef readonly long long calls
 
+    cpdef equip(self)
     cpdef open_gate(
         self, object policy, Budget budget, object find_class, object persistent_load, bint fix_imports, bint inert
     )

@@ -81,7 +81,12 @@ class Gate(Refusals):
         fix_imports: bool,
         inert: bool,
     ) -> None:
+        self.equip()
         self.open_gate(policy, budget, find_class, persistent_load, fix_imports, inert)
+
+    def equip(self) -> None:
+        """Make what serves one load after another."""
+        self.keys = KeyGuard.__new__(KeyGuard)
 
     def open_gate(
         self,
@@ -99,7 +104,6 @@ class Gate(Refusals):
         self.fix_imports = fix_imports
         self.strict = True
         self.in_hook = False
-        self.keys = KeyGuard.__new__(KeyGuard)
         self.keys.open_guard(budget, True)
         # Most streams name no global: what only those need is made when the first one comes.
         self.handles: dict[tuple[str, str], GlobalHandle] | None = None

@@ -44,6 +44,8 @@ _PLAIN = frozenset({list, tuple, set, frozenset})
 _LEAVES = frozenset({str, int, bytes, bool, float, complex, type(None), bytearray, range, type})
 #: What :func:`measure` needs in memory for one container, in bytes, beside 8 for each of its parts.
 _STEP = 200
+#: As many as the arrays have room for that are in the object itself.
+_FEW = 32
 
 
 class Nesting:
@@ -75,28 +77,41 @@ class Nesting:
         self.cell_count = 1
         #: Cell by memo index, where the index is not dense.
         self.sparse: dict[int, int] | None = None
-        if not cython.compiled:
+        if cython.compiled:
+            # Most pickles are small: their numbers are in the object itself.
+            self._free()
+            self.heights, self.cells = self.few_heights, self.few_cells
+            self.depths, self.memo = self.few_depths, self.few_memo
+            self.room = self.cell_room = self.memo_room = _FEW
+            self.depths[0] = 0
+            # Not every entry of the machine's memo is remembered here: nothing of another load may be left.
+            no_numbers(self.memo, _FEW)
+        else:
             self.heights: list[int] = []
             self.cells: list[int] = []
             self.depths: list[int] = [0]
             self.sparse = {}
 
     def __dealloc__(self) -> None:
+        self._free()
+
+    def _free(self) -> None:
+        """Give the arrays back that have outgrown the object."""
         if cython.compiled:
-            free_numbers(self.heights)
-            free_numbers(self.cells)
-            free_numbers(self.depths)
-            free_numbers(self.memo)
+            free_numbers(self.heights, self.few_heights)
+            free_numbers(self.cells, self.few_cells)
+            free_numbers(self.depths, self.few_depths)
+            free_numbers(self.memo, self.few_memo)
 
     def _make_room(self) -> None:
         """Have room for one more entry and one more cell (compiled form)."""
         if cython.compiled:
             if self.count >= self.room:
-                self.heights = more_numbers(self.heights, self.room)
-                self.cells = more_numbers(self.cells, self.room)
+                self.heights = more_numbers(self.heights, self.few_heights, self.room)
+                self.cells = more_numbers(self.cells, self.few_cells, self.room)
                 self.room = 2 * self.room + 16
             if self.cell_count >= self.cell_room:
-                self.depths = more_numbers(self.depths, self.cell_room)
+                self.depths = more_numbers(self.depths, self.few_depths, self.cell_room)
                 self.cell_room = 2 * self.cell_room + 16
 
     def refuse(self, asked: int) -> None:
@@ -156,41 +171,37 @@ class Nesting:
 
     def join(self, height: int) -> None:
         """Note that the container at *height* took in what is above it."""
-        deepest = self.absorb(height + 1)
-        if deepest == 0 or self.top != height or self.count == 0:
-            return
-        cell = self.cells[self.count - 1]
-        if cell < 0:
-            cell = -cell
-        present = self.depths[cell]
-        depth = deepest + 1
-        if depth > self.max_depth:
-            depth = self._too_deep(depth)
-        if present < 0:
-            if depth > -present:
-                # It is or was at another place too, and may be inside something there.
-                self.unsure += 1
-                self.depths[cell] = -depth
-        elif depth > present:
-            self.depths[cell] = depth
+        depth = self.absorb(height + 1) + 1
+        if depth > 1 and self.top == height and self.count > 0:
+            cell = self.cells[self.count - 1]
+            if cell < 0:
+                cell = -cell
+            present = self.depths[cell]
+            if depth > self.max_depth:
+                depth = self._too_deep(depth)
+            if present < 0:
+                if depth > -present:
+                    # It is or was at another place too, and may be inside something there.
+                    self.unsure += 1
+                    self.depths[cell] = -depth
+            elif depth > present:
+                self.depths[cell] = depth
 
     def remember(self, index: int) -> None:
         """Note that the topmost container is now at *index* of the memo."""
-        if self.count == 0:
-            return
-        cell = self.cells[self.count - 1]
+        cell = self.cells[self.count - 1] if self.count > 0 else 0
         if cell < 0:
             cell = -cell
         if cython.compiled:
             if index >= self.memo_room and index <= 2 * self.memo_room + 16:
-                self.memo = more_numbers(self.memo, self.memo_room)
+                self.memo = more_numbers(self.memo, self.few_memo, self.memo_room)
                 self.memo_room = 2 * self.memo_room + 16
-            if 0 <= index < self.memo_room:
-                self.memo[index] = cell
-                return
-        if self.sparse is None:
-            self.sparse = {}
-        self.sparse[index] = cell
+        if cython.compiled and 0 <= index < self.memo_room:
+            self.memo[index] = cell
+        elif cell > 0:
+            if self.sparse is None:
+                self.sparse = {}
+            self.sparse[index] = cell
 
     def recall(self, height: int, index: int) -> None:
         """Note that memo entry *index* is now at *height*, the top of the stack, too."""

@@ -13,20 +13,21 @@ Rules that hold here:
   of each before it looks at it, calls no method of an object from the stream, hashes nothing but short text
   and ints, and takes time in proportion to the arguments. It says nothing of what it was given.
 * What real picklers of CPython 2.7 and 3.8 to 3.13 write for these classes passes; little else does.
+* The tables are complete once this is imported. Modules that a check needs for their classes are imported by the check,
+  so that nobody pays for them who loads no such thing.
 
 Attack ids (D05, R23, ...) are those of this project's catalogue of attacks on unpicklers.
 """
 
 from __future__ import annotations
 
-import array
-import datetime as dt
 import re
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from .arrays import ARRAY_CALLS, ARRAY_STATES, is_settled
+from .formats import FORMAT_CALLS, FORMAT_STATES
 from .libraries import LIBRARY_CALLS, LIBRARY_STATES
 from .quick import QUICK
 
@@ -161,7 +162,11 @@ def _is_time(fields: bytes) -> bool:
 
 
 def _is_zone(args: Args) -> bool:
-    return not args or (len(args) == 1 and (args[0] is None or _has_base(args[0], dt.tzinfo)))
+    if not args:
+        return True
+    from datetime import tzinfo
+
+    return len(args) == 1 and (args[0] is None or _has_base(args[0], tzinfo))
 
 
 def _small_ints(args: Args, fewest: int, most: int) -> bool:
@@ -217,20 +222,19 @@ def _timedelta(args: Args) -> str | None:
 
 
 def _timezone(args: Args) -> str | None:
-    if (
-        len(args) in {1, 2}
-        and type(args[0]) is dt.timedelta
-        and all(_is_text(name, 100) for name in args[1:])
-    ):
+    from datetime import timedelta
+
+    if len(args) in {1, 2} and type(args[0]) is timedelta and all(_is_text(name, 100) for name in args[1:]):
         return None
     return "wants a timedelta and a short name"
 
 
-_ZONE_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_+-]*(?:/[A-Za-z0-9][A-Za-z0-9_+-]*){0,3}")
+# These patterns are text: `re` compiles them when they are first used, and keeps them.
+_ZONE_KEY = r"[A-Za-z0-9][A-Za-z0-9_+-]*(?:/[A-Za-z0-9][A-Za-z0-9_+-]*){0,3}"
 
 
 def _zoneinfo(args: Args) -> str | None:
-    if len(args) != 2 or not _is_text(args[0], 100) or _ZONE_KEY.fullmatch(args[0]) is None:
+    if len(args) != 2 or not _is_text(args[0], 100) or re.fullmatch(_ZONE_KEY, args[0]) is None:
         return "wants a zone's key, such as Europe/Vienna, and whether it comes from the cache"
     if args[1] is True or _is_int(args[1], 1, 1):
         return None
@@ -256,10 +260,8 @@ def _struct_time(args: Args) -> str | None:
 
 # ---- numbers -----------------------------------------------------------------------------------------------
 
-_DECIMAL = re.compile(
-    r"[+-]?(?:Inf(?:inity)?|s?NaN[0-9]*|(?=\.?[0-9])[0-9]*(?:\.[0-9]*)?(?:[Ee]([+-]?[0-9]{1,5}))?)"
-)
-_FRACTION = re.compile(rf"[+-]?[0-9]{{1,{MAX_DIGITS}}}(?:/[0-9]{{1,{MAX_DIGITS}}})?")
+_DECIMAL = r"[+-]?(?:Inf(?:inity)?|s?NaN[0-9]*|(?=\.?[0-9])[0-9]*(?:\.[0-9]*)?(?:[Ee]([+-]?[0-9]{1,5}))?)"
+_FRACTION = rf"[+-]?[0-9]{{1,{MAX_DIGITS}}}(?:/[0-9]{{1,{MAX_DIGITS}}})?"
 
 
 def _decimal(args: Args) -> str | None:
@@ -267,7 +269,7 @@ def _decimal(args: Args) -> str | None:
         return "wants one text"
     if len(args[0]) > MAX_DIGITS:
         return f"more than {MAX_DIGITS} digits"
-    match = _DECIMAL.fullmatch(args[0])
+    match = re.fullmatch(_DECIMAL, args[0])
     if match is None:
         return "not a number as Decimal writes it, or an exponent beyond 5 digits"
     if match[1] is not None and abs(int(match[1])) > MAX_EXPONENT:
@@ -276,7 +278,7 @@ def _decimal(args: Args) -> str | None:
 
 
 def _fraction(args: Args) -> str | None:
-    if len(args) == 1 and _is_text(args[0], 2 * MAX_DIGITS + 2) and _FRACTION.fullmatch(args[0]):
+    if len(args) == 1 and _is_text(args[0], 2 * MAX_DIGITS + 2) and re.fullmatch(_FRACTION, args[0]):
         return None
     if len(args) == 2 and all(type(value) is int and value.bit_length() <= MAX_BITS for value in args):
         return None
@@ -385,7 +387,9 @@ def _array(args: Args) -> str | None:
 
 def _array_reconstructor(args: Args) -> str | None:
     # (class, type code, machine format 0..21 of Modules/arraymodule.c, content)
-    if len(args) != 4 or args[0] is not array.array or not _is_text(args[1], 1) or args[1] not in _TYPECODES:
+    from array import array
+
+    if len(args) != 4 or args[0] is not array or not _is_text(args[1], 1) or args[1] not in _TYPECODES:
         return "wants array.array, a type code, a machine format and bytes"
     if not _is_int(args[2], 0, 21):
         return "no such machine format"
@@ -579,7 +583,7 @@ CONTRACTS: Mapping[Pair, Contract] = MappingProxyType(
         ),
         **{
             pair: Contract(_positional(check), reason, source)
-            for pair, (check, reason, source) in {**ARRAY_CALLS, **LIBRARY_CALLS}.items()
+            for pair, (check, reason, source) in {**ARRAY_CALLS, **LIBRARY_CALLS, **FORMAT_CALLS}.items()
         },
     }
 )
@@ -660,7 +664,7 @@ STATES: Mapping[Pair, StateContract] = MappingProxyType(
         },
         **{
             pair: StateContract(_nothing_known, reason, source, check, None, settled)
-            for pair, (check, settled, reason, source) in LIBRARY_STATES.items()
+            for pair, (check, settled, reason, source) in {**LIBRARY_STATES, **FORMAT_STATES}.items()
         },
     }
 )

@@ -95,12 +95,11 @@ def with_hint(error: FormatError, data: bytes) -> FormatError:
     """Return an error of data that were read as a pickle, with what they look like."""
     from ..integrations.compression import compression_of
 
-    kind = None
+    found = compression_of(data)
     if data.startswith(b"PK\x03\x04"):
-        kind, text = "torch", "like a zip archive, such as a checkpoint of torch"
-    elif (found := compression_of(data)) is not None:
-        kind, text = "joblib", f"compressed by {found.name}, as joblib's files may be"
-    if kind is None:
+        hint = "it looks like a zip archive, such as a checkpoint of torch: try --as torch"
+    elif found is not None:
+        hint = f"it looks compressed by {found.name}, as joblib's files may be: try --as joblib"
+    else:
         return error
-    shown = f"{error.reason}; it looks {text}: try --as {kind}"
-    return FormatError(shown, position=error.position, opcode=error.opcode)
+    return FormatError(f"{error.reason}; {hint}", position=error.position, opcode=error.opcode)

@@ -339,6 +339,17 @@ def test_a_header_gets_its_state_once(files: ModuleType) -> None:
         files.load(io.BytesIO(b"\x80\x02" + twice + state + b"b."), policy=PACK)
 
 
+CHANGES = {"BUILD": b"}b", "SETITEM": b"K\x00K\x05s", "APPEND": b"K\x01a", "ADDITEMS": b"(K\x01\x90"}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+@pytest.mark.parametrize("before", ["", "an array that numpy pickled"])
+def test_an_array_is_changed_by_no_opcode(files: ModuleType, name: str, before: str) -> None:
+    other = opcodes(np.arange(2)) + b"0" if before else b""
+    with pytest.raises(PolicyError):
+        files.load(io.BytesIO(b"\x80\x02" + other + header() + b"\x01\xffabc" + CHANGES[name] + b"."), policy=PACK)
+
+
 def test_an_array_does_not_stand_inside_of_a_frame(files: ModuleType) -> None:
     whole = made(data=b"").getvalue()[2:]
     framed = b"\x80\x04\x95" + (len(whole)).to_bytes(8, "little") + whole

@@ -417,6 +417,17 @@ def test_a_storage_is_changed_by_no_opcode(files: ModuleType) -> None:
             files.load(archive(opcodes(storage()) + tail), policy=PACK)
 
 
+CHANGES = {"BUILD": b"}b", "SETITEM": b"K\x00K\x05s", "APPEND": b"K\x01a", "ADDITEMS": b"(K\x01\x90"}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+@pytest.mark.parametrize("tensors", ["numpy", pytest.param("torch", marks=needs_torch)])
+def test_a_tensor_is_changed_by_no_opcode(files: ModuleType, name: str, tensors: str) -> None:
+    """CVE-2026-24747 wrote items into tensors."""
+    with pytest.raises(PolicyError, match="_rebuild_tensor_v2"):
+        files.load(archive(opcodes(tensor()) + CHANGES[name]), policy=PACK, tensors=tensors)
+
+
 def test_truth_values_are_true_or_false(files: ModuleType) -> None:
     flags = tensor(0, (24,), (1,), of=storage(count=24, kind=Named("torch", "BoolStorage")))
     with pytest.raises(FormatError, match="truth value"):

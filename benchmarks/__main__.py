@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import argparse
 import sys
+from importlib import import_module
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from .comparing import KINDS, Task, WrongResultError, compare, means
-from .contestants import COMPILED, OPPONENTS, OURS, REFERENCE, FormMissingError, package_of
+from .contestants import COMPILED, OPPONENTS, OURS, REFERENCE, SLOW, TAKES, FormMissingError, installed, package_of
 from .memory import peak
 from .report import FORMATS, Conditions, by_section, peaks_report, sections, times_report
 from .shapes import SHAPES, select
@@ -26,12 +27,17 @@ MET: Final = 0
 MISSED: Final = 1
 UNUSABLE: Final = 2
 
+#: Commands of their own: `python -m benchmarks goals` is `python -m benchmarks.goals`.
+COMMANDS: Final = ("goals", "instructions", "scaling", "signing", "publish")
+
 T = TypeVar("T")
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks", description="Compare safepickle with pickle."
+        prog="python -m benchmarks",
+        description="Compare safepickle with pickle.",
+        epilog=f"commands of their own: python -m benchmarks {{{','.join(COMMANDS)}}} --help",
     )
     parser.add_argument(
         "--form", choices=tuple(REFERENCE), default=COMPILED, help="which form (default %(default)s)"
@@ -43,7 +49,11 @@ def _parser() -> argparse.ArgumentParser:
         choices=("pickle", "safepickle"),
         help="load only what this one wrote (default: first the one, then the other)",
     )
-    parser.add_argument("--opponents", metavar="NAMES", help=f"some of {', '.join(OPPONENTS)} (default all)")
+    parser.add_argument(
+        "--opponents",
+        metavar="NAMES",
+        help=f"some of {', '.join(OPPONENTS)}, or all (default all but {', '.join(SLOW)})",
+    )
     parser.add_argument(
         "--seconds", type=float, default=DEFAULT_PLAN.seconds, help="for each row (default %(default)s)"
     )
@@ -87,12 +97,15 @@ def _requirements(text: str) -> dict[str, float]:
 
 
 def _opponents(names: str | None, form: str) -> tuple[str, ...]:
-    if names is None:
-        return tuple(OPPONENTS)
+    if names in {None, "all"}:
+        return tuple(name for name in OPPONENTS if names or name not in SLOW)
+    assert names is not None
     wanted = tuple(name.strip() for name in names.split(",") if name.strip())
     for name in wanted:
         if name not in OPPONENTS:
             raise ValueError(f"no such opponent: {name} (there are {', '.join(OPPONENTS)})")
+        if not installed(name):
+            raise ValueError(f"{name} is not installed (pip install {TAKES[name]})")
     return (*wanted, REFERENCE[form])
 
 
@@ -132,8 +145,12 @@ def _each(tasks: Sequence[Task], do: Callable[[Task], T]) -> list[T]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
+    given = sys.argv[1:] if arguments is None else arguments
+    if given and given[0] in COMMANDS:
+        command: Callable[[Sequence[str]], int] = import_module(f".{given[0]}", __package__).main
+        return command(given[1:])
     parser = _parser()
-    asked = parser.parse_args(arguments)
+    asked = parser.parse_args(given)
     if asked.list:
         for shape in SHAPES:
             print(f"{shape.name:16}{shape.group:12}{shape.count:>8}  {shape.about}")

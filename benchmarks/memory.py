@@ -14,15 +14,16 @@ from __future__ import annotations
 import argparse
 import contextlib
 import gc
+import pickle
 import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from .comparing import LOADS, Task
-from .contestants import C_PICKLE, MARSHAL
+from .comparing import LOADS, Task, jobs_of
+from .contestants import C_PICKLE, PICKLES, contestants
 from .shapes import select
 
 if TYPE_CHECKING:
@@ -71,7 +72,9 @@ def measure_call(task: Task, name: str, file: Path) -> int:
     one = next(one for one in task.contestants() if one.name == name)
     function = one.function(task.direction)
     assert function is not None
-    argument = file.read_bytes() if task.direction == LOADS else task.shape.build(task.scale)
+    argument: Any = task.shape.build(task.scale) if task.direction != LOADS else file.read_bytes()
+    if task.direction == LOADS and task.shape.out_of_band:
+        argument = pickle.loads(argument)
     gc.collect()
     reset_mark()
     before = high_water_mark()
@@ -83,10 +86,11 @@ def measure_call(task: Task, name: str, file: Path) -> int:
 
 def write_input(task: Task, name: str, file: Path) -> None:
     """Write what a reader will be given."""
-    one = next(one for one in task.contestants() if one.name == name)
+    one = next(one for one in contestants(task.form, task.shape) if one.name == name)
     assert one.dumps is not None
-    data = one.dumps(task.shape.build(task.scale))
-    assert isinstance(data, bytes)
+    data: Any = one.dumps(task.shape.build(task.scale))
+    if task.shape.out_of_band:
+        data = pickle.dumps((data[0], [bytes(buffer) for buffer in data[1]]))
     file.write_bytes(data)
 
 
@@ -102,12 +106,12 @@ def peak(task: Task) -> Peak:
     larger = replace(task, scale=task.scale * SCALE)
     peaks = {}
     with tempfile.TemporaryDirectory() as folder:
-        for one in task.contestants():
-            writer = MARSHAL if one.name == MARSHAL else task.source or C_PICKLE
+        for name in jobs_of(task)[0]:
+            writer = (task.source or C_PICKLE) if name in PICKLES else name
             file = Path(folder, writer)
             if task.direction == LOADS and not file.exists():
                 _child("write", larger, writer, file)
-            peaks[one.name] = _child("measure", larger, one.name, file)
+            peaks[name] = _child("measure", larger, name, file)
     return Peak(task, peaks)
 
 

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import safepickle
 
 from .comparing import KINDS, TITLES, means
-from .contestants import OPPONENTS, OURS, REFERENCE
-from .shapes import INSTANCES
+from .contestants import C_PICKLE, OPPONENTS, OURS, REFERENCE
+from .shape import GROUPS, INSTANCES, PLAIN, REAL
 from .timing import geometric_mean
 
 if TYPE_CHECKING:
@@ -75,14 +75,24 @@ class Table(NamedTuple):
 
 def sections() -> list[str]:
     """Return the names of all tables, in order; these are also the names that requirements use."""
-    return [*KINDS, *(f"{kind}-{INSTANCES}" for kind in KINDS)]
+    return [kind if group == PLAIN else f"{kind}-{group}" for group in GROUPS for kind in KINDS]
+
+
+_GROUP_TITLES: Final = {
+    PLAIN: "plain data, default policy",
+    INSTANCES: "instances, under a policy",
+    REAL: "what libraries make, under a policy",
+}
 
 
 def _title(section: str) -> str:
-    kind = section.removesuffix(f"-{INSTANCES}")
-    return f"{TITLES[kind]}: " + (
-        "plain data, default policy" if kind == section else "instances, under a policy"
+    kind, group = next(
+        (kind, group)
+        for group in GROUPS
+        for kind in KINDS
+        if section == (kind if group == PLAIN else f"{kind}-{group}")
     )
+    return f"{TITLES[kind]}: {_GROUP_TITLES[group]}"
 
 
 def _time(seconds: float) -> str:
@@ -103,16 +113,14 @@ def _cells(ratios: Mapping[str, Ratio], names: Sequence[str]) -> list[str]:
 def _time_table(section: str, rows: Sequence[Row], reference: str) -> Table:
     present = {name for row in rows for name in row.ratios}
     names = [name for name in (OURS, *OPPONENTS) if name in present and name != reference]
-    size = section.startswith("dumps")
     return Table(
         _title(section),
-        ["shape", f"{reference} takes", *names, *(["size"] if size else [])],
+        ["shape", f"{reference} takes", *names],
         [
             [
                 row.task.shape.name,
                 _time(row.seconds[reference]),
                 *_cells(row.ratios, names),
-                *([f"{row.size_ratio:.3f}"] if size else []),
             ]
             for row in rows
         ],
@@ -120,8 +128,31 @@ def _time_table(section: str, rows: Sequence[Row], reference: str) -> Table:
             "geometric mean",
             "",
             *_cells(means(rows), names),
-            *([f"{geometric_mean([row.size_ratio for row in rows]):.3f}"] if size else []),
         ],
+    )
+
+
+def _size_table(section: str, rows: Sequence[Row]) -> Table:
+    present = {name for row in rows for name in row.sizes}
+    names = [name for name in (OURS, *OPPONENTS) if name in present and name != C_PICKLE]
+    means_row = [
+        f"{geometric_mean([row.sizes[name] / row.sizes[C_PICKLE] for row in rows]):.3f}"
+        if all(name in row.sizes for row in rows)
+        else "-"
+        for name in names
+    ]
+    return Table(
+        f"Bytes as a multiple of {C_PICKLE}'s; {_title(section)}",
+        ["shape", f"{C_PICKLE} writes", *names],
+        [
+            [
+                row.task.shape.name,
+                f"{row.sizes[C_PICKLE]:,}",
+                *(f"{row.sizes[name] / row.sizes[C_PICKLE]:.3f}" if name in row.sizes else "-" for name in names),
+            ]
+            for row in rows
+        ],
+        ["geometric mean", "", *means_row],
     )
 
 
@@ -172,6 +203,7 @@ def times_report(rows: Sequence[Row], conditions: Conditions, form: str) -> str:
     found = by_section(rows)
     if form != "json":
         tables = [_time_table(name, members, REFERENCE[conditions.form]) for name, members in found.items()]
+        tables += [_size_table(name, members) for name, members in found.items() if name.startswith("dumps")]
         return _draw(conditions.lines(), tables, form)
     return _json(
         conditions,

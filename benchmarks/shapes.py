@@ -7,7 +7,7 @@ Rules:
 - Sizes are such that the C pickle takes about a millisecond, and the one written in Python no more than a
   round.
 - Group `plain` loads under the default policy. Group `instances` needs a policy: `classes` and `packs` say
-  which.
+  which. Group `real` is what libraries make (real.py); where the library is not installed, its shapes are left out.
 """
 
 from __future__ import annotations
@@ -17,14 +17,12 @@ import random
 import string
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from . import real
+from .shape import GROUPS, INSTANCES, PLAIN, REAL, Shape, same_graph, unmet
 
-PLAIN: Final = "plain"
-INSTANCES: Final = "instances"
-
+__all__ = ["GROUPS", "INSTANCES", "PLAIN", "REAL", "SHAPES", "Shape", "select"]
 
 # ---- the classes of the instance shapes --------------------------------------------------------------------
 
@@ -170,6 +168,41 @@ def _bools_and_none(count: int) -> object:
     return [rng.choice((True, False, None)) for _ in range(count)]
 
 
+def _linked_lists(count: int) -> object:
+    # pickle follows links by recursion and writes no chain of more than a few hundred; the Python form fewer still.
+    rng = _rng()
+    chains = []
+    for _ in range(max(1, count // 150)):
+        node: dict[str, Any] | None = None
+        for _ in range(min(count, 150)):
+            node = {"value": rng.randrange(10**6), "next": node}
+        chains.append(node)
+    return chains
+
+
+def _shared(count: int) -> object:
+    """Orders that refer to the same customers and the same pairs, a list twice among them."""
+    rng = _rng()
+    customers = [{"name": _word(rng), "city": _word(rng), "tags": [_word(rng)]} for _ in range(max(1, count // 20))]
+    pairs = [(rng.random(), _word(rng)) for _ in range(50)]
+    orders: list[Any] = [
+        {"number": number, "customer": rng.choice(customers), "at": rng.choice(pairs)} for number in range(count)
+    ]
+    return [orders, orders, customers]
+
+
+def _cyclic(count: int) -> object:
+    """Rings of nodes with neighbours on both sides, and each in its own list."""
+    rng = _rng()
+    rings = []
+    for _ in range(max(1, count // 20)):
+        nodes: list[dict[str, Any]] = [{"id": rng.randrange(10**6), "near": []} for _ in range(min(20, count))]
+        for index, node in enumerate(nodes):
+            node["near"] += [nodes[index - 1], nodes[(index + 1) % len(nodes)], node["near"]]
+        rings.append(nodes)
+    return rings
+
+
 def _small_message(_: int) -> object:
     return {
         "id": 81_223,
@@ -217,23 +250,6 @@ def _decimals(count: int) -> object:
 # ---- the table ---------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """One row: what is measured, and what the policy must allow for it."""
-
-    name: str
-    about: str
-    make: Callable[[int], object]
-    count: int
-    group: str = PLAIN
-    classes: tuple[type[Any], ...] = ()
-    packs: tuple[str, ...] = ()
-
-    def build(self, scale: float) -> object:
-        """Make the data, `scale` times the usual number of items."""
-        return self.make(max(1, round(self.count * scale)))
-
-
 SHAPES: Final = (
     Shape("ints", "list of ints of 7 to 64 bits and a few of 160, both signs", _ints, 10_000),
     Shape("floats", "list of floats", _floats, 10_000),
@@ -247,25 +263,32 @@ SHAPES: Final = (
     Shape("tuples", "list of tuples of one to five mixed values", _tuples, 10_000),
     Shape("sets", "list of sets of ints and sets of strings", _sets, 1_000),
     Shape("bools_and_none", "list of True, False and None", _bools_and_none, 50_000),
+    Shape("linked_lists", "chains of 150 dicts, each in the one before", _linked_lists, 6_000),
+    Shape("shared", "orders that share their customers and other parts", _shared, 4_000, same=same_graph),
+    Shape("cyclic", "rings of nodes that refer to each other", _cyclic, 4_000, same=same_graph),
     Shape("small_message", "one dict of eight entries, 200 bytes", _small_message, 1),
     Shape("objects", "instances of an ordinary class", _points, 10_000, INSTANCES, (Point,)),
     Shape("slots", "instances of a class with __slots__", _slot_points, 10_000, INSTANCES, (SlotPoint,)),
     Shape("dataclasses", "instances of a dataclass", _orders, 10_000, INSTANCES, (Order,)),
     Shape("datetimes", "aware datetimes in UTC", _datetimes, 10_000, INSTANCES, packs=("stdlib",)),
     Shape("decimals", "Decimals", _decimals, 10_000, INSTANCES, packs=("stdlib",)),
+    *real.SHAPES,
 )
 
 
 def select(names: str | None) -> tuple[Shape, ...]:
-    """Return the shapes named in a comma-separated list of shapes and groups; all for None.
+    """Return the shapes named in a comma-separated list of shapes and groups; for None all that can be made here.
 
-    :raises ValueError: for a name that is neither.
+    :raises ValueError: for a name that is neither, and for a shape whose library is not installed.
     """
     if names is None:
-        return SHAPES
+        return tuple(shape for shape in SHAPES if unmet(shape) is None)
     wanted = [name.strip() for name in names.split(",") if name.strip()]
     for name in wanted:
-        if not any(name in (shape.name, shape.group) for shape in SHAPES):
-            known = ", ".join((PLAIN, INSTANCES, *(shape.name for shape in SHAPES)))
-            raise ValueError(f"no such shape: {name} (there are {known})")
-    return tuple(shape for shape in SHAPES if shape.name in wanted or shape.group in wanted)
+        if name not in GROUPS and not any(name == shape.name for shape in SHAPES):
+            raise ValueError(f"no such shape: {name} (there are {', '.join((*GROUPS, *(one.name for one in SHAPES)))})")
+    for shape in SHAPES:
+        if shape.name in wanted and (missing := unmet(shape)) is not None:
+            raise ValueError(f"{shape.name} needs {missing}, which is not installed")
+    chosen = (shape for shape in SHAPES if shape.name in wanted or shape.group in wanted)
+    return tuple(shape for shape in chosen if unmet(shape) is None)

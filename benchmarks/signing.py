@@ -105,7 +105,7 @@ def measure_shape(shape: Shape, direction: str, everyone: Sequence[Contestant], 
     jobs = {}
     for one in everyone:
         written = one.dumps(value)
-        if one.loads(written) != value:
+        if not shape.same(value, one.loads(written)):
             raise ValueError(f"{shape.name} by {one.name} does not give what was written")
         jobs[one.name] = Job(one.loads, written) if direction == "loads" else Job(one.dumps, value)
     return measure(jobs, plan)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from fuzz import corpus
+from fuzz.ledger import LEDGER, add, page, read, write_page
 from fuzz.running import WORK, Order, Progress, Result, carry_out_all, has_atheris, write_findings
 from fuzz.targets import NAMES
 
@@ -74,17 +75,39 @@ def _folders() -> tuple[str, ...]:
 def run(options: argparse.Namespace) -> int:
     """Fuzz."""
     engine = options.engine if options.engine != "auto" else "atheris" if has_atheris() else "plain"
+    site = ""
+    if engine == "native":
+        from fuzz.native import UnavailableError, build
+
+        try:
+            site = str(build(WORK / "native", lambda text: print(text, file=sys.stderr)))
+        except UnavailableError as error:
+            print(error, file=sys.stderr)
+            return FAILED
     names = _targets(options)
     seconds = options.minutes * 60 * options.jobs / len(names) if not options.runs else 0.0
     orders = [
         Order(
             target=name, engine=engine, seed=options.seed, seconds=seconds, runs=options.runs, form=options.form,
             corpus=() if options.no_corpus else _folders(), save="" if options.no_save else str(WORK / "corpus"),
-            unbounded=options.unbounded,
+            unbounded=options.unbounded, most=options.most, variants=options.variants, site=site,
         )
         for name in names
     ]  # fmt: skip
-    return report(carry_out_all(orders, options.jobs, Progress()), options)
+    note = (lambda _result: None) if not options.ledger else lambda result: add(result, Path(options.ledger))
+    return report(carry_out_all(orders, options.jobs, Progress(), note), options)
+
+
+def ledger(options: argparse.Namespace) -> int:
+    """Print what has been run in all, by target."""
+    rows = read(Path(options.ledger))
+    if options.format == "json":
+        print(json.dumps({"rows": rows, "executions": sum(row["executions"] for row in rows)}, indent=1))
+    else:
+        print(page(rows))
+    if options.page:
+        write_page(rows)
+    return 0
 
 
 def replay(options: argparse.Namespace) -> int:
@@ -230,11 +253,17 @@ def targets(options: argparse.Namespace) -> int:
 def worker(options: argparse.Namespace) -> int:
     """Run one target; started by the other commands."""
     from fuzz import worker as module
+    from fuzz.native import load_driver
 
+    load_driver()
     if options.engine == "hunt":
         from fuzz.planting import hunting
 
         return hunting(options)
+    if options.engine == "native":
+        from fuzz.native import natively
+
+        return natively(options)
     return module.by_coverage(options) if options.engine == "atheris" else module.plain(options)
 
 
@@ -273,8 +302,15 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("--runs", type=int, default=0, help="executions of each target, instead of minutes")
     sub.add_argument("--seed", type=int, default=1, help="the same seed gives the same inputs (engine `plain`)")
     sub.add_argument(
-        "--engine", choices=("auto", "atheris", "plain"), default="auto", help="auto: atheris where it is installed"
-    )
+        "--engine", choices=("auto", "atheris", "plain", "native"), default="auto",
+        help="auto: atheris where it is installed; native: libFuzzer on the compiled form, needs clang",
+    )  # fmt: skip
+    sub.add_argument("--most", type=int, default=0, help="longest input of engine `native`")
+    sub.add_argument(
+        "--variants", type=int, default=8,
+        help="engine `native`: so many variants are run before each input of libFuzzer's, at a third of its price",
+    )  # fmt: skip
+    sub.add_argument("--ledger", default="", metavar="FILE", help=f"add the executions to this file, as {LEDGER.name}")
     sub.add_argument("--no-corpus", action="store_true", help="begin with nothing")
     sub.add_argument("--no-save", action="store_true", help="keep no new corpus entries")
     sub.add_argument("--unbounded", action="store_true", help="no bound on the address space (sanitizers need that)")
@@ -302,9 +338,12 @@ def parser() -> argparse.ArgumentParser:
     sub = command(seeds, "seeds")
     sub.add_argument("--into", default=str(WORK / "corpus"), help="corpus that they are added to")
     command(targets, "targets")
+    sub = command(ledger, "ledger --page")
+    sub.add_argument("--ledger", default=str(LEDGER), metavar="FILE", help="the file that `run --ledger` adds to")
+    sub.add_argument("--page", action="store_true", help="write the table into docs/fuzzing.md")
     sub = command(worker, "worker --target decode --runs 100")
     sub.add_argument("--target", required=True)
-    sub.add_argument("--engine", choices=("atheris", "hunt", "plain"), default="plain")
+    sub.add_argument("--engine", choices=("atheris", "hunt", "native", "plain"), default="plain")
     sub.add_argument("--form", default="")
     sub.add_argument("--seed", type=int, default=1)
     sub.add_argument("--seconds", type=float, default=0.0)
@@ -312,6 +351,8 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("--corpus", action="append", default=[])
     sub.add_argument("--save", default="")
     sub.add_argument("--last", default="")
+    sub.add_argument("--most", type=int, default=0)
+    sub.add_argument("--variants", type=int, default=0)
     sub.add_argument("--folder", default="", help="libFuzzer's own corpus, kept by whoever started the worker")
     sub.add_argument("--first", action="store_true")
     sub.add_argument("--known", action="append", default=[])

@@ -59,6 +59,10 @@ class ByteChoices(Choices):
         self.spent = self._position >= len(self._data)
         return int.from_bytes(piece, "little") % bound
 
+    def rest(self) -> bytes:
+        """Return what has not been used: the same decisions again, for another `ByteChoices`."""
+        return self._data[self._position :]
+
     def blob(self, most: int) -> bytes:
         size = self.below(most + 1)
         piece = self._data[self._position : self._position + size]

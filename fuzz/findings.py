@@ -26,8 +26,10 @@ from fuzz.assembly import split
 from fuzz.outcomes import Finding
 from fuzz.targets import Target
 
-#: Seconds after which an input hangs.
+#: Seconds of processor time after which an input hangs: the machine may be busy with something else.
 TIMEOUT = 10
+#: An input that waits uses no processor; it hangs after so many times that.
+WAITING = 12
 #: Executions that minimising one input may take.
 MINIMISING = 4000
 
@@ -63,13 +65,16 @@ def bounded(seconds: float) -> Iterator[None]:
     if not seconds or not hasattr(signal, "setitimer"):
         yield
         return
-    before = signal.signal(signal.SIGALRM, _on_alarm)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    clocks = ((signal.ITIMER_PROF, signal.SIGPROF, seconds), (signal.ITIMER_REAL, signal.SIGALRM, WAITING * seconds))
+    before = [signal.signal(number, _on_alarm) for _, number, _ in clocks]
+    for clock, _, most in clocks:
+        signal.setitimer(clock, most)
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        for (clock, number, _), handler in zip(clocks, before, strict=True):
+            signal.setitimer(clock, 0)
+            signal.signal(number, handler)
 
 
 def attempt(target: Target, data: bytes, *, seconds: float = TIMEOUT) -> tuple[Any, Found | None]:

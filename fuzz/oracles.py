@@ -156,7 +156,7 @@ def check_contents(value: Any, policy: Policy) -> None:
         if kind.__module__.startswith(("safepickle", "_safepickle")) and not isinstance(item, type):
             raise Finding("an object of the machine's own as a value", kind.__name__)
         if isinstance(item, (type, types.FunctionType, types.BuiltinFunctionType, types.MethodType)):
-            if item in _SINGLETON_TYPES:
+            if item in _SINGLETON_TYPES or _is_made(item):
                 continue
             pair = (str(item.__module__), item.__qualname__)
             if not _may(policy, pair, Right.REFER):
@@ -167,6 +167,13 @@ def check_contents(value: Any, policy: Policy) -> None:
             raise Finding("an instance of a class that no rule lets be made", ":".join(pair))
         if not isinstance(item, (BaseException, enum.Enum)):
             _check_attributes(item, kind)
+
+
+def _is_made(item: Any) -> bool:
+    """Return whether a function was made by a call, as `ipaddress` does for an instance: no stream can say its name."""
+    if type(item) is not types.FunctionType or "<locals>" not in item.__qualname__:
+        return False
+    return not any(item is known for known in vars(sys.modules[item.__module__]).values())
 
 
 def _may(policy: Policy, pair: tuple[str, str], rights: Right) -> bool:
@@ -220,13 +227,14 @@ def check_within(data: bytes, value: Any, limits: Any) -> None:
         if kind in (list, dict, set, frozenset, tuple):
             # Empty tuples are one object that nobody makes.
             objects += kind not in (tuple, frozenset) or bool(item)
-            depth = max(depth, level)
+            depth = max(depth, level - _is_nobodys(item))
             if kind is not tuple:
                 _over("max_items", len(item), limits.max_items)
         elif kind in (str, bytes, bytearray):
             size = len(item.encode("utf-8", "surrogatepass")) if kind is str else len(item)
-            # What a call makes of a str may be longer than the str was in the stream.
-            _over("max_string", size, limits.max_string * (4 if kind is not str else 1))
+            # The limit is for bytes as written: Latin-1 in a line of text takes two in UTF-8. What a call makes of a
+            # str may be longer still.
+            _over("max_string", size, limits.max_string * (4 if kind is not str else 2))
         elif kind is int:
             _over("max_int_bits", item.bit_length(), limits.max_int_bits)
     _over("max_objects", objects, limits.max_objects)
@@ -250,7 +258,13 @@ def _size(item: Any) -> int:
 
 def shortest_depth(value: Any) -> int:
     """Return a depth that a value has on the shortest ways: never more than its real depth."""
-    return max((depth for item, depth in walk(value) if type(item) in (list, dict, set, tuple, frozenset)), default=0)
+    kinds = (list, dict, set, tuple, frozenset)
+    return max((depth - _is_nobodys(item) for item, depth in walk(value) if type(item) in kinds), default=0)
+
+
+def _is_nobodys(item: Any) -> bool:
+    """Return whether an item is one of the empty containers that are one object for all, and no level of anything."""
+    return type(item) in (tuple, frozenset) and not item
 
 
 def _over(limit: str, found: int, bound: int | None) -> None:

@@ -75,7 +75,7 @@ def _parts(value: Any) -> tuple[Any, list[Any]]:
         return len(value), [part for pair in value.items() for part in pair]
     if kind is set or kind is frozenset:
         # There is no order to compare; the hashes of one process are.
-        return tuple(sorted((type(item).__name__, hash(item)) for item in value)), []
+        return tuple(sorted((type(item).__name__, _hash(item)) for item in value)), []
     if kind is slice:
         return 3, [value.start, value.stop, value.step]
     held: list[Any] = []
@@ -91,6 +91,15 @@ def _parts(value: Any) -> tuple[Any, list[Any]]:
         if not held:
             held.append(_ADDRESS.sub("0x", ascii(_shown(value)))[:2000])
     return kind.__module__, held
+
+
+def _hash(item: Any) -> int:
+    """Return the hash of a set's item; of one with a NaN in it, whose hash is its address, how much is in it."""
+    held = [item]
+    for one in held:
+        if type(one) in (tuple, frozenset):
+            held += one
+    return hash(item) if all(one == one for one in held if type(one) in (float, complex)) else len(held)  # noqa: PLR0124
 
 
 def _shown(value: Any) -> str:

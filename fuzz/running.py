@@ -18,7 +18,8 @@ import sys
 import tempfile
 import threading
 import time
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -48,6 +49,14 @@ class Result:
     problem: str = ""
     #: Kind of input.
     kind: str = "stream"
+    #: The last worker did not come to its end.
+    died: bool = False
+    #: Engine `native`: inputs not run because they had been lately, an estimate of how many of the others were
+    #: distinct, how many met the whole check, and seconds of processor time.
+    skipped: int = 0
+    distinct: int = 0
+    whole: int = 0
+    processor: float = 0.0
 
     @property
     def rate(self) -> float:
@@ -56,7 +65,19 @@ class Result:
 
     def row(self) -> dict[str, Any]:
         """Return it for a report."""
-        return {**self.__dict__, "seconds": round(self.seconds, 2), "rate": round(self.rate)}
+        return {
+            **self.__dict__, "seconds": round(self.seconds, 2), "processor": round(self.processor, 2),
+            "rate": round(self.rate),
+        }  # fmt: skip
+
+    def add(self, other: Result) -> None:
+        """Take in what another worker of the same target did after this one."""
+        for name in ("executions", "seconds", "new", "skipped", "distinct", "whole", "processor"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        known = {row["cause"] for row in self.findings}
+        self.findings += [row for row in other.findings if row["cause"] not in known]
+        self.coverage, self.kinds = max(self.coverage, other.coverage), max(self.kinds, other.kinds)
+        self.problem = self.problem or other.problem
 
 
 class Progress:
@@ -115,11 +136,36 @@ class Order:
     #: Seconds after which the worker is ended; 0 for what its bounds suggest.
     patience: float = 0.0
     unbounded: bool = False
+    #: Longest input; 0 for what the engine thinks best.
+    most: int = 0
+    #: Engine `native`: variants of each input.
+    variants: int = 0
+    #: Engine `native`: the folder of the instrumented package.
+    site: str = ""
+
+
+#: Workers that one order may take if they die: every death is a finding, and the time that is left is worth another.
+MOST_WORKERS = 20
 
 
 def carry_out(order: Order, progress: Progress | None = None) -> Result:
-    """Run one worker to its end."""
-    result = Result(order.target, order.form, order.engine)
+    """Run a target, in one worker, or in several where an input ends the process and time is left."""
+    started = time.monotonic()
+    result = _carry_out(order, progress)
+    for number in range(1, MOST_WORKERS):
+        left = order.seconds - (time.monotonic() - started)
+        if order.engine != "native" or not result.died or result.problem or left < 5:
+            break
+        more = _carry_out(replace(order, seed=order.seed + 1000 * number, seconds=left), progress)
+        result.add(more)
+        result.died = more.died
+    if progress is not None:
+        progress.end(result)
+    return result
+
+
+def _carry_out(order: Order, progress: Progress | None) -> Result:
+    result = Result(order.target, "compiled" if order.site else order.form, order.engine)
     with tempfile.TemporaryDirectory(prefix="fuzz-") as scratch:
         last = str(Path(scratch) / "last")
         command = [
@@ -127,16 +173,18 @@ def carry_out(order: Order, progress: Progress | None = None) -> Result:
             str(order.seed),
             "--seconds", str(order.seconds), "--runs", str(order.runs), "--last", last, "--save", order.save,
         ]  # fmt: skip
-        if order.engine == "atheris":
+        if order.engine != "plain":
             Path(scratch, "corpus").mkdir()
             command += ["--folder", str(Path(scratch, "corpus"))]
+        command += ["--most", str(order.most), "--variants", str(order.variants)]
         command += [part for folder in order.corpus for part in ("--corpus", folder)]
         command += [part for cause in order.known for part in ("--known", cause)]
         command += ["--form", order.form] if order.form else []
         command += ["--first"] if order.first else []
         command += ["--unbounded"] if order.unbounded else []
         environment = {**os.environ, "PYTHONHASHSEED": "0", "PYTHONFAULTHANDLER": "1"}
-        path = [*order.path, *([str(ROOT)] if order.engine == "atheris" else [])]
+        site = [order.site] if order.site else []
+        path = [*site, *order.path, *([str(ROOT)] if order.engine == "atheris" or site else [])]
         if order.path:
             environment["SAFEPICKLE_FUZZ_TREE"] = "1"
         if path:
@@ -145,8 +193,8 @@ def carry_out(order: Order, progress: Progress | None = None) -> Result:
         _watch(command, environment, order.cwd or str(ROOT), patience, result, progress, last)
         if order.engine == "atheris":
             _keep(Path(scratch, "corpus"), order, result)
-    if progress is not None:
-        progress.end(result)
+        elif order.engine == "native":
+            _keep_whole(Path(scratch, "corpus"), order, result)
     return result
 
 
@@ -159,6 +207,35 @@ def _keep(folder: Path, order: Order, result: Result) -> None:
             result.new += 1
             if order.save:
                 corpus.add(result.kind, data, Path(order.save))
+
+
+def _keep_whole(folder: Path, order: Order, result: Result) -> None:
+    """Run what libFuzzer found worth keeping through the whole check, and keep it."""
+    given = {corpus.file_name(data) for place in order.corpus for data in corpus.read(result.kind, Path(place))}
+    kept = folder / result.kind
+    for path in [*kept.iterdir()] if kept.is_dir() else []:
+        data = path.read_bytes()
+        path.unlink()
+        if corpus.file_name(data) not in given:
+            corpus.add(result.kind, data, folder)
+    again = _carry_out(
+        Order(target=order.target, corpus=(str(folder),), site=order.site, unbounded=order.unbounded), None
+    )
+    result.whole += again.executions
+    known = {row["cause"] for row in result.findings}
+    result.findings += [row for row in again.findings if row["cause"] not in known]
+    result.problem = result.problem or again.problem
+    bad = {row["hex"] for row in again.findings}
+    for data in corpus.read(result.kind, folder):
+        result.new += 1
+        if order.save and data.hex() not in bad:
+            corpus.add(result.kind, data, Path(order.save))
+
+
+#: What libFuzzer or a sanitizer says that a process died of.
+_SUMMARY = re.compile(r"SUMMARY: (\w+): (.*)")
+#: What differs from one run to another in that.
+_VARYING = re.compile(r"0x[0-9a-f]+|\(.*?\)|:\d+(:\d+)?|/\S*/")
 
 
 def _watch(
@@ -183,8 +260,11 @@ def _watch(
                     progress.show(result)
             elif (found := _COVERAGE.search(line)) is not None:
                 result.coverage = int(found[1])
+            elif line.startswith("ERROR: no interesting inputs"):
+                result.problem = "the target reaches no compiled code: another engine is the one for it"
             elif (found := _DONE.match(line)) is not None:
-                result.executions = int(found[1])
+                # The native engine counts for itself, and leaves out what was run before.
+                result.executions = result.executions if result.engine == "native" else int(found[1])
                 done = True
             else:
                 noise.append(line)
@@ -196,9 +276,13 @@ def _watch(
             process.wait()
     if done or result.problem:
         return
+    result.died = True
     result.seconds = result.seconds or time.monotonic() - started
     data = LastInputReader.read(last)
-    if code < 0:
+    summary = next((found for line in noise if (found := _SUMMARY.search(line)) is not None), None)
+    if summary is not None:
+        what = f"the process ended: {_VARYING.sub('', summary[2]).strip()}"
+    elif code < 0:
         timed_out = time.monotonic() - started >= patience
         what = "hang" if timed_out else f"the process died of {signal.Signals(-code).name}"
     elif data:
@@ -233,12 +317,19 @@ def _take(row: dict[str, Any], result: Result) -> bool:
         result.executions = row["executions"]
         result.seconds = row["seconds"]
         result.new, result.kinds = row["new"], row["kinds"]
+        for name in ("skipped", "distinct", "whole", "processor"):
+            setattr(result, name, row.get(name, getattr(result, name)))
         result.findings = row["findings"]
     return bool(row.get("done"))
 
 
-def carry_out_all(orders: list[Order], jobs: int = 1, progress: Progress | None = None) -> list[Result]:
-    """Run workers, so many at a time; results are in the order of the orders."""
+def carry_out_all(
+    orders: list[Order],
+    jobs: int = 1,
+    progress: Progress | None = None,
+    ended: Callable[[Result], None] = lambda _result: None,
+) -> list[Result]:
+    """Run workers, so many at a time, and call *ended* with each result; they are in the order of the orders."""
     results: dict[int, Result] = {}
     queue = list(enumerate(orders))
     lock = threading.Lock()
@@ -250,6 +341,8 @@ def carry_out_all(orders: list[Order], jobs: int = 1, progress: Progress | None 
                     return
                 number, order = queue.pop(0)
             results[number] = carry_out(order, progress)
+            with lock:
+                ended(results[number])
 
     threads = [threading.Thread(target=work, daemon=True) for _ in range(max(1, jobs))]
     for thread in threads:

@@ -11,10 +11,12 @@ Rules that hold here:
 from __future__ import annotations
 
 import copyreg
+import enum
 import operator
 import os
 import string
-from typing import Any, Self
+import types
+from typing import Any, NamedTuple, Self
 
 _COPYREG: Any = copyreg
 
@@ -251,6 +253,90 @@ class Argued:
         return (self.__dict__.get("first"),), {"second": self.__dict__.get("second")}
 
 
+class Color(enum.Enum):
+    """An enumeration, looked up by value."""
+
+    RED = 1
+    BLUE = "blue"
+
+
+class Point(NamedTuple):
+    """A tuple with names."""
+
+    first: Any = 1
+    second: Any = None
+
+
+class Both:
+    """Slots and attributes."""
+
+    __slots__ = ("__dict__", "slot")
+
+
+class Worded(str):
+    """Text with attributes."""
+
+    __slots__ = ()
+
+
+class Stated:
+    """Says its state itself, of any kind; takes it back as it is."""
+
+    def __init__(self, state: Any = None) -> None:
+        self.state = state
+
+    def __getstate__(self) -> Any:
+        return self.state
+
+    def __setstate__(self, state: Any) -> None:
+        self.state = state
+
+
+class Newargs:
+    """Made with arguments."""
+
+    def __new__(cls, *arguments: Any) -> Self:
+        made = super().__new__(cls)
+        made.__dict__["arguments"] = arguments
+        return made
+
+    def __getnewargs__(self) -> Any:
+        return self.__dict__.get("arguments", ())
+
+
+class Restless(dict[Any, Any]):
+    """Changes while it is written."""
+
+    def __reduce_ex__(self, _protocol: Any) -> Any:
+        return Restless, (), None, None, self._items()
+
+    def _items(self) -> Any:
+        for number in range(3):
+            yield number, Node()
+
+
+class Meddling:
+    """Changes a dict while it is written."""
+
+    def __init__(self, target: dict[Any, Any] | None = None) -> None:
+        self.target = target
+
+    def __reduce_ex__(self, _protocol: Any) -> Any:
+        if self.target is not None:
+            self.target["more"] = len(self.target)
+        return remade, ("meddled",)
+
+
+def remade(*arguments: Any) -> Any:
+    """Return a list of what it is given: what a reducer names."""
+    return ["remade", *arguments]
+
+
+def taken(made: Any, state: Any) -> None:
+    """Take state for an object: the sixth item of what a reducer returns."""
+    made.append(state)
+
+
 SHARED = Node()
 
 #: Name to rights. What is not here (`act`, `Outer.method`) is denied.
@@ -275,6 +361,16 @@ RIGHTS: dict[str, str] = {
     "Numbered": "new build",
     "Argued": "new build",
     "Reduced": "call new build",
+    "Color": "refer call",
+    "Point": "new",
+    "Both": "new build",
+    "Worded": "new",
+    "Stated": "new build",
+    "Newargs": "new build",
+    "Restless": "call new setitem",
+    "Meddling": "call",
+    "remade": "call",
+    "taken": "call",
     "fail": "call",
     "grow": "call",
     "shared": "call",
@@ -293,7 +389,8 @@ NEVER: tuple[Any, ...] = (operator.attrgetter, operator.methodcaller, os.system,
 #: Known to the generator and named by no rule.
 DENIED = ("act", "Outer.method", "RECORD", "SHARED")
 
-_CLASSES: tuple[type, ...] = tuple(value for value in globals().values() if isinstance(value, type))
+_OWN = tuple(value for value in globals().values() if getattr(value, "__module__", None) == __name__)
+_CLASSES: tuple[type, ...] = tuple(value for value in _OWN if isinstance(value, type))
 
 
 # copyreg keeps the names of a class's slots on the class when an instance is pickled: that is no act of a stream.
@@ -302,7 +399,26 @@ def _snapshot() -> list[tuple[tuple[str, int], ...]]:
 
 
 _BEFORE = _snapshot()
-_SHARED_BEFORE = dict(vars(SHARED))
+_FUNCTIONS: tuple[Any, ...] = tuple(value for value in _OWN if isinstance(value, types.FunctionType))
+#: What can be set on a function.
+_OF_FUNCTIONS = ("__code__", "__defaults__", "__kwdefaults__", "__name__", "__qualname__", "__module__", "__doc__")
+_CLASSES_BEFORE = [(cls, dict(vars(cls))) for cls in _CLASSES]
+_FUNCTIONS_BEFORE = [(function, [getattr(function, name) for name in _OF_FUNCTIONS]) for function in _FUNCTIONS]
+
+
+def restore() -> None:
+    """Put right whatever an unrestricted load may have changed, classes and functions included."""
+    disturbed()
+    for cls, before in _CLASSES_BEFORE:
+        for key in [key for key, item in vars(cls).items() if before.get(key) is not item]:
+            if key not in before and key != "__slotnames__":
+                delattr(cls, key)
+        for key in [key for key, item in before.items() if vars(cls).get(key) is not item]:
+            setattr(cls, key, before[key])
+    for function, values in _FUNCTIONS_BEFORE:
+        vars(function).clear()
+        for name, value in zip(_OF_FUNCTIONS, values, strict=True):
+            setattr(function, name, value)
 
 
 def disturbed() -> str | None:

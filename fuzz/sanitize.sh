@@ -46,7 +46,7 @@ export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1:abort_on_error=1
 export PYTHONMALLOC=malloc PYTHONPATH="$work/site:$PWD" PYTHONDONTWRITEBYTECODE=1
 cd "$work"
 "$python" -c 'import safepickle; assert safepickle.COMPILED; print(safepickle.__file__)'
-targets="--target decode --target roundtrip --target files --target hooks --target within --target guards --target forms"
+targets=$(printf -- " --target %s" decode programs differential roundtrip symmetry looking files guards signing hooks within forms)
 # shellcheck disable=SC2086
 "$python" -m fuzz replay --form compiled --unbounded $targets
 # shellcheck disable=SC2086

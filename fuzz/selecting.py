@@ -2,26 +2,26 @@
 
 Rules that hold here:
 
-* An input is kept if, small ones first, some target sees a kind of outcome in it that no kept input has shown.
+* An input is kept if, small ones first, it reaches a line or a branch of the package that no smaller one has reached,
+  or some target sees a kind of outcome in it that no smaller one has shown.
 * Seeds come from the project's tests: attacks, differentials, vectors of other picklers, real files. Those are loaded
   as data; only the modules that build them are run.
 """
 
 from __future__ import annotations
 
-import os
 import random
 import sys
 from collections import Counter
 from collections.abc import Hashable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from types import CodeType, FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fuzz import ROOT, corpus
-from fuzz.findings import attempt
-from fuzz.targets import NAMES, Target, load_target
+from fuzz.marking import Marks, mark
+
+if TYPE_CHECKING:
+    from fuzz.targets import Target
 
 #: Entries longer than this are kept only if no shorter one shows the same; none is longer than `LONGEST`.
 LONGEST = 40_000
@@ -30,7 +30,13 @@ _MUTE = frozenset({"costs", "leaks", "forms"})
 
 
 def minimise_corpus(*, extra: Path, progress: bool) -> list[dict[str, Any]]:
-    """Choose anew from the corpus of the repository and another one; return what came of each kind."""
+    """Choose anew from the corpus of the repository and another one; return what came of each kind.
+
+    The package must not have been imported: what is run is marked.
+    """
+    marks = mark()
+    from fuzz.targets import NAMES, load_target
+
     rows = []
     for kind in corpus.KINDS:
         targets = [load_target(name) for name in NAMES if name not in _MUTE]
@@ -41,7 +47,7 @@ def minimise_corpus(*, extra: Path, progress: bool) -> list[dict[str, Any]]:
             continue
         causes: Counter[str] = Counter()
         short = [data for data in candidates if len(data) <= LONGEST]
-        kept = list(_chosen(targets, short, causes, progress=progress))
+        kept = list(_chosen(targets, short, causes, marks, progress=progress))
         for data in kept:
             corpus.add(kind, data)
         corpus.keep_only(kind, kept)
@@ -53,74 +59,31 @@ def minimise_corpus(*, extra: Path, progress: bool) -> list[dict[str, Any]]:
 
 
 def _chosen(
-    targets: list[Target], candidates: list[bytes], causes: Counter[str], *, progress: bool
+    targets: list[Target], candidates: list[bytes], causes: Counter[str], marks: Marks, *, progress: bool
 ) -> Iterator[bytes]:
+    from fuzz.findings import attempt
+
     seen: set[Hashable] = set()
-    lines = Lines()
     for number, data in enumerate(candidates):
         if progress and number % 50 == 0:
             sys.stderr.write(f"\r{number:,} of {len(candidates):,}")
         fresh = False
         for target in targets:
-            with lines.noting():
-                kind, found = attempt(target, data, seconds=0)
+            kind, found = attempt(target, data, seconds=0)
             if found is not None:
                 # A corpus passes its own replay; what is found goes through `run`.
                 causes[f"{target.name}: {found.cause}"] += 1
                 fresh = False
-                lines.new()
+                marks.new()
                 break
             for part in _parts(kind):
                 if (target.name, part) not in seen:
                     seen.add((target.name, part))
                     fresh = True
-        if lines.new() or fresh:
+        if marks.new() or fresh:
             yield data
     if progress:
         sys.stderr.write("\r\x1b[2K")
-
-
-class Lines:
-    """Notes which lines of the package run for the first time; a function all of whose lines have run costs no more."""
-
-    def __init__(self) -> None:
-        self._left: dict[CodeType, set[int]] = {}
-        self._fresh = False
-
-    @contextmanager
-    def noting(self) -> Iterator[None]:
-        """Note what runs in the block."""
-        sys.settrace(self._called)
-        try:
-            yield
-        finally:
-            sys.settrace(None)
-
-    def new(self) -> bool:
-        """Say whether anything was new since the last question."""
-        fresh, self._fresh = self._fresh, False
-        return fresh
-
-    def _called(self, frame: FrameType, _event: str, _argument: Any) -> Any:
-        code = frame.f_code
-        left = self._left.get(code)
-        if left is None:
-            left = self._left[code] = (
-                {line for _, _, line in code.co_lines() if line} - {code.co_firstlineno}
-                if _PACKAGE in code.co_filename
-                else set()
-            )
-        return self._ran if left else None
-
-    def _ran(self, frame: FrameType, event: str, _argument: Any) -> Any:
-        left = self._left[frame.f_code]
-        if event == "line" and frame.f_lineno in left:
-            left.discard(frame.f_lineno)
-            self._fresh = True
-        return self._ran if left else None
-
-
-_PACKAGE = f"{os.sep}safepickle{os.sep}"
 
 
 def _parts(kind: Any) -> Iterator[Hashable]:

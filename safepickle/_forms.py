@@ -17,10 +17,9 @@ from __future__ import annotations
 
 import os.path
 import sys
+from _thread import allocate_lock  # threading takes longer to import than what is done here
 from importlib import import_module
 from importlib.machinery import EXTENSION_SUFFIXES, ModuleSpec, SourceFileLoader
-from importlib.util import find_spec, spec_from_file_location
-from threading import Lock
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -50,6 +49,7 @@ HOT_MODULES: Final = (
     "safepickle.decoding.open_gate",
     "safepickle.decoding.window",
     "safepickle.decoding.operations",
+    "safepickle.decoding.door",
     "safepickle.decoding.machine",
     "safepickle.decoding.session",
     "safepickle.encoding.frames",
@@ -68,9 +68,8 @@ _ROOT: Final = os.path.dirname(__file__)
 
 
 def _is_extension(module: str) -> bool:
-    """Say whether importing `module` gives (or gave) an extension module."""
-    spec = find_spec(module)
-    return spec is not None and (spec.origin or "").endswith(tuple(EXTENSION_SUFFIXES))
+    """Import a module, which the package needs anyway, and say whether it is an extension module."""
+    return (import_module(module).__file__ or "").endswith(tuple(EXTENSION_SUFFIXES))
 
 
 COMPILED: Final = all(_is_extension(_PACKAGE + name.removeprefix("safepickle")) for name in HOT_MODULES)
@@ -91,6 +90,8 @@ class _SharedLoader(Loader):
 
 
 def _source_spec(fullname: str, source: str, submodules: list[str] | None = None) -> ModuleSpec | None:
+    from importlib.util import spec_from_file_location
+
     loader = SourceFileLoader(fullname, source)
     return spec_from_file_location(fullname, source, loader=loader, submodule_search_locations=submodules)
 
@@ -114,7 +115,7 @@ class _PythonFormFinder:
 
 
 _finder: Final = _PythonFormFinder()
-_lock: Final = Lock()
+_lock: Final = allocate_lock()
 
 
 def python_form() -> ModuleType:

@@ -11,9 +11,9 @@ Rules that hold here:
 from __future__ import annotations
 
 import gc
-from threading import Lock
+from _thread import allocate_lock  # as threading.Lock, which takes longer to import
 
-_lock = Lock()
+_lock = allocate_lock()
 _running = 0
 _paused = False
 

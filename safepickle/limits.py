@@ -126,7 +126,7 @@ _UNITS = {
     "kib": KIB, "mib": MIB, "gib": GIB, "tib": 2**40,
     "k": 10**3, "m": 10**6, "g": 10**9,
 }  # fmt: skip
-_SIZE = re.compile(r"\s*([0-9][0-9_]*(?:\.[0-9]+)?)\s*([A-Za-z]*)\s*\Z")
+_SIZE = r"\s*([0-9][0-9_]*(?:\.[0-9]+)?)\s*([A-Za-z]*)\s*\Z"  # compiled when the first one is read
 
 #: Stands for "no bound" in the machine's counters: larger than any count that can be reached.
 NO_BOUND = 2**62
@@ -137,7 +137,7 @@ def parse_size(text: str) -> int:
 
     :raises ValueError: if it is no size, or not a whole number of units.
     """
-    match = _SIZE.match(text) if len(text) <= 64 else None
+    match = re.match(_SIZE, text) if len(text) <= 64 else None
     if match is None or match[2].lower() not in _UNITS:
         raise ValueError(
             f"not a size: {text[:64]!a} (write a number, or a number with kB, MB, GB, KiB, MiB, GiB)"

@@ -22,9 +22,10 @@ from typing import NamedTuple
 
 #: Every target by name; the order is that of reports.
 NAMES = (
-    "decode", "programs", "differential", "roundtrip", "symmetry", "looking", "files", "policies", "constraints",
-    "guards", "signing", "hooks",
-    "within", "costs", "leaks", "forms", "learned",
+    "decode", "programs", "differential", "unrestricted", "roundtrip", "writers", "symmetry", "spending", "canonical",
+    "looking", "files", "policies", "drafts", "constraints", "typed", "guards", "signing", "sealed", "rings",
+    "keyfiles",
+    "hooks", "within", "costs", "leaks", "forms", "learned",
 )  # fmt: skip
 
 

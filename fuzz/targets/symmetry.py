@@ -66,7 +66,7 @@ def check(data: bytes) -> Any:
     """Build, write and read it."""
     draw = ByteChoices(data)
     protocol = draw.below(6)
-    builder = Builder(draw)
+    builder = Builder(draw, odd=True)
     hostile = samples.Reduced(reduced(draw, builder))
     value = draw.pick(([hostile], {"key": hostile}, (hostile, hostile), hostile))
     with watched("a dump"):

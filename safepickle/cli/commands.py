@@ -15,7 +15,7 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
-from ..errors import EmptyInputError, KeyRingError, PolicyError, PolicyFileError, SafePickleError, quote
+from ..errors import EmptyInputError, FormatError, KeyRingError, PolicyError, PolicyFileError, SafePickleError, quote
 from .drawing import (
     Printer,
     as_json,
@@ -26,6 +26,7 @@ from .drawing import (
     error_json,
     error_line,
 )
+from .formats import is_pickle, load_as, survey_as, with_hint
 from .inputs import (
     UsageError,
     open_input,
@@ -95,12 +96,20 @@ def _values(file: BinaryIO, arguments: argparse.Namespace, policy: Policy, limit
     from ..codec import Codec
     from .signing import codec_options
 
+    if not is_pickle(arguments):
+        yield load_as(arguments.kind, file, policy, limits)
+        return
     codec = Codec(policy=policy, limits=limits, **codec_options(arguments))
     if codec.keys is not None:
         yield from _signed_values(file, arguments, codec)
         return
     if not arguments.all:
-        yield codec.loads(read_all(file, limits), encoding=arguments.encoding)
+        data = read_all(file, limits)
+        try:
+            value = codec.loads(data, encoding=arguments.encoding)
+        except FormatError as error:
+            raise with_hint(error, data) from None
+        yield value
         return
     count = 0
     while True:
@@ -207,10 +216,15 @@ def _examine(name: str, arguments: argparse.Namespace, policy: Policy, limits: L
     surveys: list[Survey] = []
     try:
         with open_input(name) as file:
-            if not arguments.all:
+            if not is_pickle(arguments):
+                surveys.append(survey_as(arguments.kind, file, policy, limits))
+            elif not arguments.all:
                 data = read_all(file, limits)
-                surveys.append(survey(data, policy=policy, limits=limits, encoding=arguments.encoding))
-            if arguments.all:
+                one = survey(data, policy=policy, limits=limits, encoding=arguments.encoding)
+                if isinstance(one.error, FormatError):
+                    one = one._replace(error=with_hint(one.error, data))
+                surveys.append(one)
+            else:
                 surveys += _survey_all(file, arguments, policy, limits)
     except EXPECTED as error:
         return _Verdict(name, tuple(surveys), error)

@@ -13,9 +13,10 @@ import io
 import sys
 from typing import TYPE_CHECKING, Any
 
-from ..errors import EmptyInputError
+from ..errors import EmptyInputError, FormatError
 from .commands import EXPECTED, bounds, print_json, report_error
 from .drawing import Printer, argument_json, as_text, ascii_text, error_json
+from .formats import is_pickle, tree_as, with_hint
 from .inputs import UsageError, open_input, parse_limits, read_all, write_whole
 from .outcomes import exit_code, outcome
 from .viewing import view
@@ -71,8 +72,16 @@ def _trees(arguments: argparse.Namespace) -> Iterator[Tree]:
 
     limits = parse_limits(arguments.limits)
     with open_input(arguments.file) as file:
+        if not is_pickle(arguments):
+            yield tree_as(arguments.kind, file, limits)
+            return
         if not arguments.all:
-            yield look(read_all(file, limits), limits=limits, encoding=arguments.encoding)
+            data = read_all(file, limits)
+            try:
+                tree = look(data, limits=limits, encoding=arguments.encoding)
+            except FormatError as error:
+                raise with_hint(error, data) from None
+            yield tree
             return
         source: Any = file if file.seekable() else io.BytesIO(read_all(file, limits))
         count = 0

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..limits import LIMITS, MIB, Limit
 from . import commands, looking, policies, signing
+from .formats import format_option
 from .outcomes import DEFECT, EXIT_CODES, UNREADABLE
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ examples:
   safepickle load settings.pkl
   safepickle load cache.pkl --policy stdlib --policy ./telemetry.toml
   safepickle load big.pkl --limits "max_bytes=1 GiB,max_memory=2 GiB" --format json
+  safepickle load model.joblib.gz --as joblib --policy joblib --policy scikit-learn
   safepickle load report.spk --keys report.keys --context report --max-age 7d
 """
 
@@ -88,6 +90,7 @@ state, items, persistent ids; then the rights that a policy would have to grant,
 examples:
   safepickle inspect upload.pkl
   safepickle inspect --format json model.pkl
+  safepickle inspect --as torch checkpoint.pt
 """
 
 _POLICY = """\
@@ -202,6 +205,7 @@ def _parser() -> argparse.ArgumentParser:
     command.set_defaults(run=commands.load)
     command.add_argument("file", metavar="FILE", help="the pickle, - for standard input")
     _policy_options(command)
+    format_option(command)
     command.add_argument(
         "--show", type=_positive, default=10_000, metavar="N", help="show at most N parts of a value (10000)"
     )
@@ -211,6 +215,7 @@ def _parser() -> argparse.ArgumentParser:
     command.set_defaults(run=commands.check)
     command.add_argument("files", metavar="FILE", nargs="+", help="pickles, - for standard input")
     _policy_options(command)
+    format_option(command)
 
     _looking_commands(groups)
     _policy_commands(groups)
@@ -231,6 +236,7 @@ def _looking_commands(groups: Any) -> None:
         "--show", type=_positive, default=10_000, metavar="N", help="show at most N parts of a value (10000)"
     )
     _pickle_options(command)
+    format_option(command)
 
     command = _command(groups, "dis", "print the opcodes of a pickle", _DIS)
     command.set_defaults(run=looking.dis)
@@ -270,12 +276,14 @@ def _policy_commands(groups: Any) -> None:
     command.add_argument("--no-constraints", action="store_true", help="only globals and rights")
     command.add_argument("--keep-going", action="store_true", help="leave out what cannot be read")
     _pickle_options(command)
+    format_option(command)
 
     command = _command(inner, "lint", "warn of what a policy hands over", _LINT)
     command.set_defaults(run=policies.lint)
     command.add_argument("policies", metavar="PACK|FILE", nargs="+", help="packs or policy files")
     command.add_argument("--corpus", metavar="FILE", nargs="+", default=[], help="pickles that the policy is for")
     _pickle_options(command)
+    format_option(command)
 
     command = _command(inner, "explain", "say what a policy says of one global", _EXPLAIN)
     command.set_defaults(run=policies.explain)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import EmptyInputError, SafePickleError
 from .commands import EXPECTED, print_json, report_error
 from .drawing import Printer, ascii_text, error_json, error_line
+from .formats import is_pickle, tree_as
 from .inputs import UsageError, open_input, parse_limits, read_all, resolve_policy, write_whole
 from .outcomes import DENIED, DIFFERS, FINDINGS, OK, exit_code, outcome, worst
 
@@ -60,6 +61,9 @@ def _trees(name: str, arguments: argparse.Namespace, limits: Limits) -> Iterator
     from ..inspection.tree import inspect
 
     with open_input(name) as file:
+        if not is_pickle(arguments):
+            yield tree_as(arguments.kind, file, limits)
+            return
         data = read_all(file, limits)
     if not arguments.all:
         yield inspect(data, limits=limits, encoding=arguments.encoding)

@@ -1,7 +1,31 @@
 cimport cython
 from safepickle.decoding.budget cimport Budget
 
-cdef int _LOOK
+cdef extern from *:
+    """
+    /* Sets at most 512 pairs from start on, up to a key that is neither an exact str nor, unless there are large ones, an
+       exact int. Nothing but the dict refers to the items while a value that goes may run its finalizer. */
+    static Py_ssize_t safepickle_set_free(PyObject *target, PyObject *items, Py_ssize_t start, int big_ints) {
+        Py_ssize_t stop = PyList_GET_SIZE(items);
+        Py_ssize_t index;
+        if (stop > start + 1024) {
+            stop = start + 1024;
+        }
+        for (index = start; index + 1 < stop; index += 2) {
+            PyObject *key = PyList_GET_ITEM(items, index);
+            if (!PyUnicode_CheckExact(key) && (big_ints || !PyLong_CheckExact(key))) {
+                break;
+            }
+            if (PyDict_SetItem(target, key, PyList_GET_ITEM(items, index + 1)) < 0) {
+                return -1;
+            }
+        }
+        return index;
+    }
+    """
+    Py_ssize_t set_free "safepickle_set_free"(dict target, list items, Py_ssize_t start, bint big_ints) except -1
+
+cdef Py_ssize_t _LOOK
 cdef frozenset _FREE, _UNHASHABLE, _SCALARS
 
 @cython.final
@@ -17,6 +41,6 @@ cdef class KeyGuard:
 
 @cython.locals(big_ints=bint, index=Py_ssize_t)
 cpdef add_items(KeyGuard guard, set target, object items)
-@cython.locals(big_ints=bint, index=Py_ssize_t)
+@cython.locals(index=Py_ssize_t, count=Py_ssize_t, look=Py_ssize_t)
 cpdef set_items(KeyGuard guard, dict target, list items)
 cpdef set_item(KeyGuard guard, dict target, object key, object value)

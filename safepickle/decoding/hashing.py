@@ -21,6 +21,12 @@ from typing import Any
 from ..errors import FormatError, LimitError, ReconstructionError, SafePickleError, quote
 from .budget import Budget
 
+COMPILING = False
+if COMPILING:
+    import cython
+else:
+    from .._form import cython
+
 #: Nesting of tuples, frozensets and instances in a key that CPython's recursive hash is trusted with.
 MAX_KEY_DEPTH = 200
 #: Keys with one hash in one container.
@@ -36,6 +42,20 @@ _LOOK = 1023
 _FREE = frozenset({str, bytes, bool, type(None), float})
 _UNHASHABLE = frozenset({list, dict, set, bytearray})
 _SCALARS = frozenset({int, str, bytes, bool, type(None), float, complex, range, type, type(Ellipsis)})
+
+
+if not cython.compiled:
+
+    def set_free(target: dict[Any, Any], items: list[Any], start: int, big_ints: bool) -> int:
+        """Set a few of *items* from *start* on, up to a key that needs a check; return where the rest begins."""
+        stop = min(len(items), start + _LOOK + 1)
+        for index in range(start, stop, 2):
+            key = items[index]
+            kind = type(key)
+            if kind is not str and (kind is not int or big_ints):
+                return index
+            target[key] = items[index + 1]
+        return stop
 
 
 class KeyGuard:
@@ -206,17 +226,21 @@ def add_items(guard: KeyGuard, target: set[Any], items: list[Any] | tuple[Any, .
 
 def set_items(guard: KeyGuard, target: dict[Any, Any], items: list[Any]) -> None:
     """Set *items*, keys and values in turn, in *target*, an exact dict, each key checked."""
-    big_ints = guard.big_ints
+    count = len(items)
+    index = 0
+    look = _LOOK
     try:
-        for index in range(0, len(items), 2):
-            key = items[index]
-            kind = type(key)
-            if kind is not str and (kind is not int or big_ints):
+        while index < count:
+            index = set_free(target, items, index, guard.big_ints)
+            if index < count:
+                key = items[index]
                 guard.check(target, key)
-            if index & _LOOK == _LOOK - 1:
+                target[key] = items[index + 1]
+                index += 2
+            if index > look:
                 # Small ints can be chosen so that they probe the same slots; nothing but time shows it.
                 guard.budget.look_at_clock()
-            target[key] = items[index + 1]
+                look = index + _LOOK
     except SafePickleError:
         raise
     except Exception as error:

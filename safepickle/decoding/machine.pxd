@@ -1,11 +1,13 @@
 cimport cython
+from cpython.object cimport PyObject
 from safepickle.decoding.budget cimport Budget
+from safepickle.decoding.door cimport Door
 from safepickle.decoding.gates cimport Gate
+from safepickle.decoding.handles cimport GlobalHandle, HeldTuple
 from safepickle.decoding.hashing cimport KeyGuard, add_items, set_item, set_items
 from safepickle.decoding.nesting cimport Nesting
-from safepickle.decoding.operations cimport Operations
 from safepickle.wire.reading cimport float8, int4, long_int, uint4
-from safepickle.wire.reading cimport read_float8, read_int4, read_piece, read_small_int, read_uint4, read_utf8
+from safepickle.wire.reading cimport new_float8, new_int2, new_int4, new_piece, new_small_int, read_uint4
 
 cdef extern from *:
     """
@@ -15,6 +17,27 @@ cdef extern from *:
     #else
     #define SAFEPICKLE_LIST_FIELDS 1
     #endif
+
+    /* A list of the machine's own grows by half, not by an eighth: its items are moved less often. */
+    static int safepickle_list_grow(PyObject *list, PyObject *value) {
+    #if SAFEPICKLE_LIST_FIELDS
+        Py_ssize_t size = PyList_GET_SIZE(list);
+        size_t room = (size_t)size + ((size_t)size >> 1) + 8;
+        PyObject **more = (PyObject **)PyMem_Realloc(((PyListObject *)list)->ob_item, room * sizeof(PyObject *));
+        if (more == NULL) {
+            PyErr_NoMemory();
+            return -1;
+        }
+        ((PyListObject *)list)->ob_item = more;
+        ((PyListObject *)list)->allocated = (Py_ssize_t)room;
+        Py_INCREF(value);
+        PyList_SET_ITEM(list, size, value);
+        Py_SET_SIZE((PyVarObject *)list, size + 1);
+        return 0;
+    #else
+        return PyList_Append(list, value);
+    #endif
+    }
 
     static CYTHON_INLINE int safepickle_list_push(PyObject *list, PyObject *value) {
     #if SAFEPICKLE_LIST_FIELDS
@@ -26,7 +49,42 @@ cdef extern from *:
             return 0;
         }
     #endif
-        return PyList_Append(list, value);
+        return safepickle_list_grow(list, value);
+    }
+
+    /* For a value that nobody else refers to yet: the reference moves into the list. */
+    static CYTHON_INLINE int safepickle_list_push_new(PyObject *list, PyObject *value) {
+        int failed;
+    #if SAFEPICKLE_LIST_FIELDS
+        Py_ssize_t size = PyList_GET_SIZE(list);
+        if (size < ((PyListObject *)list)->allocated) {
+            PyList_SET_ITEM(list, size, value);
+            Py_SET_SIZE((PyVarObject *)list, size + 1);
+            return 0;
+        }
+    #endif
+        failed = safepickle_list_grow(list, value);
+        Py_DECREF(value);
+        return failed;
+    }
+
+    /* A tuple of atoms can be part of no cycle. The collector finds that out when it comes by, and lets go of the tuple
+       (_PyTuple_MaybeUntrack); here it need not come by at all. */
+    static CYTHON_INLINE int safepickle_list_push_tuple(PyObject *list, PyObject *value) {
+        if (PyTuple_CheckExact(value)) {
+            Py_ssize_t index = PyTuple_GET_SIZE(value);
+            while (index > 0) {
+                PyObject *item = PyTuple_GET_ITEM(value, index - 1);
+                if (PyObject_IS_GC(item) && (!PyTuple_CheckExact(item) || PyObject_GC_IsTracked(item))) {
+                    break;
+                }
+                index--;
+            }
+            if (index == 0) {
+                PyObject_GC_UnTrack(value);
+            }
+        }
+        return safepickle_list_push(list, value);
     }
 
     static CYTHON_INLINE PyObject *safepickle_list_pop(PyObject *list) {
@@ -54,7 +112,21 @@ cdef extern from *:
     #if SAFEPICKLE_LIST_FIELDS
         PyListObject *to = (PyListObject *)target, *from = (PyListObject *)items;
         Py_ssize_t added = PyList_GET_SIZE(items);
-        if (size == 0) {
+        if (added == 0) {
+            return 0;
+        }
+        if (size == 0 && added <= 1000) {
+            /* As picklers batch it: room for just so many, and the machine's list keeps its own. */
+            PyObject **exact = (PyObject **)PyMem_Malloc((size_t)added * sizeof(PyObject *));
+            if (exact == NULL) {
+                PyErr_NoMemory();
+                return -1;
+            }
+            memcpy(exact, from->ob_item, (size_t)added * sizeof(PyObject *));
+            PyMem_Free(to->ob_item);
+            to->ob_item = exact;
+            to->allocated = added;
+        } else if (size == 0) {
             PyObject **present = to->ob_item;
             Py_ssize_t allocated = to->allocated;
             to->ob_item = from->ob_item;
@@ -84,6 +156,49 @@ cdef extern from *:
     #endif
     }
 
+    /* Whether something of one of two types is among the items of a list or tuple. */
+    static CYTHON_INLINE int safepickle_holds(PyObject *items, PyObject *kind, PyObject *other) {
+        PyObject **parts = PySequence_Fast_ITEMS(items);
+        Py_ssize_t index, count = PySequence_Fast_GET_SIZE(items);
+        for (index = 0; index < count; index++) {
+            PyObject *found = (PyObject *)Py_TYPE(parts[index]);
+            if (found == kind || found == other) {
+                return 1;
+            }
+        }
+        return 0;
+    }
+
+    /* Lets go of all items, and keeps the room. */
+    static int safepickle_list_drop(PyObject *items) {
+        Py_ssize_t size = PyList_GET_SIZE(items);
+    #if SAFEPICKLE_LIST_FIELDS
+        while (size > 0) {
+            /* One at a time: what goes may run a finalizer. */
+            PyObject *item = PyList_GET_ITEM(items, --size);
+            Py_SET_SIZE((PyVarObject *)items, size);
+            Py_DECREF(item);
+        }
+        return 0;
+    #else
+        return PyList_SetSlice(items, 0, size, NULL);
+    #endif
+    }
+
+    /* Pushes the text, and returns what it may take beyond its bytes: nothing if it is ASCII. */
+    static CYTHON_INLINE Py_ssize_t safepickle_push_utf8(PyObject *list, PyObject *data, size_t start, size_t stop) {
+        Py_ssize_t length;
+        PyObject *word = safepickle_utf8(data, start, stop);
+        if (word == NULL) {
+            return -1;
+        }
+        length = PyUnicode_GET_LENGTH(word);
+        if (safepickle_list_push_new(list, word) < 0) {
+            return -1;
+        }
+        return (size_t)length == stop - start ? 0 : 3 * length;
+    }
+
     static PyObject *safepickle_list_as_tuple(PyObject *items) {
     #if SAFEPICKLE_LIST_FIELDS
         Py_ssize_t size = PyList_GET_SIZE(items);
@@ -100,25 +215,26 @@ cdef extern from *:
     }
     """
     int push "safepickle_list_push"(list stack, object value) except -1
+    int push_new "safepickle_list_push_new"(list stack, PyObject *value) except -1
+    int push_tuple "safepickle_list_push_tuple"(list stack, object value) except -1
+    bint holds "safepickle_holds"(object items, object kind, object other) noexcept
+    int drop "safepickle_list_drop"(list items) except -1
+    Py_ssize_t push_utf8 "safepickle_push_utf8"(list stack, bytes data, size_t start, size_t stop) except -1
     object pop "safepickle_list_pop"(list stack)
     int extend "safepickle_list_move"(list target, list items) except -1
     tuple tuple_of "safepickle_list_as_tuple"(list items)
 
-cdef int _FRESH, _RUNNING, _DONE, NO_OPCODE
+cdef int NO_OPCODE
 
-@cython.final
-cdef class Machine(Operations):
-    cdef readonly Py_ssize_t opcodes
-    cdef int phase
-
+cdef class Machine(Door):
     cpdef open_machine(self, bytes data, object source, Gate gate, str encoding, str errors, object buffers)
-    cpdef run(self)
+    cpdef let_go(self)
 
     @cython.locals(
         data=bytes, position=size_t, end=size_t, stack=list, metastack=list, memo=list, spare=list, budget=Budget,
-        nesting=Nesting, gate=Gate, max_memo=Py_ssize_t, max_items=Py_ssize_t, short=Py_ssize_t, base=Py_ssize_t,
-        done=Py_ssize_t, index=Py_ssize_t, used=Py_ssize_t, start=size_t, opcode=cython.int, missing=Py_ssize_t,
-        steps=Py_ssize_t, length=Py_ssize_t, height=Py_ssize_t, word=str, items=list, pair=tuple, single=tuple, triple=tuple,
-        many=tuple, outside=bint,
+        nesting=Nesting, gate=Gate, memo_end=Py_ssize_t, max_items=Py_ssize_t, short=Py_ssize_t,
+        shortest_int=Py_ssize_t, base=Py_ssize_t, done=Py_ssize_t, used=Py_ssize_t, start=size_t, stop=size_t,
+        opcode=cython.int, missing=Py_ssize_t, steps=Py_ssize_t, length=Py_ssize_t, extra=Py_ssize_t,
+        height=Py_ssize_t, items=list, pair=tuple, single=tuple, triple=tuple, many=tuple, outside=bint,
     )
     cpdef _run(self)

@@ -4,15 +4,17 @@
 Rules that hold here:
 
 * Nothing here recurses on input (S6): the depth of data is the length of a list.
-* A machine serves one pickle (S6a). Everything that goes wrong leaves through one door, :meth:`Machine.run` (S7).
 * ``strict`` refuses what pickle's own parsers disagree about (S10); without it the behaviour is ``_pickle.c``'s.
 * What a container is charged with is its own size and 40 bytes for its entry in the nesting.
 * Opcodes are compared as numbers, which the compiled form turns into a switch; ``wire.opcodes`` is the table, and a
   test holds the two together.
 * The loop carries out the frequent opcodes where it stands. It leaves (``break``) for the others, in
   ``operations``, and when an argument is not wholly at hand: then the bytes are fetched and the opcode is begun again.
-* The compiled form has its leaves (``push``, ``pop``, ``extend``, ``tuple_of``, ``read_...``) in C, in
-  ``machine.pxd`` and ``reading.pxd``. What is moved out of a list leaves it empty there, and the list is used again.
+* The compiled form has its leaves (``push...``, ``pop``, ``extend``, ``drop``, ``tuple_of``, ``new_...``) in C, in
+  ``machine.pxd`` and ``reading.pxd``. What is moved out of a list leaves it empty there, and the list, with the room
+  that it grew to, serves the next mark.
+* Picklers write MEMOIZE behind every text and container: there it is carried out at once, without a turn of the loop.
+* A slice of the loop ends after so many bytes, not opcodes: an opcode has one byte at least, so it is none too long.
 """
 # mypy: disable-error-code="name-defined"
 # pyright: reportUndefinedVariable=false
@@ -22,12 +24,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from ..errors import FormatError, InternalError, LimitError, PolicyError, SafePickleError, StateError
-from ..wire.opcodes import opcode_name
-from ..wire.reading import float8, int4, long_int, not_utf8, piece, text, uint4
+from ..errors import FormatError
+from ..wire.reading import float8, int4, long_int, piece, text, uint2, uint4
+from .door import Door
 from .gates import Gate
+from .handles import GlobalHandle, HeldTuple
 from .hashing import add_items, set_item, set_items
-from .operations import Operations
 from .window import NO_OPCODE
 
 COMPILING = False
@@ -36,23 +38,32 @@ if COMPILING:
 else:
     from .._form import cython
 
-_FRESH, _RUNNING, _DONE = 0, 1, 2
-
-
 if not cython.compiled:
     # The leaves: C that is inlined in the compiled form, what Python itself has in this one.
+    def push_utf8(stack: list[Any], data: bytes, start: int, stop: int) -> int:
+        """Push a text, and return what it may take in memory beyond its bytes."""
+        word = text(data, start, stop)
+        stack.append(word)
+        return 0 if len(word) == stop - start else 3 * len(word)
+
+    def holds(items: Any, kind: type, other: type) -> bool:
+        """Return whether something of one of two types is among the items of a list or tuple."""
+        return any(type(item) is kind or type(item) is other for item in items)
+
     globals().update(
-        push=list.append, pop=list.pop, extend=list.extend, tuple_of=tuple, read_piece=piece, read_utf8=text,
-        read_int4=int4, read_uint4=uint4, read_float8=float8, read_small_int=long_int,
+        push=list.append, push_new=list.append, push_tuple=list.append, pop=list.pop, drop=list.clear,
+        extend=list.extend, tuple_of=tuple, new_int2=uint2, new_int4=int4, new_float8=float8, new_piece=piece,
+        new_small_int=long_int, read_uint4=uint4,
     )  # fmt: skip
 
 
-class Machine(Operations):
+class Machine(Door):
     """Decodes one pickle; the parameters are those of :class:`Window` and :class:`Operations`."""
 
     def __init__(
         self, data: bytes, source: Any, gate: Gate, encoding: str, errors: str, buffers: Iterator[Any] | None
     ) -> None:
+        self.equip()
         self.open_machine(data, source, gate, encoding, errors, buffers)
 
     def open_machine(
@@ -61,73 +72,15 @@ class Machine(Operations):
         """Begin at the first byte."""
         self.open_window(data, source, gate.budget, gate.strict)
         self.open_stack(gate, encoding, errors, buffers)
-        self.opcodes = 0
-        self.phase = _FRESH
+        self.open_door()
 
-    # -- the door ----------------------------------------------------------------------------------------------
-
-    def run(self) -> Any:
-        """Carry out the pickle and return its value.
-
-        :raises SafePickleError: whatever the bytes are.
-        """
-        if self.phase != _FRESH:
-            raise StateError("a machine serves one pickle")
-        self.phase = _RUNNING
-        gate = self.gate
-        try:
-            try:
-                value = self._run()
-            except UnicodeDecodeError as error:
-                if not self.strict or not self.underflow or gate.in_hook:
-                    raise
-                raise not_utf8(error) from None
-            # Also where the policy refuses: the next pickle of the file begins behind this one.
-            self.leave_source()
-            if gate.denied:
-                raise PolicyError(gate.denials(), policy=gate.policy.name)
-            return value
-        except SafePickleError as error:
-            if not self.strict and (native := _native(error)) is not None:
-                raise native from None
-            if not gate.in_hook:
-                text = error.args
-                error.locate(self.offset + self.start, self.where())
-                if not self.strict and not isinstance(error, LimitError):
-                    # The fields say where; the text stays pickle's own.
-                    error.args = text
-            if gate.denied and not isinstance(error, PolicyError):
-                raise PolicyError(gate.denials(), policy=gate.policy.name) from error
-            raise
-        except Exception as error:
-            if gate.in_hook or self.in_source or (not self.strict and not self._is_underflow(error)):
-                raise
-            failure = self._own_failure(error)
-            if gate.denied:
-                raise PolicyError(gate.denials(), policy=gate.policy.name) from failure
-            raise failure from error
-        finally:
-            self.phase = _DONE
-            if self.source is not None:
-                self.abandon_source()
-
-    def _is_underflow(self, error: BaseException) -> bool:
-        """Whether the machine itself took more from its stack than there is (and not something that it called)."""
-        return isinstance(error, IndexError) and self.underflow and not self.gate.keys.failed
-
-    def _own_failure(self, error: BaseException) -> SafePickleError:
-        """Return what to call an exception of the machine's own."""
-        failure: SafePickleError
-        if isinstance(error, IndexError):
-            failure = FormatError("more is taken from the stack than is on it")
-        else:
-            failure = InternalError(f"the machine failed: {type(error).__name__}")
-        failure.locate(self.offset + self.start, self.where())
-        return failure
-
-    def where(self) -> str:
-        """Return what the machine was doing, for messages."""
-        return "reading" if self.opcode == NO_OPCODE else opcode_name(self.opcode)
+    def let_go(self) -> None:
+        """Keep nothing of a pickle that went well but the room it took."""
+        self.data = b""
+        self.buffers = None
+        self.last_made = None
+        drop(self.stack)
+        drop(self.memo)
 
     # -- the loop ----------------------------------------------------------------------------------------------
 
@@ -138,14 +91,16 @@ class Machine(Operations):
         stack = self.stack
         metastack = self.metastack
         memo = self.memo
-        #: An empty list that keeps the room it grew to, for the next mark.
-        spare = None
+        spare = self.spare
         budget = self.budget
         nesting = self.nesting
         gate = self.gate
-        max_memo = budget.max_memo
+        # The memo grows here up to this index; not at all once it has gaps.
+        memo_end = budget.max_memo if self.sparse is None else 0
         max_items = budget.max_items
         short = min(budget.max_string, 255)
+        # Ints of so many bytes are within max_int_bits.
+        shortest_int = budget.max_int_bits // 8
         base = 0
         done = 0
         used = 0
@@ -167,13 +122,12 @@ class Machine(Operations):
                 done = 0
                 missing = 0
                 outside = False
-                for index in range(steps):
+                stop = min(end, position + steps)
+                while position < stop:
                     start = position
-                    if position >= end:
-                        missing = -1
-                        break
                     opcode = data[position]
                     position += 1
+                    done += 1
 
                     if opcode == 0x4B:  # BININT1
                         if position >= end:
@@ -192,11 +146,14 @@ class Machine(Operations):
                         if length > short:
                             budget.refuse("max_string", length)
                         position += 1 + length
-                        word = read_utf8(data, position - length, position)
-                        used += 56 + length if len(word) == length else 56 + 4 * length
-                        push(stack, word)
+                        used += 56 + length + push_utf8(stack, data, position - length, position)
+                        if position < stop and data[position] == 0x94 and len(memo) < memo_end:
+                            position += 1
+                            done += 1
+                            used += 8
+                            push(memo, stack[-1])
                     elif opcode == 0x94:  # MEMOIZE
-                        if len(memo) >= max_memo or self.sparse is not None:
+                        if len(memo) >= memo_end:
                             break
                         if nesting.top == base + len(stack) - 1 >= 0:
                             nesting.remember(len(memo))
@@ -219,21 +176,21 @@ class Machine(Operations):
                             missing = 4
                             break
                         used += 24
-                        push(stack, read_int4(data, position))
+                        push_new(stack, new_int4(data, position))
                         position += 4
                     elif opcode == 0x47:  # BINFLOAT
                         if position + 8 > end:
                             missing = 8
                             break
                         used += 24
-                        push(stack, read_float8(data, position))
+                        push_new(stack, new_float8(data, position))
                         position += 8
                     elif opcode == 0x4D:  # BININT2
                         if position + 2 > end:
                             missing = 2
                             break
                         used += 24
-                        push(stack, data[position] + data[position + 1] * 256)
+                        push_new(stack, new_int2(data, position))
                         position += 2
                     elif opcode == 0x4E:  # NONE
                         push(stack, None)
@@ -246,7 +203,7 @@ class Machine(Operations):
                             missing = 1
                             break
                         length = data[position]
-                        if length != len(memo) or length >= max_memo or self.sparse is not None:
+                        if length != len(memo) or length >= memo_end:
                             break
                         position += 1
                         if nesting.top == base + len(stack) - 1 >= 0:
@@ -263,10 +220,14 @@ class Machine(Operations):
                         budget.take_string(length, 56 + length + used)
                         used = 0
                         position += 4 + length
-                        word = read_utf8(data, position - length, position)
-                        if len(word) != length:
-                            budget.take_memory(3 * len(word))
-                        push(stack, word)
+                        extra = push_utf8(stack, data, position - length, position)
+                        if extra:
+                            budget.take_memory(extra)
+                        if position < stop and data[position] == 0x94 and len(memo) < memo_end:
+                            position += 1
+                            done += 1
+                            used += 8
+                            push(memo, stack[-1])
                     elif opcode == 0x42:  # BINBYTES
                         if position + 4 > end:
                             missing = 4
@@ -277,23 +238,19 @@ class Machine(Operations):
                         budget.take_string(length, 40 + length + used)
                         used = 0
                         position += 4 + length
-                        push(stack, read_piece(data, position - length, position))
+                        push_new(stack, new_piece(data, position - length, position))
                     elif opcode == 0x28:  # MARK
                         if len(metastack) >= nesting.mark_bound:
                             nesting.refuse(len(metastack) + 1)
                         used += 56
                         push(metastack, stack)
                         base += len(stack)
-                        if spare is None:
-                            stack = []
-                        else:
-                            stack = spare
-                            spare = None
+                        stack = pop(spare) if spare else []
                     elif opcode == 0x75:  # SETITEMS
                         if not metastack:
                             raise FormatError("SETITEMS without a mark")
                         items = stack
-                        stack = metastack.pop()
+                        stack = pop(metastack)
                         base -= len(stack)
                         target = stack[-1]
                         height = base + len(stack) - 1
@@ -302,15 +259,15 @@ class Machine(Operations):
                         if len(items) % 2:
                             raise FormatError("SETITEMS with a key and no value")
                         if type(target) is dict and not gate.foreign:
-                            if gate.handles_seen:
+                            if gate.handles_seen and holds(items, GlobalHandle, HeldTuple):
                                 self._values(start, opcode, items)
                             length = len(items) // 2
                             if len(target) + length > max_items or 100 * length > budget.memory_left:
                                 budget.take_items(len(target), length, 100)
                             budget.memory_left -= 100 * length
                             set_items(gate.keys, target, items)
-                            if not items:
-                                spare = items
+                            drop(items)
+                            push(spare, items)
                         else:
                             self._set_items(start, opcode, target, items)
                     elif opcode == 0x7D:  # EMPTY_DICT
@@ -320,18 +277,24 @@ class Machine(Operations):
                             nesting.refuse(nesting.bottom_height)
                         nesting.opened(base + len(stack), 1)
                         push(stack, {})
+                        if position < stop and data[position] == 0x94 and len(memo) < memo_end:
+                            position += 1
+                            done += 1
+                            used += 8
+                            nesting.remember(len(memo))
+                            push(memo, stack[-1])
                     elif opcode == 0x65:  # APPENDS
                         if not metastack:
                             raise FormatError("APPENDS without a mark")
                         items = stack
-                        stack = metastack.pop()
+                        stack = pop(metastack)
                         base -= len(stack)
                         target = stack[-1]
                         height = base + len(stack) - 1
                         if nesting.top > height:
                             nesting.join(height)
                         if type(target) is list and not gate.foreign:
-                            if gate.handles_seen:
+                            if gate.handles_seen and holds(items, GlobalHandle, HeldTuple):
                                 self._values(start, opcode, items)
                             length = len(items)
                             if len(target) + length > max_items or 8 * length > budget.memory_left:
@@ -339,7 +302,7 @@ class Machine(Operations):
                             budget.memory_left -= 8 * length
                             extend(target, items)
                             if not items:
-                                spare = items
+                                push(spare, items)
                         else:
                             self._append(start, opcode, target, items)
                     elif opcode == 0x5D:  # EMPTY_LIST
@@ -349,6 +312,12 @@ class Machine(Operations):
                             nesting.refuse(nesting.bottom_height)
                         nesting.opened(base + len(stack), 1)
                         push(stack, [])
+                        if position < stop and data[position] == 0x94 and len(memo) < memo_end:
+                            position += 1
+                            done += 1
+                            used += 8
+                            nesting.remember(len(memo))
+                            push(memo, stack[-1])
                     elif opcode == 0x61:  # APPEND
                         value = pop(stack)
                         target = stack[-1]
@@ -388,51 +357,80 @@ class Machine(Operations):
                         if not metastack:
                             raise FormatError("ADDITEMS without a mark")
                         items = stack
-                        stack = metastack.pop()
+                        stack = pop(metastack)
                         base -= len(stack)
                         target = stack[-1]
                         height = base + len(stack) - 1
                         if nesting.top > height:
                             nesting.join(height)
                         if type(target) is set and not gate.foreign:
-                            if gate.handles_seen:
+                            if gate.handles_seen and holds(items, GlobalHandle, HeldTuple):
                                 self._values(start, opcode, items)
                             length = len(items)
                             if len(target) + length > max_items or 72 * length > budget.memory_left:
                                 budget.take_items(len(target), length, 72)
                             budget.memory_left -= 72 * length
                             add_items(gate.keys, target, items)
+                            drop(items)
+                            push(spare, items)
                         else:
                             self._add_items(start, opcode, target, items)
                     elif opcode == 0x86:  # TUPLE2
                         value = pop(stack)
-                        pair = (stack[-1], value)
+                        pair = (pop(stack), value)
                         budget.objects_left -= 1
                         used += 104
-                        height = base + len(stack) - 1
+                        height = base + len(stack)
                         nesting.opened(height, nesting.absorb(height) + 1 if nesting.top >= height else 1)
-                        stack[-1] = pair if not gate.handles_seen else self._tuple(start, opcode, pair)
+                        if gate.handles_seen and holds(pair, GlobalHandle, HeldTuple):
+                            push(stack, self._tuple(start, opcode, pair))
+                        else:
+                            push_tuple(stack, pair)
+                        if position < stop and data[position] == 0x94 and len(memo) < memo_end:
+                            position += 1
+                            done += 1
+                            used += 8
+                            nesting.remember(len(memo))
+                            push(memo, stack[-1])
                     elif opcode == 0x85:  # TUPLE1
-                        single = (stack[-1],)
+                        single = (pop(stack),)
                         budget.objects_left -= 1
                         used += 96
-                        height = base + len(stack) - 1
+                        height = base + len(stack)
                         nesting.opened(height, nesting.absorb(height) + 1 if nesting.top >= height else 1)
-                        stack[-1] = single if not gate.handles_seen else self._tuple(start, opcode, single)
+                        if gate.handles_seen and holds(single, GlobalHandle, HeldTuple):
+                            push(stack, self._tuple(start, opcode, single))
+                        else:
+                            push_tuple(stack, single)
+                        if position < stop and data[position] == 0x94 and len(memo) < memo_end:
+                            position += 1
+                            done += 1
+                            used += 8
+                            nesting.remember(len(memo))
+                            push(memo, stack[-1])
                     elif opcode == 0x87:  # TUPLE3
                         value = pop(stack)
                         key = pop(stack)
-                        triple = (stack[-1], key, value)
+                        triple = (pop(stack), key, value)
                         budget.objects_left -= 1
                         used += 112
-                        height = base + len(stack) - 1
+                        height = base + len(stack)
                         nesting.opened(height, nesting.absorb(height) + 1 if nesting.top >= height else 1)
-                        stack[-1] = triple if not gate.handles_seen else self._tuple(start, opcode, triple)
+                        if gate.handles_seen and holds(triple, GlobalHandle, HeldTuple):
+                            push(stack, self._tuple(start, opcode, triple))
+                        else:
+                            push_tuple(stack, triple)
+                        if position < stop and data[position] == 0x94 and len(memo) < memo_end:
+                            position += 1
+                            done += 1
+                            used += 8
+                            nesting.remember(len(memo))
+                            push(memo, stack[-1])
                     elif opcode == 0x74:  # TUPLE
                         if not metastack:
                             raise FormatError("TUPLE without a mark")
                         items = stack
-                        stack = metastack.pop()
+                        stack = pop(metastack)
                         base -= len(stack)
                         budget.objects_left -= 1
                         used += 88
@@ -444,8 +442,11 @@ class Machine(Operations):
                         nesting.opened(height, nesting.absorb(height) + 1 if nesting.top >= height else 1)
                         many = tuple_of(items)
                         if not items:
-                            spare = items
-                        push(stack, many if not gate.handles_seen else self._tuple(start, opcode, many))
+                            push(spare, items)
+                        if gate.handles_seen and holds(many, GlobalHandle, HeldTuple):
+                            push(stack, self._tuple(start, opcode, many))
+                        else:
+                            push_tuple(stack, many)
                     elif opcode == 0x6A:  # LONG_BINGET
                         if position + 4 > end:
                             missing = 4
@@ -463,7 +464,7 @@ class Machine(Operations):
                             missing = 4
                             break
                         length = read_uint4(data, position)
-                        if length != len(memo) or length >= max_memo or self.sparse is not None:
+                        if length != len(memo) or length >= memo_end:
                             break
                         position += 4
                         if nesting.top == base + len(stack) - 1 >= 0:
@@ -484,6 +485,8 @@ class Machine(Operations):
                         push(stack, value)
                         budget.called()
                     elif opcode == 0x62:  # BUILD
+                        if self.inlay is not None:
+                            break
                         value = pop(stack)
                         target = stack[-1]
                         height = base + len(stack) - 1
@@ -524,7 +527,12 @@ class Machine(Operations):
                             budget.refuse("max_string", length)
                         position += 1 + length
                         used += 40 + length
-                        push(stack, read_piece(data, position - length, position))
+                        push_new(stack, new_piece(data, position - length, position))
+                        if position < stop and data[position] == 0x94 and len(memo) < memo_end:
+                            position += 1
+                            done += 1
+                            used += 8
+                            push(memo, stack[-1])
                     elif opcode == 0x8A:  # LONG1
                         if position >= end:
                             missing = 1
@@ -537,32 +545,32 @@ class Machine(Operations):
                         used += 32 + length
                         if length >= 8:
                             gate.keys.big_ints = True
-                        if 0 < length <= 8:
-                            number = read_small_int(data, position - length, position)
+                        if 0 < length <= 8 <= shortest_int:
+                            push_new(stack, new_small_int(data, position - length, position))
                         else:
                             number = long_int(data, position - length, position)
-                        if length * 8 > budget.max_int_bits:
-                            self._check_int(number)
-                        push(stack, number)
+                            if length * 8 > budget.max_int_bits:
+                                self._check_int(number)
+                            push(stack, number)
                     else:
                         break
                 else:
-                    done = steps
-                    continue
+                    if position < end:
+                        continue
+                    start = position
+                    missing = -1
 
                 # The opcode at `start` is not one of the frequent ones, or not in its simplest case.
                 self.start = start
                 outside = True
-                done = index
-                if missing:
-                    if missing > 0:
-                        self.fetch(start, position, missing)
-                    else:
-                        opcode = NO_OPCODE
-                        self.opcode = NO_OPCODE
-                        self.fetch(start, start, 1)
+                if missing > 0:
+                    done -= 1
+                    self.fetch(start, position, missing)
+                elif missing:
+                    opcode = NO_OPCODE
+                    self.opcode = NO_OPCODE
+                    self.fetch(start, start, 1)
                 else:
-                    done += 1
                     budget.memory_left -= used
                     used = 0
                     self.position = position
@@ -575,6 +583,8 @@ class Machine(Operations):
                         self.opcodes += done
                         return self._stop()
                     self._rare(opcode)
+                    if self.sparse is not None:
+                        memo_end = 0
                     stack = self.stack
                     base = self.base
                     start = self.start
@@ -588,8 +598,3 @@ class Machine(Operations):
                 self.position = position
             self.opcode = opcode
 
-
-def _native(error: SafePickleError) -> Exception | None:
-    """Return the ValueError of Python's own that a leaf replaced (``from None``): pickle lets it out."""
-    inner = error.__context__
-    return inner if error.__suppress_context__ and isinstance(inner, ValueError) else None

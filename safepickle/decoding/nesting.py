@@ -27,6 +27,7 @@ import gc
 from typing import TYPE_CHECKING, Any
 
 from ..errors import LimitError
+from ..wire.memo import new_memo
 
 if TYPE_CHECKING:
     from .refusals import Refusals
@@ -44,6 +45,8 @@ _PLAIN = frozenset({list, tuple, set, frozenset})
 _LEAVES = frozenset({str, int, bytes, bool, float, complex, type(None), bytearray, range, type})
 #: What :func:`measure` needs in memory for one container, in bytes, beside 8 for each of its parts.
 _STEP = 200
+#: As many as the arrays have room for that are in the object itself.
+_FEW = 32
 
 
 class Nesting:
@@ -75,28 +78,41 @@ class Nesting:
         self.cell_count = 1
         #: Cell by memo index, where the index is not dense.
         self.sparse: dict[int, int] | None = None
-        if not cython.compiled:
+        if cython.compiled:
+            # Most pickles are small: their numbers are in the object itself.
+            self._free()
+            self.heights, self.cells = self.few_heights, self.few_cells
+            self.depths, self.memo = self.few_depths, self.few_memo
+            self.room = self.cell_room = self.memo_room = _FEW
+            self.depths[0] = 0
+            # Not every entry of the machine's memo is remembered here: nothing of another load may be left.
+            no_numbers(self.memo, _FEW)
+        else:
             self.heights: list[int] = []
             self.cells: list[int] = []
             self.depths: list[int] = [0]
             self.sparse = {}
 
     def __dealloc__(self) -> None:
+        self._free()
+
+    def _free(self) -> None:
+        """Give the arrays back that have outgrown the object."""
         if cython.compiled:
-            free_numbers(self.heights)
-            free_numbers(self.cells)
-            free_numbers(self.depths)
-            free_numbers(self.memo)
+            free_numbers(self.heights, self.few_heights)
+            free_numbers(self.cells, self.few_cells)
+            free_numbers(self.depths, self.few_depths)
+            free_numbers(self.memo, self.few_memo)
 
     def _make_room(self) -> None:
         """Have room for one more entry and one more cell (compiled form)."""
         if cython.compiled:
             if self.count >= self.room:
-                self.heights = more_numbers(self.heights, self.room)
-                self.cells = more_numbers(self.cells, self.room)
+                self.heights = more_numbers(self.heights, self.few_heights, self.room)
+                self.cells = more_numbers(self.cells, self.few_cells, self.room)
                 self.room = 2 * self.room + 16
             if self.cell_count >= self.cell_room:
-                self.depths = more_numbers(self.depths, self.cell_room)
+                self.depths = more_numbers(self.depths, self.few_depths, self.cell_room)
                 self.cell_room = 2 * self.cell_room + 16
 
     def refuse(self, asked: int) -> None:
@@ -156,41 +172,37 @@ class Nesting:
 
     def join(self, height: int) -> None:
         """Note that the container at *height* took in what is above it."""
-        deepest = self.absorb(height + 1)
-        if deepest == 0 or self.top != height or self.count == 0:
-            return
-        cell = self.cells[self.count - 1]
-        if cell < 0:
-            cell = -cell
-        present = self.depths[cell]
-        depth = deepest + 1
-        if depth > self.max_depth:
-            depth = self._too_deep(depth)
-        if present < 0:
-            if depth > -present:
-                # It is or was at another place too, and may be inside something there.
-                self.unsure += 1
-                self.depths[cell] = -depth
-        elif depth > present:
-            self.depths[cell] = depth
+        depth = self.absorb(height + 1) + 1
+        if depth > 1 and self.top == height and self.count > 0:
+            cell = self.cells[self.count - 1]
+            if cell < 0:
+                cell = -cell
+            present = self.depths[cell]
+            if depth > self.max_depth:
+                depth = self._too_deep(depth)
+            if present < 0:
+                if depth > -present:
+                    # It is or was at another place too, and may be inside something there.
+                    self.unsure += 1
+                    self.depths[cell] = -depth
+            elif depth > present:
+                self.depths[cell] = depth
 
     def remember(self, index: int) -> None:
         """Note that the topmost container is now at *index* of the memo."""
-        if self.count == 0:
-            return
-        cell = self.cells[self.count - 1]
+        cell = self.cells[self.count - 1] if self.count > 0 else 0
         if cell < 0:
             cell = -cell
         if cython.compiled:
             if index >= self.memo_room and index <= 2 * self.memo_room + 16:
-                self.memo = more_numbers(self.memo, self.memo_room)
+                self.memo = more_numbers(self.memo, self.few_memo, self.memo_room)
                 self.memo_room = 2 * self.memo_room + 16
-            if 0 <= index < self.memo_room:
-                self.memo[index] = cell
-                return
-        if self.sparse is None:
-            self.sparse = {}
-        self.sparse[index] = cell
+        if cython.compiled and 0 <= index < self.memo_room:
+            self.memo[index] = cell
+        elif cell > 0:
+            if self.sparse is None:
+                self.sparse = {}
+            self.sparse[index] = cell
 
     def recall(self, height: int, index: int) -> None:
         """Note that memo entry *index* is now at *height*, the top of the stack, too."""
@@ -209,6 +221,11 @@ class Nesting:
         """Note that what is at *height* - 1 is now at *height*, the top of the stack, too."""
         if self.count > 0 and self.top == height - 1:
             self._alias(height, abs(self.cells[self.count - 1]))
+
+    def may_be_deep(self) -> bool:
+        """Return whether there are so many containers that they could be nested too deep, whatever is in which."""
+        # What a call gives may be two levels where one container was noted: an instance and its attributes.
+        return 2 * self.cell_count > self.max_depth
 
     def _alias(self, height: int, cell: int) -> None:
         """Push a container that was not made where it now stands.
@@ -243,51 +260,57 @@ def measure(value: Any, bound: int, refusals: Refusals) -> None:
     if parts is None:
         return
     budget = refusals.budget
-    #: Depth by id, 0 while open. All of them are alive: *value* holds them.
-    known = {id(value): 0}
-    #: For each open container its id, its parts that are left, and its depth so far.
-    opened: list[list[Any]] = [[id(value), iter(parts), 1]]
-    steps = 0
+    known = new_memo()
+    known.claim(value, 0)
+    #: By index: how deep each container is, 0 while it is open.
+    depths = [0]
+    #: For each open container its index, its parts that are left, and its depth so far.
+    opened: list[list[Any]] = [[0, parts, 1]]
     while opened:
         frame = opened[-1]
-        for part in frame[1]:
-            depth = known.get(id(part))
-            if depth is not None:
+        left: list[Any] = frame[1]
+        deepest: int = frame[2]
+        while left:
+            part = left.pop()
+            index = known.find(part)
+            if index >= 0:
                 # One that is open still, at 0, is a cycle.
-                frame[2] = max(frame[2], depth + 1)
+                deepest = max(deepest, depths[index] + 1)
                 continue
             parts = _parts(part, refusals)
             if parts is None:
                 continue
-            steps += 1
-            if steps % 1024 == 0:
+            index = len(depths)
+            if index % 1024 == 0:
                 budget.look_at_clock()
             budget.take_memory(_STEP + 8 * len(parts))
-            known[id(part)] = 0
-            opened.append([id(part), iter(parts), 1])
+            known.claim(part, index)
+            depths.append(0)
+            frame[2] = deepest
+            opened.append([index, parts, 1])
             if len(opened) > bound:
                 raise LimitError("max_depth", bound, len(opened))
             break
         else:
             opened.pop()
-            depth = frame[2]
-            if depth > bound:
-                raise LimitError("max_depth", bound, depth)
-            known[frame[0]] = depth
+            if deepest > bound:
+                raise LimitError("max_depth", bound, deepest)
+            depths[frame[0]] = deepest
             if opened:
-                opened[-1][2] = max(opened[-1][2], depth + 1)
+                above = opened[-1]
+                above[2] = max(above[2], deepest + 1)
 
 
 def _parts(obj: Any, refusals: Refusals) -> list[Any] | None:
-    """Return what *obj* has in it that may be deep, or None for a leaf."""
+    """Return what *obj* has in it that may be deep, the first last, or None for a leaf."""
     kind = type(obj)
     if kind in _LEAVES:
         return None
     if kind in _PLAIN:
-        return [part for part in obj if type(part) not in _LEAVES]
+        return [part for part in reversed(tuple(obj)) if type(part) not in _LEAVES]
     if kind is dict:
-        found = [key for key in obj if type(key) not in _LEAVES]
-        found += [part for part in obj.values() if type(part) not in _LEAVES]
+        found = [part for part in reversed(obj.values()) if type(part) not in _LEAVES]
+        found += [key for key in reversed(obj) if type(key) not in _LEAVES]
         return found
     if refusals.owner(obj) is None:
         return None
@@ -298,4 +321,5 @@ def _parts(obj: Any, refusals: Refusals) -> list[Any] | None:
             found.extend(part.values())
         elif type(part) not in _LEAVES:
             found.append(part)
+    found.reverse()
     return found

@@ -3,7 +3,7 @@ from safepickle.decoding.gates cimport Gate
 from safepickle.decoding.hashing cimport KeyGuard, add_items, set_items
 from safepickle.decoding.nesting cimport Nesting
 from safepickle.decoding.window cimport Window
-from safepickle.wire.reading cimport int4, long_int, uint4, uint8, utf8
+from safepickle.wire.reading cimport int4, long_int, size8, uint4, utf8
 
 cdef frozenset _LEAVES, _SETS, _TEXTS
 cdef dict _PUTS, _GETS, _EXTS, _BYTES
@@ -13,13 +13,16 @@ cdef class Operations(Window):
     cdef Nesting nesting
     cdef str encoding, errors
     cdef object buffers
-    cdef list stack, metastack, memo
+    cdef list stack, metastack, memo, spare
     cdef dict sparse
     cdef Py_ssize_t base
     cdef readonly int protocol
     cdef bint underflow
     cdef object last_made
+    cdef Py_ssize_t origin
+    cdef public object inlay
 
+    cpdef equip(self)
     cpdef open_stack(self, Gate gate, str encoding, str errors, object buffers)
     cpdef _stop(self)
     cpdef _measure(self, object value, int above)
@@ -31,6 +34,8 @@ cdef class Operations(Window):
     cpdef _add_items(self, Py_ssize_t start, int opcode, object target, list items)
     cpdef _call_out(self)
     cpdef _rare(self, int opcode)
+    @cython.locals(protocol=int)
+    cpdef _proto(self)
     cpdef _push(self, object value)
     cpdef _join_and_push(self, object value, Py_ssize_t amount)
     cpdef list _close_mark(self)
@@ -46,3 +51,7 @@ cdef class Operations(Window):
     cpdef _new_object_ex(self)
     cpdef _instantiate(self, object cls, list args)
     cpdef _give(self, object result)
+    cpdef _build(self)
+    cpdef bytes take_raw(self, Py_ssize_t count)
+    @cython.locals(inner=Nesting, height=Py_ssize_t, machine=object)
+    cpdef run_inner(self)

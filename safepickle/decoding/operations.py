@@ -26,8 +26,8 @@ from ..wire.reading import (
     parse_long_line,
     parse_string_line,
     parse_unicode_line,
+    size8,
     uint4,
-    uint8,
     utf8,
 )
 from .gates import Gate
@@ -58,17 +58,22 @@ class Operations(Window):
     :param buffers: the out-of-band buffers, or None.
     """
 
+    def equip(self) -> None:
+        """Make what serves one load after another."""
+        self.nesting = Nesting.__new__(Nesting)
+        self.stack: list[Any] = []
+        self.metastack: list[list[Any]] = []
+        self.memo: list[Any] = []
+        #: Empty lists that keep the room they grew to, for the next marks.
+        self.spare: list[list[Any]] = []
+
     def open_stack(self, gate: Gate, encoding: str, errors: str, buffers: Iterator[Any] | None) -> None:
         """Begin with nothing on the stack and nothing in the memo."""
         self.gate = gate
         self.encoding = encoding
         self.errors = errors
         self.buffers = buffers
-        self.nesting = Nesting.__new__(Nesting)
         self.nesting.open_nesting(gate.budget.max_depth)
-        self.stack: list[Any] = []
-        self.metastack: list[list[Any]] = []
-        self.memo: list[Any] = []
         self.sparse: dict[int, Any] | None = None
         #: Items on the stacks below the present mark.
         self.base = 0
@@ -77,6 +82,10 @@ class Operations(Window):
         self.last_made: Any = None
         #: Whether an IndexError is the machine's own; not while something is called.
         self.underflow = True
+        #: Where the present pickle begins; above 0 for one inside another.
+        self.origin = 0
+        #: Of a file that has more than opcodes: is asked after each BUILD what stands for the object. Or None.
+        self.inlay: Any = None
 
     def _stop(self) -> Any:
         """STOP: one value and nothing else must be left (pickletools says so; real picklers leave nothing)."""
@@ -85,11 +94,11 @@ class Operations(Window):
         if self.in_frame and self.position != self.end:
             # The C and Python loaders would leave a file at different places.
             raise FormatError("STOP before the end of its frame")
-        value = self.gate.value(self.stack.pop())
-        if self.gate.guarded is not None and self.nesting.shared:
+        value = self.gate.value(self.stack[-1])
+        if self.gate.guarded is not None and self.nesting.shared and self.origin == 0:
             # Else no container has been at two places, and what was checked once has stayed as it was.
             self.gate.recheck()
-        if self.nesting.unsure:
+        if self.nesting.unsure and self.nesting.may_be_deep():
             self._measure(value, 0)
         return value
 
@@ -164,7 +173,7 @@ class Operations(Window):
         elif opcode == 0x95:  # FRAME
             self.need(8)
             self.position += 8
-            self.open_frame(uint8(self.data, self.position - 8))
+            self.open_frame(size8(self.data, self.position - 8))
         elif opcode == 0x93:  # STACK_GLOBAL
             name = self.stack.pop()
             module = self.stack.pop()
@@ -227,6 +236,8 @@ class Operations(Window):
             handle = self.gate.extension(code, self.protocol)
             self.underflow = True
             self._push(handle)
+        elif opcode == 0x62:  # BUILD, where there is an inlay
+            self._build()
         elif opcode == 0x97:  # NEXT_BUFFER
             self._next_buffer()
         elif opcode == 0x98:  # READONLY_BUFFER
@@ -278,7 +289,7 @@ class Operations(Window):
                 self.underflow = False
                 raise ValueError(f"unsupported pickle protocol: {protocol}")
             raise FormatError(f"unsupported pickle protocol: {protocol}")
-        if self.strict and self.offset + self.start != 0:
+        if self.strict and self.offset + self.start != self.origin:
             raise FormatError("PROTO is not the first opcode")
         self.protocol = protocol
 
@@ -488,6 +499,51 @@ class Operations(Window):
         value = self.gate.persistent(pid)
         self.underflow = True
         self.stack.append(value)
+
+    # -- what is no opcode -------------------------------------------------------------------------------------
+
+    def _build(self) -> None:
+        state = self.stack.pop()
+        target = self.stack[-1]
+        self.nesting.join(self.base + len(self.stack) - 1)
+        self._call_out()
+        self.gate.build(target, state)
+        value = self.inlay.built(self, target)
+        self.underflow = True
+        self.stack[-1] = value
+        self.budget.called()
+
+    def take_raw(self, count: int) -> bytes:
+        """Take *count* bytes that are no opcodes, for an inlay, which has paid for them."""
+        if self.in_frame and self.position < self.end:
+            raise FormatError("a frame goes on where data of an array are due")
+        self.need(count)
+        self.position += count
+        return self.data[self.position - count : self.position]
+
+    def run_inner(self) -> Any:
+        """Carry out a pickle that begins here, for an inlay, with a stack and a memo of its own; return its value."""
+        if self.in_frame and self.position < self.end:
+            raise FormatError("a frame goes on where another pickle is due")
+        if self.origin:
+            raise FormatError("a pickle inside a pickle inside a pickle")
+        outer = self.stack, self.metastack, self.memo, self.sparse, self.base, self.protocol, self.nesting
+        self.stack, self.metastack, self.memo, self.sparse, self.base, self.protocol = [], [], [], None, 0, 0
+        self.nesting = inner = Nesting.__new__(Nesting)
+        inner.open_nesting(self.budget.max_depth)
+        self.origin = self.offset + self.position
+        self.underflow = True
+        machine: Any = self
+        value = machine._run()  # noqa: SLF001 - its own
+        self.underflow = False
+        self.origin = 0
+        self.stack, self.metastack, self.memo, self.sparse, self.base, self.protocol, self.nesting = outer
+        # It takes the place of what is on top of the stack, and is as deep as it was.
+        height = self.base + len(self.stack) - 1
+        self.nesting.absorb(height)
+        self.nesting.opened(height, max(1, inner.absorb(0)))
+        self.nesting.unsure += inner.unsure
+        return value
 
     # -- out-of-band buffers -----------------------------------------------------------------------------------
 

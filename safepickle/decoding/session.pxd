@@ -5,6 +5,7 @@ from safepickle.decoding.machine cimport Machine
 from safepickle.decoding.open_gate cimport OpenGate
 
 cdef Py_ssize_t _SHORT
+cdef dict _idle
 cdef Budget _unspent
 
 @cython.locals(budget=Budget, gate=Gate, machine=Machine, is_open=bint)
@@ -13,6 +14,10 @@ cpdef Machine open_machine(
     object fix_imports, object encoding, object errors, object buffers, bint inert,
 )
 cpdef run(Machine machine)
+@cython.locals(machine=Machine)
+cdef Machine _take(bint is_open)
+@cython.locals(gate=Gate)
+cdef _put_away(Machine machine)
 @cython.locals(unspent=Budget)
 cdef Budget _budget(object limits)
 @cython.locals(size=Py_ssize_t)

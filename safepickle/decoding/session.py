@@ -4,6 +4,8 @@
 Rules that hold here:
 
 * What is put together belongs to one load and to nobody else (S9).
+* A machine whose short pickle went well and named no global is put away, and what it is made of serves the next load:
+  nothing of the pickle is left in it, nobody else has it, and it is opened anew, which is what makes it one shot (S6a).
 * The cyclic garbage collector is paused while a machine runs, because it would walk the growing data over and over
   (see ``_gc_pause``). Input so short that the collector would hardly run is not worth the pause.
 """
@@ -26,6 +28,10 @@ from .open_gate import OpenGate
 
 #: Nothing is ever spent of it; another thread may put another one in its place at any time.
 _unspent = Budget(DEFAULT_LIMITS)
+
+#: The machine that has been put away, if any, under None. Another thread may take it or put one here at any time;
+#: ``dict.pop`` gives it to one of them only.
+_idle: dict[None, Machine] = {}
 
 #: Input in memory that is shorter than this cannot make enough objects for the collector to matter.
 _SHORT = 4096
@@ -69,11 +75,30 @@ def open_machine(
     else:
         raise TypeError(f"policy must be a Policy or have find_class, not {type(policy).__name__}")
     budget = _budget(limits)
-    gate: Gate = OpenGate.__new__(OpenGate) if is_open else Gate.__new__(Gate)
+    machine = _take(is_open)
+    gate = machine.gate
     gate.open_gate(policy, budget, find_class, persistent_load, bool(fix_imports), inert)
-    machine = Machine.__new__(Machine)
     machine.open_machine(data, source, gate, encoding, errors, None if buffers is None else iter(buffers))
     return machine
+
+
+def _take(is_open: bool) -> Machine:
+    """Return a machine and its gate, to be opened: one that was put away, or a new one."""
+    machine = None if is_open else _idle.pop(None, None)
+    if machine is None:
+        machine = Machine.__new__(Machine)
+        machine.equip()
+        machine.gate = OpenGate.__new__(OpenGate) if is_open else Gate.__new__(Gate)
+        machine.gate.equip()
+    return machine
+
+
+def _put_away(machine: Machine) -> None:
+    """Keep a machine that has given its value back, if nothing can refer to it or its gate any more."""
+    gate = machine.gate
+    if gate.handles is None and gate.strict and gate.find_class is None:
+        machine.let_go()
+        _idle[None] = machine
 
 
 def _budget(limits: Limits) -> Budget:
@@ -154,6 +179,8 @@ def loads(
                 Locator(content, machine.position, policy, limits, fix_imports, encoding, errors, False)
             )
         raise
+    if len(content) < _SHORT:
+        _put_away(machine)
     if type is not None:
         check(value, type)
     return value

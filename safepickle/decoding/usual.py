@@ -11,16 +11,16 @@ Rules that hold here:
 
 from __future__ import annotations
 
-import datetime as dt
-import decimal
 from typing import Any
 
-_DATETIME: Any = dt.datetime
-_DATE: Any = dt.date
-_TIME: Any = dt.time
-_TIMEDELTA: Any = dt.timedelta
-_TIMEZONE: Any = dt.timezone
-_DECIMAL: Any = decimal.Decimal
+# None until the first question, because their modules take as long to import as the machine itself. A callable is never
+# None, so what has not been found is not usual and goes to the contract.
+_DATETIME: Any = None
+_DATE: Any = None
+_TIME: Any = None
+_TIMEDELTA: Any = None
+_TIMEZONE: Any = None
+_DECIMAL: Any = None
 
 #: Characters of a Decimal that are looked at here.
 _SHORT = 60
@@ -31,6 +31,8 @@ def is_usual(func: Any, args: tuple[Any, ...]) -> bool:
     count = len(args)
     if count == 0:
         return False
+    if _DECIMAL is None:
+        _find_types()
     first = args[0]
     kind = type(first)
     if func is _DECIMAL:
@@ -47,6 +49,16 @@ def is_usual(func: Any, args: tuple[Any, ...]) -> bool:
         # The highest bit of the month is the fold (PEP 495).
         return len(first) == 10 and _is_date(first, 0x7F) and _is_time(first, 4)
     return func is _TIME and len(first) == 6 and _is_time(first, 0)
+
+
+def _find_types() -> None:
+    global _DATETIME, _DATE, _TIME, _TIMEDELTA, _TIMEZONE, _DECIMAL  # noqa: PLW0603 (found once, for the process)
+    import datetime as dt
+    import decimal
+
+    _DATETIME, _DATE, _TIME = dt.datetime, dt.date, dt.time
+    _TIMEDELTA, _TIMEZONE = dt.timedelta, dt.timezone
+    _DECIMAL = decimal.Decimal  # the last one: it tells that all are known
 
 
 def _is_date(packed: bytes, mask: int) -> bool:

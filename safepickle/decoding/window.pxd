@@ -20,7 +20,7 @@ cdef class Window:
     @cython.locals(allowed=Py_ssize_t)
     cpdef Py_ssize_t data_end(self) except -1
     cpdef need(self, Py_ssize_t count)
-    cpdef open_frame(self, object length)
+    cpdef open_frame(self, Py_ssize_t length)
     cpdef bytes line(self)
     @cython.locals(length=Py_ssize_t)
     cpdef Py_ssize_t length(self, int width) except -1

@@ -127,7 +127,7 @@ class Window:
             self.in_frame = False
             self.end = self.data_end()
         if length > self.budget.max_bytes:
-            self.budget.refuse("max_bytes", min(length, 2**62))
+            self.budget.refuse("max_bytes", length)
         if self.position + length > self.end:
             self._read(length)
             if self.position + length > self.end:

@@ -307,9 +307,10 @@ def _plain_float(number: float) -> float:
 
 def _plain_range(obj: range) -> tuple[int, int, int]:
     """Return start, stop and step of the one range that stands for all with the same items."""
-    count = len(obj)
-    if count == 0:
+    # Not by len(): a range of 2**64 items has none that Python would give.
+    if not obj:
         return 0, 0, 1
-    if count == 1:
+    last = obj[-1]
+    if last == obj.start:
         return obj.start, obj.start + 1, 1
-    return obj.start, obj.start + count * obj.step, obj.step
+    return obj.start, last + obj.step, obj.step

@@ -18,7 +18,6 @@ from ..limits import DEFAULT_LIMITS, Limits
 from ..policy.rules import PLAIN
 from ..wire.memo import Memo
 from ..wire.opcodes import HIGHEST_PROTOCOL
-from .canonical import canonical_bytes
 from .encoder import new_encoder
 from .session import DEFAULT_PROTOCOL, BufferCallback, dumps, protocol_of, terms_of
 
@@ -49,6 +48,8 @@ def dump(
     protocol_used = protocol_of(protocol, buffer_callback)
     write = _write_of(file)
     if canonical:
+        from .canonical import canonical_bytes
+
         write(canonical_bytes(obj, protocol, terms.bounds))
         return
     new_encoder(

@@ -18,7 +18,6 @@ from ..policy.rules import PLAIN, Policy
 from ..wire.memo import new_memo
 from ..wire.opcodes import HIGHEST_PROTOCOL
 from ..wire.output import Bounds
-from .canonical import canonical_bytes
 from .encoder import new_encoder
 from .granting import gate_maker
 
@@ -97,6 +96,8 @@ def dumps(
     """
     terms = terms_of(policy, limits)
     if canonical:
+        from .canonical import canonical_bytes
+
         return canonical_bytes(obj, protocol, terms.bounds)
     number = _PROTOCOL
     if protocol is not None or buffer_callback is not None:

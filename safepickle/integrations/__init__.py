@@ -1,1 +1,4 @@
-"""Host libraries that pickle, made to sign and verify: one small module each. See docs/integrations.md."""
+"""Host libraries that pickle, made to sign and verify, and readers of joblib's and torch's files: a module each.
+
+See docs/integrations.md and docs/packs.md.
+"""

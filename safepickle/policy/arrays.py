@@ -20,7 +20,16 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
-__all__ = ["ARRAY_CALLS", "ARRAY_STATES", "ArrayCall", "ArrayState", "is_placeholder", "is_settled"]
+__all__ = [
+    "ARRAY_CALLS",
+    "ARRAY_STATES",
+    "ArrayCall",
+    "ArrayState",
+    "is_placeholder",
+    "is_settled",
+    "is_sized_dtype",
+    "item_count",
+]
 
 Pair = tuple[str, str]
 Args = tuple[Any, ...]
@@ -29,7 +38,8 @@ ArrayCall = tuple[Callable[[Args], str | None], str, str]
 #: Those of a contract for state: the check of state and object, the bytes it takes, what it stops, and where from.
 ArrayState = tuple[Callable[[Any, Any], str | None], Callable[[Any], int] | None, str, str]
 
-_CODE = re.compile(r"[|<>=]?[?bBhHiIlLqQpPefdgFDGcSUVOMmuaT][0-9]{0,10}")
+#: A pattern, as text: compiled when the first one is read, which takes as long as importing this module.
+_CODE = r"[|<>=]?[?bBhHiIlLqQpPefdgFDGcSUVOMmuaT][0-9]{0,10}"
 _UNITS = frozenset("Y M W D h m s ms us ns ps fs as generic".split())
 _ORDERS = frozenset("CFKA")
 _FILL_VALUES = frozenset({bool, int, float, complex, str, bytes, type(None)})
@@ -74,7 +84,7 @@ def _is_class_of(value: Any, base: str) -> bool:
     return numpy is not None and issubclass(type(value), type) and issubclass(value, getattr(numpy, base))
 
 
-def _count(shape: Any) -> int | None:
+def item_count(shape: Any) -> int | None:
     """Return how many items an array of a shape has, or None for no shape."""
     if type(shape) is not tuple or len(shape) > _MOST_DIMENSIONS:
         return None
@@ -88,6 +98,11 @@ def _count(shape: Any) -> int | None:
     for length in shape:
         full = full * max(length, 1)
     return count if full < _LARGEST else None
+
+
+def is_sized_dtype(value: Any) -> bool:
+    """Say whether a value is a dtype that says how many bytes an item takes."""
+    return _is_dtype(value) and value.itemsize > 0
 
 
 def _raw_size(raw: Any) -> int | None:
@@ -124,7 +139,7 @@ def _array_state(array: Any, state: Any) -> str | None:
 
 
 def _content(shape: Any, dtype: Any, fortran: Any, raw: Any) -> str | None:
-    count = _count(shape)
+    count = item_count(shape)
     if count is None:
         return "its shape is no tuple of lengths"
     if not _is_dtype(dtype):
@@ -144,7 +159,7 @@ def _content(shape: Any, dtype: Any, fortran: Any, raw: Any) -> str | None:
 def _masked_state(array: Any, state: Any) -> str | None:
     if type(state) is not tuple or len(state) != 7 or not _is_int(state[0], 0, 1):
         return "wants version 1, shape, dtype, order, data, mask and fill value"
-    count = _count(state[1])
+    count = item_count(state[1])
     wrong = _content(*state[1:5])
     if wrong is not None or count is None:
         return wrong
@@ -177,7 +192,7 @@ def _frombuffer(args: Args) -> str | None:
         return "wants a dtype with a size and without objects"
     if type(order) is not str or order not in _ORDERS:
         return "wants an order of C, F or K"
-    count = _count(shape)
+    count = item_count(shape)
     size = memoryview(buffer).nbytes
     if count is None or count * dtype.itemsize != size:
         return f"wants a shape for exactly its {size} bytes"
@@ -208,7 +223,7 @@ def _dtype(args: Args) -> str | None:
         return "wants a type code, whether it is aligned, and True"
     if not args[2]:
         return "wants a copy: the other one is shared by the whole process, and state would change it"
-    if type(args[0]) is str and len(args[0]) <= 20 and _CODE.fullmatch(args[0]):
+    if type(args[0]) is str and len(args[0]) <= 20 and re.fullmatch(_CODE, args[0]):
         return None
     return None if numpy is not None and args[0] is numpy.record else "wants a type code such as f8, or numpy.record"
 
@@ -273,7 +288,7 @@ def _known_flags(char: str, subarray: Any, names: Any, fields: Any, size: int) -
         if type(subarray) is not tuple or len(subarray) != 2 or not _is_dtype(subarray[0]) or names is not None:
             return "its base is a dtype and a shape"
         shape = (subarray[1],) if type(subarray[1]) is int else subarray[1]
-        count = _count(shape)
+        count = item_count(shape)
         if count is None or count * subarray[0].itemsize != size or fields is not None:
             return "its size is not that of its base"
         if subarray[0].hasobject or _may_grow(subarray[0]):

@@ -13,13 +13,14 @@ Rules that hold here:
   of each before it looks at it, calls no method of an object from the stream, hashes nothing but short text
   and ints, and takes time in proportion to the arguments. It says nothing of what it was given.
 * What real picklers of CPython 2.7 and 3.8 to 3.13 write for these classes passes; little else does.
+* The tables are complete once this is imported. Modules that a check needs for their classes are imported by the check,
+  so that nobody pays for them who loads no such thing.
 
 Attack ids (D05, R23, ...) are those of this project's catalogue of attacks on unpicklers.
 """
 
 from __future__ import annotations
 
-import array
 import re
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
@@ -35,6 +36,7 @@ from .dates import (
     check_timezone,
     check_zoneinfo,
 )
+from .formats import FORMAT_CALLS, FORMAT_STATES
 from .libraries import LIBRARY_CALLS, LIBRARY_STATES
 from .parts import Args, Kwargs, exact_fields, has_base, is_int, is_text
 from .quick import QUICK
@@ -118,10 +120,8 @@ def _nothing(args: Args) -> str | None:
 
 # ---- numbers -----------------------------------------------------------------------------------------------
 
-_DECIMAL = re.compile(
-    r"[+-]?(?:Inf(?:inity)?|s?NaN[0-9]*|(?=\.?[0-9])[0-9]*(?:\.[0-9]*)?(?:[Ee]([+-]?[0-9]{1,5}))?)"
-)
-_FRACTION = re.compile(rf"[+-]?[0-9]{{1,{MAX_DIGITS}}}(?:/[0-9]{{1,{MAX_DIGITS}}})?")
+_DECIMAL = r"[+-]?(?:Inf(?:inity)?|s?NaN[0-9]*|(?=\.?[0-9])[0-9]*(?:\.[0-9]*)?(?:[Ee]([+-]?[0-9]{1,5}))?)"
+_FRACTION = rf"[+-]?[0-9]{{1,{MAX_DIGITS}}}(?:/[0-9]{{1,{MAX_DIGITS}}})?"
 
 
 def _decimal(args: Args) -> str | None:
@@ -129,7 +129,7 @@ def _decimal(args: Args) -> str | None:
         return "wants one text"
     if len(args[0]) > MAX_DIGITS:
         return f"more than {MAX_DIGITS} digits"
-    match = _DECIMAL.fullmatch(args[0])
+    match = re.fullmatch(_DECIMAL, args[0])
     if match is None:
         return "not a number as Decimal writes it, or an exponent beyond 5 digits"
     if match[1] is not None and abs(int(match[1])) > MAX_EXPONENT:
@@ -138,7 +138,7 @@ def _decimal(args: Args) -> str | None:
 
 
 def _fraction(args: Args) -> str | None:
-    if len(args) == 1 and is_text(args[0], 2 * MAX_DIGITS + 2) and _FRACTION.fullmatch(args[0]):
+    if len(args) == 1 and is_text(args[0], 2 * MAX_DIGITS + 2) and re.fullmatch(_FRACTION, args[0]):
         return None
     if len(args) == 2 and all(type(value) is int and value.bit_length() <= MAX_BITS for value in args):
         return None
@@ -247,7 +247,9 @@ def _array(args: Args) -> str | None:
 
 def _array_reconstructor(args: Args) -> str | None:
     # (class, type code, machine format 0..21 of Modules/arraymodule.c, content)
-    if len(args) != 4 or args[0] is not array.array or not is_text(args[1], 1) or args[1] not in _TYPECODES:
+    from array import array
+
+    if len(args) != 4 or args[0] is not array or not is_text(args[1], 1) or args[1] not in _TYPECODES:
         return "wants array.array, a type code, a machine format and bytes"
     if not is_int(args[2], 0, 21):
         return "no such machine format"
@@ -441,7 +443,7 @@ CONTRACTS: Mapping[Pair, Contract] = MappingProxyType(
         ),
         **{
             pair: Contract(_positional(check), reason, source)
-            for pair, (check, reason, source) in {**ARRAY_CALLS, **LIBRARY_CALLS}.items()
+            for pair, (check, reason, source) in {**ARRAY_CALLS, **LIBRARY_CALLS, **FORMAT_CALLS}.items()
         },
     }
 )
@@ -522,7 +524,7 @@ STATES: Mapping[Pair, StateContract] = MappingProxyType(
         },
         **{
             pair: StateContract(_nothing_known, reason, source, check, None, settled)
-            for pair, (check, settled, reason, source) in LIBRARY_STATES.items()
+            for pair, (check, settled, reason, source) in {**LIBRARY_STATES, **FORMAT_STATES}.items()
         },
     }
 )

@@ -8,7 +8,6 @@ Rules that hold here:
 
 from __future__ import annotations
 
-import datetime as dt
 import re
 
 from .parts import Args, exact_fields, has_base, is_int, is_text
@@ -52,7 +51,11 @@ def _is_time(fields: bytes) -> bool:
 
 
 def _is_zone(args: Args) -> bool:
-    return not args or (len(args) == 1 and (args[0] is None or has_base(args[0], dt.tzinfo)))
+    if not args:
+        return True
+    from datetime import tzinfo
+
+    return len(args) == 1 and (args[0] is None or has_base(args[0], tzinfo))
 
 
 def _small_ints(args: Args, fewest: int, most: int) -> bool:
@@ -109,17 +112,20 @@ def check_timedelta(args: Args) -> str | None:
 
 def check_timezone(args: Args) -> str | None:
     """Return what is wrong with the arguments of a fixed time zone, or None."""
-    if len(args) in {1, 2} and type(args[0]) is dt.timedelta and all(is_text(name, 100) for name in args[1:]):
+    from datetime import timedelta
+
+    if len(args) in {1, 2} and type(args[0]) is timedelta and all(is_text(name, 100) for name in args[1:]):
         return None
     return "wants a timedelta and a short name"
 
 
-_ZONE_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_+-]*(?:/[A-Za-z0-9][A-Za-z0-9_+-]*){0,3}")
+# Patterns are text: `re` compiles them when they are first used, and keeps them.
+_ZONE_KEY = r"[A-Za-z0-9][A-Za-z0-9_+-]*(?:/[A-Za-z0-9][A-Za-z0-9_+-]*){0,3}"
 
 
 def check_zoneinfo(args: Args) -> str | None:
     """Return what is wrong with the arguments of ``ZoneInfo._unpickle``, or None."""
-    if len(args) != 2 or not is_text(args[0], 100) or _ZONE_KEY.fullmatch(args[0]) is None:
+    if len(args) != 2 or not is_text(args[0], 100) or re.fullmatch(_ZONE_KEY, args[0]) is None:
         return "wants a zone's key, such as Europe/Vienna, and whether it comes from the cache"
     if args[1] is True or is_int(args[1], 1, 1):
         return None

@@ -25,6 +25,7 @@ _NESTED = "unpickles its argument with plain pickle"
 _PROCESS = "changes or ends the process"
 _FILES = "opens, writes or deletes files"
 _NETWORK = "opens connections"
+_OLD_JOBLIB = "unpickles the file that its state names, for files of joblib before 0.10: dump those again"
 _REGISTRY = "changes how every later pickle is loaded"
 
 
@@ -51,6 +52,8 @@ GADGETS: Mapping[tuple[str, str], str] = MappingProxyType(
         **_pairs("_pickle", "load loads Unpickler", _NESTED),
         **_pairs("joblib", "load", _NESTED),
         **_pairs("joblib.numpy_pickle", "load", _NESTED),
+        **_pairs("joblib.numpy_pickle", "NDArrayWrapper ZNDArrayWrapper", _OLD_JOBLIB),
+        **_pairs("joblib.numpy_pickle_compat", "NDArrayWrapper ZNDArrayWrapper", _OLD_JOBLIB),
         **_pairs("numpy", "load loadtxt fromfile memmap save savez save __builtins__ size", _NESTED),
         **_pairs("numpy.testing._private.utils", "runstring rundocs", _RUNS),
         **_pairs("numpy.f2py.diagnose", "run_command", _RUNS),

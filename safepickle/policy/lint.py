@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
-from ..errors import quote_name
+from ..errors import quote, quote_name
 from .gadgets import gadget_reason
 from .hazards import DANGER, hazard_of, is_bounded
 from .rules import Right
@@ -158,9 +158,9 @@ class _Linter:
             return
         constrained = getattr(rule, "constrained", False)
         if constrained and not entry.keys_of_constraints() and rights & set(rule.rights.labels()):
-            yield self._find("widens-a-pack", entry, f"takes the constraints of {rule.source} away")
+            yield self._find("widens-a-pack", entry, f"takes the constraints of {_shown(rule.source)} away")
         elif not constrained and rights <= set(rule.rights.labels()):
-            yield self._find("in-a-pack", entry, f"{rule.source} allows it already")
+            yield self._find("in-a-pack", entry, f"{_shown(rule.source)} allows it already")
 
     def _denials(self) -> Iterator[Finding]:
         policy = self._source.policy
@@ -195,6 +195,11 @@ class _Linter:
             if _matches(entry, self._source.policy.rename(*pair))
         ]
         return _all(renamed)
+
+
+def _shown(source: str) -> str:
+    # The name of a policy is whatever its file says.
+    return quote(source)[1:-1]
 
 
 def _matches(entry: Entry, pair: Pair) -> bool:

@@ -79,5 +79,7 @@ def suggestion(module: str, name: str, rights: str | Iterable[str]) -> str:
 
 
 def _toml(text: str) -> str:
+    if text.isascii() and text.isprintable() and '"' not in text and "\\" not in text:
+        return f'"{text}"'  # as nearly all names are: a refusal is made for every stream that is refused
     body = "".join(c if " " <= c <= "~" and c not in '"\\' else f"\\U{ord(c):08X}" for c in text)
     return f'"{body}"'

@@ -25,7 +25,8 @@ MAX_TEXT = 256
 MAX_CHOICES = 20_000_000
 
 _CLASS = r"\[\^?\]?(?:\\.|[^\]\\])*\]"
-_TOKEN = re.compile(
+#: As text: compiled when the first pattern of a policy is read.
+_TOKEN = (
     rf"(?P<open>\(\?:)|(?P<close>\))|(?P<choice>\|)|(?P<repeat>[*+?]|\{{[0-9]{{1,4}}(?:,[0-9]{{0,4}})?\}})"
     rf"|(?P<atom>{_CLASS}|\\[dDwWsS]|\\[^A-Za-z0-9\n]|[^\\\[\](){{}}|*+?^$])"
 )
@@ -68,8 +69,9 @@ class _Reader:
         closed: _Group | None = None
         repeatable = False
         position = 0
+        pieces = re.compile(_TOKEN)
         while position < len(self.pattern):
-            token = _TOKEN.match(self.pattern, position)
+            token = pieces.match(self.pattern, position)
             if token is None:
                 raise ValueError(
                     f"{self.pattern[position : position + 3]!a} is outside the subset of patterns: literals, "

@@ -82,11 +82,11 @@ class Calls:
         signer = self.signer
         if max_age is None:
             max_age = self.max_age
-        if signer.unsigned is not None:
+        if type(data) is not bytes:
             data = as_bytes(data)
-            if signer.admits_unsigned(data):
-                return data  # type: ignore[no-any-return]
-        if type(data) is bytes and data[5:6] == b"\x02" and data[:4] == MAGIC:
+        if signer.unsigned is not None and signer.admits_unsigned(data):
+            return data  # type: ignore[no-any-return]
+        if data[5:6] == b"\x02" and data[:4] == MAGIC:
             return self._open_stream(data, context, max_age, buffers)
         return signer.open(data, context, max_age=max_age, buffers=buffers)
 
@@ -172,13 +172,14 @@ class _Unsigned(io.RawIOBase):
         return taken if len(taken) == size else taken + bytes(self._file.read(size - len(taken)) or b"")
 
     def readline(self, size: int | None = -1, /) -> bytes:
-        if not self._head:
-            return bytes(self._file.readline(-1 if size is None else size))
         stop = self._head.find(b"\n") + 1
         if stop:
             return self.read(stop)
         taken, self._head = self._head, b""
-        return taken + bytes(self._file.readline(-1 if size is None or size < 0 else size - len(taken)))
+        # Any object may be the file: only a real one is known to take a bound.
+        bound = -1 if size is None or size < 0 else size - len(taken)
+        rest = self._file.readline(bound) if isinstance(self._file, io.IOBase) else self._file.readline()
+        return taken + bytes(rest)
 
 
 def bound_classes(calls: Calls, pickler: Any, unpickler: Any) -> tuple[Any, Any]:

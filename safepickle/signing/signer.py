@@ -172,7 +172,7 @@ class Signer:
         if not_before is None and not buffers and self._usual and header is None:
             # The usual message: of its header only the numbers change.
             prefix, mac = self._signing or self._begin_signing()
-            encoded = prefix + SIZES.pack(int(self.clock() * 1_000_000), len(payload))
+            encoded = prefix + SIZES.pack(microseconds(self.clock()), len(payload))
         else:
             mac = self.keys.signing_key.mac(BLOB, self.purpose)
             if header is None:

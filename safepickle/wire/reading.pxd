@@ -1,4 +1,5 @@
 cimport cython
+from cpython.object cimport PyObject
 
 cdef extern from *:
     """
@@ -40,18 +41,30 @@ cdef extern from *:
         }
         return PyLong_FromUnsignedLongLong(value);
     }
+    static CYTHON_INLINE long long safepickle_size8(PyObject *data, size_t position) {
+        unsigned long long value = 0;
+        int i;
+        const unsigned char *p = safepickle_bytes(data, position, position + 8);
+        if (p == NULL) {
+            return -1;
+        }
+        for (i = 7; i >= 0; i--) {
+            value = value << 8 | p[i];
+        }
+        return value < 1ULL << 62 ? (long long)value : 1LL << 62;
+    }
     static CYTHON_INLINE double safepickle_float8(PyObject *data, size_t position) {
         /* CPython has had IEEE 754 doubles only since 3.11. */
-        unsigned long long bits = 0;
+        unsigned long long bits;
         double value;
-        int i;
         const unsigned char *p = safepickle_bytes(data, position, position + 8);
         if (p == NULL) {
             return -1.0;
         }
-        for (i = 0; i < 8; i++) {
-            bits = bits << 8 | p[i];
-        }
+        /* Written out, because compilers make one instruction of it then, and none of a loop. */
+        bits = (unsigned long long)p[0] << 56 | (unsigned long long)p[1] << 48 | (unsigned long long)p[2] << 40
+            | (unsigned long long)p[3] << 32 | (unsigned long long)p[4] << 24 | (unsigned long long)p[5] << 16
+            | (unsigned long long)p[6] << 8 | (unsigned long long)p[7];
         memcpy(&value, &bits, 8);
         return value;
     }
@@ -79,24 +92,67 @@ cdef extern from *:
     }
     static CYTHON_INLINE PyObject *safepickle_utf8(PyObject *data, size_t start, size_t stop) {
         const unsigned char *p = safepickle_bytes(data, start, stop);
+        size_t length = stop - start, at = 0;
+        unsigned long long seen = 0, word;
+        PyObject *text;
         if (p == NULL) {
             return NULL;
         }
-        return PyUnicode_DecodeUTF8((const char *)p, (Py_ssize_t)(stop - start), "surrogatepass");
+        if (length > 1 && length <= 64) {
+            /* Short text is mostly ASCII, and then is its bytes. One character may be one that Python shares. */
+            for (; at + 8 <= length; at += 8) {
+                memcpy(&word, p + at, 8);
+                seen |= word;
+            }
+            for (; at < length; at++) {
+                seen |= (unsigned long long)p[at];
+            }
+            if (!(seen & 0x8080808080808080ULL)) {
+                text = PyUnicode_New((Py_ssize_t)length, 127);
+                if (text != NULL) {
+                    memcpy(PyUnicode_1BYTE_DATA(text), p, length);
+                }
+                return text;
+            }
+        }
+        return PyUnicode_DecodeUTF8((const char *)p, (Py_ssize_t)length, "surrogatepass");
+    }
+    static CYTHON_INLINE PyObject *safepickle_new_int2(PyObject *data, size_t position) {
+        const unsigned char *p = safepickle_bytes(data, position, position + 2);
+        return p == NULL ? NULL : PyLong_FromLong((long)(p[0] | (unsigned int)p[1] << 8));
+    }
+    static CYTHON_INLINE PyObject *safepickle_new_int4(PyObject *data, size_t position) {
+        const unsigned char *p = safepickle_bytes(data, position, position + 4);
+        if (p == NULL) {
+            return NULL;
+        }
+        return PyLong_FromLong((int)(p[0] | (unsigned int)p[1] << 8 | (unsigned int)p[2] << 16 | (unsigned int)p[3] << 24));
+    }
+    static CYTHON_INLINE PyObject *safepickle_new_float8(PyObject *data, size_t position) {
+        return safepickle_bytes(data, position, position + 8) == NULL
+            ? NULL : PyFloat_FromDouble(safepickle_float8(data, position));
     }
     """
     long long read_int4 "safepickle_int4"(bytes data, size_t position) except? -1
     long long read_uint4 "safepickle_uint4"(bytes data, size_t position) except? -1
     object read_uint8 "safepickle_uint8"(bytes data, size_t position)
+    long long read_size8 "safepickle_size8"(bytes data, size_t position) except? -1
     double read_float8 "safepickle_float8"(bytes data, size_t position) except? -1.0
     object read_small_int "safepickle_small_int"(bytes data, size_t start, size_t stop)
     object read_long "safepickle_long"(bytes data, size_t start, size_t stop)
     bytes read_piece "safepickle_piece"(bytes data, size_t start, size_t stop)
+    # The same as references of their own, for lists of the machine to take over.
+    PyObject *new_int2 "safepickle_new_int2"(bytes data, size_t position) except NULL
+    PyObject *new_int4 "safepickle_new_int4"(bytes data, size_t position) except NULL
+    PyObject *new_float8 "safepickle_new_float8"(bytes data, size_t position) except NULL
+    PyObject *new_small_int "safepickle_small_int"(bytes data, size_t start, size_t stop) except NULL
+    PyObject *new_piece "safepickle_piece"(bytes data, size_t start, size_t stop) except NULL
     str read_utf8 "safepickle_utf8"(bytes data, size_t start, size_t stop)
 
 cpdef long long int4(bytes data, Py_ssize_t position) except? -1
 cpdef long long uint4(bytes data, Py_ssize_t position) except? -1
 cpdef object uint8(bytes data, Py_ssize_t position)
+cpdef long long size8(bytes data, Py_ssize_t position) except? -1
 cpdef long long uint2(bytes data, Py_ssize_t position) except? -1
 cpdef double float8(bytes data, Py_ssize_t position) except? -1.0
 cpdef str utf8(bytes data, Py_ssize_t start, Py_ssize_t stop)

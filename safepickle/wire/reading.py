@@ -40,6 +40,9 @@ _INDEX = re.compile(rb"(?:0|[1-9][0-9]*)\Z")
 _ESCAPE = re.compile(rb"\\(?:x([0-9a-fA-F]{2})|([\\'\"nrt]))")
 _SIMPLE_ESCAPES = {b"n": b"\n", b"r": b"\r", b"t": b"\t"}
 
+#: Stands for all sizes from here on.
+SIZE_BOUND = 2**62
+
 #: Longest text of a number, in bytes, whatever the limits are: int() is quadratic (CVE-2020-10735).
 NUMBER_LINE_LIMIT = 100_000
 
@@ -70,6 +73,14 @@ def uint8(data: bytes, position: int) -> int:
     if cython.compiled:
         return read_uint8(data, position)
     number: int = _UINT8(data, position)[0]
+    return number
+
+
+def size8(data: bytes, position: int) -> int:
+    """Unsigned, 8 bytes, little-endian; what is more than the size of anything is 2**62."""
+    if cython.compiled:
+        return read_size8(data, position)
+    number: int = min(_UINT8(data, position)[0], SIZE_BOUND)
     return number
 
 

@@ -28,7 +28,9 @@ def test_the_page_of_limits_is_made_from_the_table() -> None:
     assert all(f"`{row.name}`" in made for row in LIMITS)
 
 
-PAGES = ["README.md", "SECURITY.md", "docs/envelope.md", "docs/integrations.md", "docs/threat-model.md"]
+PAGES = [
+    "README.md", "SECURITY.md", "docs/envelope.md", "docs/integrations.md", "docs/packs.md", "docs/threat-model.md",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("page", PAGES)

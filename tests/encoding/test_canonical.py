@@ -167,3 +167,8 @@ def test_hash_seeds_do_not_show(seed: str) -> None:
         check=True,
     )
     assert result.stdout.strip() == DIGEST
+
+
+def test_a_range_of_more_items_than_python_counts(sp: ModuleType) -> None:
+    assert sp.loads(canonical(sp, range(2**70))) == range(2**70)
+    assert canonical(sp, range(0, 2**70, 3)) == canonical(sp, range(0, 2**70 + 1, 3))

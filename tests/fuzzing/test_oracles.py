@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import ipaddress
 import json
 import os
 import sys
+import time
 import tracemalloc
 from typing import Any
 
@@ -13,7 +16,7 @@ import pytest
 
 pytest.importorskip("resource", reason="the harness bounds memory as POSIX systems do")
 
-from fuzz import oracles, samples, terms
+from fuzz import findings, oracles, samples, terms
 from fuzz.findings import Found, attempt, minimise, write
 from fuzz.outcomes import Finding, describe, feature, outcome
 from fuzz.targets import Target
@@ -24,6 +27,13 @@ from safepickle.policy.rules import PLAIN
 class Unlisted:
     def __init__(self) -> None:
         self.__dict__["__setstate__"] = 1
+
+
+def _wrapping() -> Any:
+    return lambda: None
+
+
+_wrapped = _wrapping()
 
 
 def finds(cause: str) -> Any:
@@ -96,6 +106,17 @@ def test_contents(value: Any, cause: str) -> None:
         oracles.check_contents(value, terms.BOTH)
 
 
+def test_functions_made_for_an_instance_are_no_globals() -> None:
+    made = ipaddress.IPv4Network("192.0.2.124")
+    assert "<locals>" in made.hosts.__qualname__
+    oracles.check_contents(made, terms.BOTH)
+    with finds("without the right to appear"):
+        oracles.check_contents(functools.singledispatch, terms.BOTH)
+    with finds("without the right to appear"):
+        # Made inside a function too, and a global all the same.
+        oracles.check_contents(_wrapped, terms.BOTH)
+
+
 def test_contents_that_are_granted() -> None:
     oracles.check_contents([samples.Node(), samples.OnlyRefer, {1: (2, {3})}, type(None)], terms.BOTH)
     with finds("that no rule lets be made"):
@@ -110,7 +131,7 @@ def test_contents_that_are_granted() -> None:
         (b"R" * 9 + b".", None, "max_calls"),
         (b".", [[[[[[[]]]]]]], "max_depth"),
         (b".", [[]] * 2 + [[] for _ in range(3)] + [1], "max_items"),
-        (b".", "x" * 21, "max_string"),
+        (b".", "x" * 41, "max_string"),
         (b".", 2**41, "max_int_bits"),
         (b"x" * 401, None, "max_bytes"),
     ],
@@ -122,6 +143,9 @@ def test_limits_measured_anew(data: bytes, value: Any, limit: str) -> None:
 
 def test_what_is_within_the_limits() -> None:
     oracles.check_within(b"\x80\x04](K\x01e.", [1, ("a", {2: b"b"})], terms.TIGHT)
+    # The empty tuple is no level; a line of 14 bytes of Latin-1 is 21 in UTF-8.
+    oracles.check_within(b")\x85\x85\x85\x85\x85\x85.", ((((((((),),),),),),)), terms.TIGHT)
+    oracles.check_within(b"", "\xb7\xcd\xf5\x9e\xb3\xce\xb3\xf4aF1.5\xb7\xcd\xf5", terms.TIGHT)
 
 
 def test_kept_references_are_found() -> None:
@@ -144,6 +168,8 @@ def test_outcomes_tell_apart_what_equality_does_not() -> None:
     shared: list[Any] = []
     values = [1, True, 1.0, 0.0, -0.0, [shared, shared], [[], []], {1: 2, 3: 4}, {3: 4, 1: 2}, (), [], b"", bytearray()]
     assert len({describe(value) for value in values}) == len(values)
+    first, second = float("nan"), float("nan")
+    assert describe({first, (1, first), 2.0}) == describe({second, (1, second), 2.0}) != describe({second, 2.0})
     recursive: list[Any] = []
     recursive.append(recursive)
     assert describe(recursive) == describe([recursive][0])
@@ -211,5 +237,16 @@ def test_a_hang_is_a_finding() -> None:
                 continue
 
     _, found = attempt(Target("decode", "", "stream", forever), b"", seconds=0.2)
+    assert found is not None
+    assert found.cause == "hang"
+
+
+def test_waiting_for_the_processor_is_no_hang(monkeypatch: pytest.MonkeyPatch) -> None:
+    def waiting(_data: bytes) -> Any:
+        time.sleep(0.4)
+
+    assert attempt(Target("decode", "", "stream", waiting), b"", seconds=0.1)[1] is None
+    monkeypatch.setattr(findings, "WAITING", 1)
+    found = attempt(Target("decode", "", "stream", waiting), b"", seconds=0.1)[1]
     assert found is not None
     assert found.cause == "hang"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import sys
 import tomllib
-from importlib import metadata, resources
+from graphlib import TopologicalSorter
+from importlib import import_module, metadata, resources
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
@@ -24,11 +26,21 @@ SETUPTOOLS = PYPROJECT["tool"]["setuptools"]
 HEAVY = (
     "Cython",
     "argparse",
+    "array",
     "asyncio",
     "cython",
+    "dataclasses",
+    "datetime",
+    "decimal",
     "email",
+    "hashlib",
+    "hmac",
     "http",
+    "inspect",
+    "json",
+    "logging",
     "multiprocessing",
+    "pathlib",
     "pydantic",
     "pydantic_core",
     "rich",
@@ -36,6 +48,7 @@ HEAVY = (
     "socket",
     "ssl",
     "subprocess",
+    "threading",
     "tomllib",
     "unittest",
     "urllib",
@@ -121,18 +134,78 @@ def test_command_line_runs_as_a_module(tmp_path: Path) -> None:
     assert "load" in result.stdout
 
 
-def test_import_is_light(tmp_path: Path) -> None:
+def modules_of(statements: str, cwd: Path) -> set[str]:
+    """Return the modules that these statements import, in an interpreter that has imported pickle."""
+    code = f"import pickle, sys; before = set(sys.modules); {statements}; print(*set(sys.modules) - before)"
+    result = run_python("-c", code, cwd=cwd)
+    assert result.returncode == 0, result.stderr
+    return set(result.stdout.split())
+
+
+@pytest.mark.parametrize(
+    ("statements", "most"),
+    [
+        ("import safepickle", 14),
+        ("from safepickle import loads; loads(pickle.dumps([{'a': 1.5}]))", 50),
+        ("from safepickle import dumps; dumps([{'a': 1.5}])", 50),
+    ],
+)
+def test_import_is_light(tmp_path: Path, statements: str, most: int) -> None:
+    found = modules_of(statements, tmp_path)
+    assert {name.partition(".")[0] for name in found} & set(HEAVY) == set()
+    assert len({name for name in found if name.startswith("safepickle")}) <= most, sorted(found)
+
+
+def test_names_that_come_later_are_all_there(tmp_path: Path) -> None:
     code = (
-        "import sys; before = set(sys.modules); import safepickle;"
-        " print(*{name.partition('.')[0] for name in set(sys.modules) - before})"
+        "from safepickle import *; import safepickle;"
+        " names = [name for name in dir(safepickle) if not name.startswith('_')];"
+        " assert {'Codec', 'KeyRing', 'Pickler', 'PolicyError', 'dumps', 'inspect', 'loads'} <= set(names);"
+        " assert all(getattr(safepickle, name) is globals()[name] for name in names);"
+        " assert not hasattr(safepickle, 'no_such_name')"
     )
     result = run_python("-c", code, cwd=tmp_path)
     assert result.returncode == 0, result.stderr
-    assert set(result.stdout.split()) & set(HEAVY) == set()
+
+
+def imports_of(name: str, path: Path, modules: dict[str, Path]) -> set[str]:
+    """Return the modules of the package that importing this one imports: what stands outside functions."""
+    package = name if path.name == "__init__.py" else name.rpartition(".")[0]
+    found: set[str] = set()
+
+    def look_at(body: list[ast.stmt]) -> None:
+        for statement in body:
+            if isinstance(statement, ast.ImportFrom) and statement.level:
+                parts = package.split(".")
+                base = ".".join(parts[: len(parts) - statement.level + 1])
+                base += f".{statement.module}" if statement.module else ""
+                found.update(f"{base}.{alias.name}" for alias in statement.names)
+                found.add(base)
+            elif isinstance(statement, ast.If) and "TYPE_CHECKING" in ast.unparse(statement.test):
+                look_at(statement.orelse)
+            elif not isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef):
+                for part in ("body", "orelse", "finalbody"):
+                    look_at(getattr(statement, part, []))
+
+    look_at(ast.parse(path.read_text("utf-8")).body)
+    # A module is in its package already when it imports from it: that is no circle.
+    return {other for other in found & modules.keys() if not f"{name}.".startswith(f"{other}.")}
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    # Where two threads import a circle from two sides, one of them gets a module that is half done (importlib breaks
+    # the deadlock in that way). Names of the package are imported when first used, by whichever thread comes first.
+    modules = {}
+    for path in (ROOT / "safepickle").rglob("*.py"):
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        modules[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    graph = {name: imports_of(name, path, modules) for name, path in modules.items()}
+    assert "safepickle.decoding.gates" in graph["safepickle.decoding.unpickler"]
+    TopologicalSorter(graph).prepare()  # raises CycleError, which names the circle
 
 
 def test_compiled_says_what_is_loaded() -> None:
-    files = {name: sys.modules[name].__file__ or "" for name in _forms.HOT_MODULES}
+    files = {name: import_module(name).__file__ or "" for name in _forms.HOT_MODULES}
     extensions = {name for name, file in files.items() if file.endswith(tuple(EXTENSION_SUFFIXES))}
     assert extensions == (set(_forms.HOT_MODULES) if safepickle.COMPILED else set())
 
@@ -146,7 +219,7 @@ class TestForms:
     def test_python_form_is_made_of_python_files(self) -> None:
         package = _forms.python_form().__name__
         names = [package + name.removeprefix("safepickle") for name in _forms.HOT_MODULES]
-        assert {Path(sys.modules[name].__file__ or "").suffix for name in names} == {".py"}
+        assert {Path(import_module(name).__file__ or "").suffix for name in names} == {".py"}
 
     def test_python_form_is_made_once(self) -> None:
         assert _forms.python_form() is _forms.python_form()
@@ -163,7 +236,7 @@ class TestForms:
         if not safepickle.COMPILED:
             pytest.skip("the extension modules are not built: the one form is the Python form")
         package = _forms.python_form()
-        assert package.codec is not safepickle.codec
+        assert package.Codec is not safepickle.Codec
         assert package.Unpickler is not safepickle.Unpickler
 
     def test_both_forms_work(self, sp) -> None:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import copyreg
+import importlib
 import pickle
 import sys
 import warnings
@@ -74,6 +75,15 @@ def test_models_predict_alike(sp: ModuleType) -> None:
     for name in ("RandomForestClassifier", "GradientBoostingRegressor", "SVC", "Pipeline", "IsolationForest"):
         loaded = sp.loads(pickle.dumps(MODELS[name]), policy=SKLEARN)
         assert (loaded.predict(x) == MODELS[name].predict(x)).all()
+
+
+@pytest.mark.parametrize("suffix", ["", ".gz", ".bz2", ".xz"])
+def test_frames_that_pandas_compressed(sp: ModuleType, tmp_path: Path, suffix: str) -> None:
+    """``DataFrame.to_pickle`` compresses as joblib does: a pickle, and no arrays between its opcodes."""
+    files = importlib.import_module(f"{sp.__name__}.integrations.joblib_files")
+    frame = pd.DataFrame({"a": [1, 2], "b": ["x", None]})
+    frame.to_pickle(tmp_path / f"frame.pkl{suffix}")
+    assert files.load(tmp_path / f"frame.pkl{suffix}", policy=PANDAS).equals(frame)
 
 
 def changed(value: Any, **attributes: Any) -> Any:

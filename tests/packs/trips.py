@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import pickle
+import tracemalloc
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -17,6 +21,47 @@ PROTOCOLS = range(6)
 def look(value: Any) -> bytes:
     """Return what tells values apart. Names are shared as pickle shares them, once they have been through it."""
     return pickle.dumps(pickle.loads(pickle.dumps(value, 4)), 4)
+
+
+def edited(data: bytes, edits: list[tuple[str, float, int]]) -> bytes:
+    """Return data with bytes set, cut out, copied from elsewhere, or made the highest number."""
+    changed = bytearray(data)
+    for kind, where, what in edits:
+        place = int(where * len(changed))
+        if kind == "set":
+            changed[place : place + 1] = bytes([what])
+        elif kind == "cut":
+            del changed[place : place + 1 + what % 16]
+        elif kind == "copy":
+            changed[place:place] = changed[place // 2 : place // 2 + what]
+        else:
+            changed[place : place + 4] = b"\xff\xff\xff\x7f"
+    return bytes(changed)
+
+
+@contextlib.contextmanager
+def bounded(most: int) -> Iterator[None]:
+    """Hold what is done inside to so many bytes of memory at its highest."""
+    tracemalloc.start()
+    try:
+        yield
+        assert tracemalloc.get_traced_memory()[1] < most
+    finally:
+        tracemalloc.stop()
+
+
+def same(one: Any, other: Any) -> None:
+    """Compare values by what they are, whatever they share."""
+    assert _unshared(one) == _unshared(other)
+
+
+def _unshared(value: Any) -> bytes:
+    output = io.BytesIO()
+    pickler = pickle.Pickler(output, 4)
+    # Without a memo: whether two parts are one object is not what is compared.
+    pickler.fast = True
+    pickler.dump(pickle.loads(pickle.dumps(value, 4)))
+    return output.getvalue()
 
 
 def holds(sp: ModuleType, policy: Policy, value: Any, protocol: int) -> None:

@@ -200,3 +200,11 @@ def test_a_flattened_file_is_the_same_policy(tmp_path: Path) -> None:
     again = Policy.from_text(document(flattened(source)))
     assert again.fingerprint == source.policy.fingerprint
     assert again.name == "top"
+
+
+def test_a_policy_s_name_is_quoted(tmp_path: Path) -> None:
+    (tmp_path / "base.toml").write_text('schema = 1\nname = "a\\nb\\u20ac"\n[globals]\n"a:B" = ["call"]\n')
+    [found] = findings(tmp_path, 'extends = ["base.toml"]\n[globals]\n"a:B" = ["call"]\n')
+    assert found.code == "in-a-pack"
+    assert str(found).isascii()
+    assert str(found).isprintable()

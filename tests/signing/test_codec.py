@@ -781,3 +781,39 @@ def _contents(stream: bytes) -> list[bytes]:
         found.append(stream[at + 5 : at + 5 + length])
         at += 5 + length + 32
     return found
+
+
+# -- found by fuzzing ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
+def test_a_stream_in_memory_of_any_kind(kind: Any) -> None:
+    codec = safepickle.Codec(keys=KeyRing.generate())
+    file = io.BytesIO()
+    codec.dump([1], file)
+    assert codec.loads(kind(file.getvalue())) == [1]
+
+
+def test_a_clock_before_1970_is_an_error_of_the_caller() -> None:
+    with pytest.raises(ValueError, match="not before it"):
+        safepickle.Codec(keys=KeyRing.generate(), clock=lambda: -5.0).dumps(1)
+
+
+class _Bare:
+    """Reads, and reads lines without a bound: pickle asks for no more."""
+
+    def __init__(self, data: bytes) -> None:
+        self._file = io.BytesIO(data)
+
+    def read(self, size: int) -> bytes:
+        return self._file.read(size)
+
+    def readline(self) -> bytes:
+        return self._file.readline()
+
+
+@pytest.mark.parametrize("value", [[1], "x" * 300, 10**9, {"a": "b\n"}])
+def test_unsigned_data_from_no_file(value: Any) -> None:
+    accept = safepickle.AcceptUnsigned(until=datetime.now(UTC) + timedelta(days=1))
+    codec = safepickle.Codec(keys=KeyRing.generate(), unsigned=accept)
+    assert codec.load(_Bare(pickle.dumps(value, 0))) == value

@@ -1,0 +1,102 @@
+# cython: annotation_typing=False
+"""The door: the one way into a machine, and the one way out of it, for the value and for everything that goes wrong.
+
+Rules that hold here:
+
+* A machine serves one pickle (S6a): it is opened, it runs, it is done.
+* Whatever the bytes are, the caller gets the value or a :class:`SafePickleError` (S7). What the caller's own hooks,
+  files and, without a policy, callables raise passes as it is.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..errors import FormatError, InternalError, LimitError, PolicyError, SafePickleError, StateError
+from ..wire.opcodes import opcode_name
+from ..wire.reading import not_utf8
+from .operations import Operations
+from .window import NO_OPCODE
+
+_FRESH, _RUNNING, _DONE = 0, 1, 2
+
+
+class Door(Operations):
+    """Runs the loop of a subclass once."""
+
+    def open_door(self) -> None:
+        """Be ready for one pickle."""
+        self.opcodes = 0
+        self.phase = _FRESH
+
+    def run(self) -> Any:
+        """Carry out the pickle and return its value.
+
+        :raises SafePickleError: whatever the bytes are.
+        """
+        if self.phase != _FRESH:
+            raise StateError("a machine serves one pickle")
+        self.phase = _RUNNING
+        gate = self.gate
+        try:
+            try:
+                value = self._run()
+            except UnicodeDecodeError as error:
+                if not self.strict or not self.underflow or gate.in_hook:
+                    raise
+                raise not_utf8(error) from None
+            # Also where the policy refuses: the next pickle of the file begins behind this one.
+            self.leave_source()
+            if gate.denied:
+                raise PolicyError(gate.denials(), policy=gate.policy.name)
+            return value
+        except SafePickleError as error:
+            if not self.strict and (native := _native(error)) is not None:
+                raise native from None
+            if not gate.in_hook:
+                text = error.args
+                error.locate(self.offset + self.start, self.where())
+                if not self.strict and not isinstance(error, LimitError):
+                    # The fields say where; the text stays pickle's own.
+                    error.args = text
+            if gate.denied and not isinstance(error, PolicyError):
+                raise PolicyError(gate.denials(), policy=gate.policy.name) from error
+            raise
+        except Exception as error:
+            if gate.in_hook or self.in_source or (not self.strict and not self._is_underflow(error)):
+                raise
+            failure = self._own_failure(error)
+            if gate.denied:
+                raise PolicyError(gate.denials(), policy=gate.policy.name) from failure
+            raise failure from error
+        finally:
+            self.phase = _DONE
+            if self.source is not None:
+                self.abandon_source()
+
+    def _is_underflow(self, error: BaseException) -> bool:
+        """Whether the machine itself took more from its stack than there is (and not something that it called)."""
+        return isinstance(error, IndexError) and self.underflow and not self.gate.keys.failed
+
+    def _own_failure(self, error: BaseException) -> SafePickleError:
+        """Return what to call an exception of the machine's own."""
+        failure: SafePickleError
+        if isinstance(error, IndexError):
+            failure = FormatError("more is taken from the stack than is on it")
+        else:
+            failure = InternalError(f"the machine failed: {type(error).__name__}")
+        failure.locate(self.offset + self.start, self.where())
+        return failure
+
+    def where(self) -> str:
+        """Return what the machine was doing, for messages."""
+        return "reading" if self.opcode == NO_OPCODE else opcode_name(self.opcode)
+
+    def _run(self) -> Any:
+        raise NotImplementedError
+
+
+def _native(error: SafePickleError) -> Exception | None:
+    """Return the ValueError of Python's own that a leaf replaced (``from None``): pickle lets it out."""
+    inner = error.__context__
+    return inner if error.__suppress_context__ and isinstance(inner, ValueError) else None

@@ -28,7 +28,7 @@ MISSED: Final = 1
 UNUSABLE: Final = 2
 
 #: Commands of their own: `python -m benchmarks goals` is `python -m benchmarks.goals`.
-COMMANDS: Final = ("goals", "instructions", "scaling", "signing", "site")
+COMMANDS: Final = ("goals", "instructions", "scaling", "signing", "publish")
 
 T = TypeVar("T")
 

@@ -24,8 +24,6 @@ import safepickle
 from safepickle._forms import python_form
 from safepickle.policy.rules import Rule
 
-from .shape import PLAIN
-
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -118,14 +116,19 @@ def package_of(form: str) -> Any:
 
 def policy_of(shape: Shape) -> Any:
     """Return the policy that a shape loads under: the default one, or one that grants just what it needs."""
-    if shape.group == PLAIN:
+    return policy_for(shape.name, shape.packs, shape.classes)
+
+
+def policy_for(name: str, packs: tuple[str, ...], classes: tuple[type[Any], ...]) -> Any:
+    """Return a policy of packs, or one that grants just what instances of some classes need."""
+    if packs:
+        return safepickle.Policy.packs(*packs)
+    if not classes:
         return safepickle.PLAIN
-    if shape.packs:
-        return safepickle.Policy.packs(*shape.packs)
     rights = safepickle.Right.NEW | safepickle.Right.BUILD
     return safepickle.Policy(
-        name=f"benchmark {shape.name}",
-        rules=[Rule(module=cls.__module__, name=cls.__qualname__, rights=rights) for cls in shape.classes],
+        name=f"benchmark {name}",
+        rules=[Rule(module=cls.__module__, name=cls.__qualname__, rights=rights) for cls in classes],
     )
 
 

@@ -97,15 +97,8 @@ def run_counted(tasks: Sequence[Task], calls: int) -> None:
 # ---- the one that reads the counts -------------------------------------------------------------------------
 
 
-def _total(part: Path) -> int:
-    total = _TOTAL.search(part.read_bytes())
-    if total is None:
-        raise RuntimeError(f"{part} has no total")
-    return int(total[1])
-
-
-def count(tasks: Sequence[Task], options: Sequence[str], calls: int, folder: Path) -> dict[str, dict[str, int]]:
-    """Return the instructions of one call for each contestant, by task; profiles are left in `folder`."""
+def profiles_of(module: str, options: Sequence[str], parts: int, folder: Path) -> list[Path]:
+    """Run a module under valgrind and return the profiles of the parts between its marks, in order."""
     profile = folder / "callgrind.out"
     command = [
         "valgrind",
@@ -113,25 +106,35 @@ def count(tasks: Sequence[Task], options: Sequence[str], calls: int, folder: Pat
         "--dump-before=sched_yield",
         f"--callgrind-out-file={profile}",
         sys.executable,
-        *("-m", "benchmarks.instructions", "--counted", *options),
+        *("-m", module, *options),
     ]
     heap = {f"MALLOC_{name}_": str(1 << 28) for name in ("MMAP_THRESHOLD", "TRIM_THRESHOLD", "TOP_PAD")}
     environment = {**os.environ, **heap, "PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1"}
     done = subprocess.run(command, check=False, capture_output=True, text=True, env=environment)
     if done.returncode:
         raise RuntimeError(f"counting failed:\n{done.stderr[-4000:]}")
-    counts: dict[str, dict[str, int]] = {}
     # The dumps are numbered from 1; each second one covers what lies between two marks.
-    number = 0
-    for task in tasks:
-        key = f"{task.kind} {task.shape.name}"
-        for name in (OURS, task.reference):
-            parts = [profile.with_name(f"{profile.name}.{number + 2 * index + 2}") for index in range(PARTS)]
-            number += 2 * PARTS
-            least = min(parts, key=_total)
-            counts.setdefault(key, {})[name] = _total(least) // _calls(task, calls)
-            least.replace(folder / f"{task.kind}.{task.shape.name}.{name}.callgrind")
-    for left_over in folder.glob(f"{profile.name}*"):
+    return [profile.with_name(f"{profile.name}.{2 * number}") for number in range(1, parts + 1)]
+
+
+def total_of(profile: Path) -> int:
+    """Return the instructions in a profile."""
+    total = _TOTAL.search(profile.read_bytes())
+    if total is None:
+        raise RuntimeError(f"{profile} has no total")
+    return int(total[1])
+
+
+def count(tasks: Sequence[Task], options: Sequence[str], calls: int, folder: Path) -> dict[str, dict[str, int]]:
+    """Return the instructions of one call for each contestant, by task; profiles are left in `folder`."""
+    whose = [(task, name) for task in tasks for name in (OURS, task.reference)]
+    profiles = profiles_of("benchmarks.instructions", ("--counted", *options), PARTS * len(whose), folder)
+    counts: dict[str, dict[str, int]] = {}
+    for index, (task, name) in enumerate(whose):
+        least = min(profiles[PARTS * index : PARTS * (index + 1)], key=total_of)
+        counts.setdefault(f"{task.kind} {task.shape.name}", {})[name] = total_of(least) // _calls(task, calls)
+        least.replace(folder / f"{task.kind}.{task.shape.name}.{name}.callgrind")
+    for left_over in folder.glob("callgrind.out*"):
         left_over.unlink()
     return counts
 

@@ -112,6 +112,20 @@ def measure(jobs: Mapping[str, Job], plan: Plan) -> dict[str, list[float]]:
     return times
 
 
+def least_time(job: Job, seconds: float, fewest: int = 3) -> float:
+    """Return the CPU seconds of one call: the least of the samples that `seconds` has room for, or of two calls."""
+    start = time.process_time()
+    job.function(job.argument)
+    if time.process_time() - start > seconds / 2:
+        return _sample(job, 1)
+    calls = _calibrate(job, seconds / 20)
+    end = time.perf_counter() + seconds
+    samples = [_sample(job, calls)]
+    while len(samples) < fewest or time.perf_counter() < end:
+        samples.append(_sample(job, calls))
+    return min(samples)
+
+
 def ratio(times: Sequence[float], reference: Sequence[float]) -> Ratio:
     """Return how much longer than the reference a contestant took, round by round."""
     ratios = sorted(mine / other for mine, other in zip(times, reference, strict=True))

@@ -133,6 +133,10 @@ def _compile_harness(compiler: str, folder: Path, site: Path) -> None:
 
 def _compile_driver(compiler: str, runtime: str, site: Path) -> None:
     include = sysconfig.get_paths()["include"]
+    # The driver looks at the counters too: it takes libFuzzer's place where they are registered.
+    given, runtime = runtime, str(site.parent / "libfuzzer.a")
+    names = "__sanitizer_cov_8bit_counters_init=libfuzzer_counters_init"
+    _carry_out([_objcopy(), "--redefine-sym", names, given, runtime], site, dict(os.environ))
     _carry_out(
         [compiler, "-O2", "-shared", "-fPIC", f"-I{include}", str(DRIVER), runtime, "-lstdc++", "-lm", "-lpthread",
          "-o", str(site / "fuzz_driver.so")], site, dict(os.environ),
@@ -143,6 +147,13 @@ def _carry_out(command: list[str], cwd: Path, environment: dict[str, str]) -> No
     done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         raise UnavailableError(f"{Path(command[0]).name} failed: {(done.stderr or done.stdout)[-1500:]}")
+
+
+def _objcopy() -> str:
+    for name in ("llvm-objcopy", "objcopy"):
+        if found := shutil.which(name):
+            return found
+    raise UnavailableError("the native engine needs objcopy (Debian: apt install binutils)")
 
 
 def _runtime(compiler: str) -> str:
@@ -212,6 +223,12 @@ def natively(options: Any) -> int:
 
     # Whatever it imports is imported before the tripwire is armed.
     mutator = _mutator(pool, options.seed) if target.input == "stream" else None
+    dictionary = {"stream": "pickle.dict", "text": "policy.dict"}.get(target.input)
+    if options.variants:
+        driver.vary(
+            count=options.variants, words=_words(dictionary), pool=pool, folder=str(folder), most=most,
+            seed=options.seed,
+        )  # fmt: skip
     watch = Watch(target)
     started, worked = time.monotonic(), time.process_time()
 
@@ -226,13 +243,13 @@ def natively(options: Any) -> int:
     watch.every(TELLING, state)
     arguments = [
         "fuzz", str(folder), f"-seed={options.seed or 1}", f"-max_len={most}", "-timeout=60", "-rss_limit_mb=6000",
-        "-entropic=0", "-use_counters=0", "-reload=0", "-verbosity=1", f"-artifact_prefix={folder.parent}/crash-",
+        "-entropic=0", "-use_counters=0", f"-reload={3 if options.variants else 0}", "-verbosity=1",
+        f"-artifact_prefix={folder.parent}/crash-",
     ]  # fmt: skip
     if options.seconds:
         arguments.append(f"-max_total_time={max(1, int(options.seconds))}")
     if options.runs:
         arguments.append(f"-runs={options.runs}")
-    dictionary = {"stream": "pickle.dict", "text": "policy.dict"}.get(target.input)
     if dictionary is not None:
         arguments.append(f"-dict={HERE / dictionary}")
     driver.run(
@@ -240,6 +257,15 @@ def natively(options: Any) -> int:
         last=options.last,
     )  # fmt: skip
     return 0
+
+
+def _words(dictionary: str | None) -> list[bytes]:
+    """Return the words of a dictionary of libFuzzer's."""
+    if dictionary is None:
+        return []
+    lines = (HERE / dictionary).read_text("ascii").splitlines()
+    quoted = [line[line.index('"') + 1 : line.rindex('"')] for line in lines if line.count('"') > 1]
+    return [word.encode("ascii").decode("unicode_escape").encode("latin-1") for word in quoted]
 
 
 def _mutator(pool: list[bytes], seed: int) -> Callable[[bytes, int, int], bytes]:

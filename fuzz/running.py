@@ -138,6 +138,8 @@ class Order:
     unbounded: bool = False
     #: Longest input; 0 for what the engine thinks best.
     most: int = 0
+    #: Engine `native`: variants of each input.
+    variants: int = 0
     #: Engine `native`: the folder of the instrumented package.
     site: str = ""
 
@@ -174,7 +176,7 @@ def _carry_out(order: Order, progress: Progress | None) -> Result:
         if order.engine != "plain":
             Path(scratch, "corpus").mkdir()
             command += ["--folder", str(Path(scratch, "corpus"))]
-        command += ["--most", str(order.most)] if order.most else []
+        command += ["--most", str(order.most), "--variants", str(order.variants)]
         command += [part for folder in order.corpus for part in ("--corpus", folder)]
         command += [part for cause in order.known for part in ("--known", cause)]
         command += ["--form", order.form] if order.form else []

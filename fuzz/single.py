@@ -17,7 +17,7 @@ def main(name: str, arguments: list[str]) -> None:
 
     if "safepickle" in sys.modules:
         raise RuntimeError("the package was imported before it could be instrumented")
-    with atheris.instrument_imports(include=["safepickle"], enable_loader_override=False):
+    with atheris.instrument_imports(include=["safepickle"], enable_loader_override=True):
         from fuzz.targets import load_target
 
         target = load_target(name)

@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .decoding.unpickler import loads as _loads
 from .decoding.unpickler import survey
-from .errors import Denial, PolicyError, StateError, quote_name
+from .errors import Denial, PolicyError, StateError, TrailingDataError, quote_name
 from .policy.hazards import DANGER, hazard_of
 from .policy.rules import Policy, Right, Rule
 
@@ -276,11 +276,23 @@ class AuditingCodec:
             return self._go_on(_Recorder(file), buffers, options)
         return _noted(self, lambda: self.codec.load(file, buffers=buffers, **options))
 
+    def load_file(self, path: Any, **options: Any) -> Any:
+        """:meth:`Codec.load_file`, with denials noted."""
+        if self.on_denial == REFUSE:
+            return _noted(self, lambda: self.codec.load_file(path, **options))
+        with open(path, "rb") as file:  # noqa: PTH123  (paths of any kind)
+            value = self.load(file, **options)
+            if file.read(1):
+                raise TrailingDataError("bytes follow the pickle in the file")
+            return value
+
     def _go_on(self, data: Any, buffers: Iterable[Any] | None, options: dict[str, Any]) -> Any:
         """Survey a pickle, then load it under a policy that has what it lacks, if that can be had."""
         policy, limits = self.codec.policy, self.codec.limits
         assert isinstance(policy, Policy)
         given = None if buffers is None else list(buffers)
+        # What the value is to be is asked of the value; a survey has none.
+        wanted = options.pop("type", None)
         found = survey(data, policy=policy, limits=limits, buffers=given, **options)
         content = data
         if isinstance(data, _Recorder):
@@ -293,7 +305,7 @@ class AuditingCodec:
             self.log.note(found.denials, policy, goes_on=goes_on)
         wider = policy | added if goes_on and added is not None else policy
         try:
-            value = _loads(content, policy=wider, limits=limits, buffers=given, **options)
+            value = _loads(content, policy=wider, limits=limits, buffers=given, type=wanted, **options)
         except PolicyError as refusal:
             if not found.denials or goes_on:
                 # What only shows when the object is there: arguments, state, a gadget under another name.

@@ -256,10 +256,20 @@ class Codec:
         with whole_file(path) as file:
             self.dump(obj, file, protocol, context=context, not_before=not_before)
 
-    def load_file(self, path: Any, *, context: Context = None, max_age: float | None = None) -> Any:
-        """Load a file. It is opened once: what is decoded are the bytes that were verified."""
+    def load_file(
+        self,
+        path: Any,
+        *,
+        type: Any = None,  # noqa: A002 (what a user writes)
+        context: Context = None,
+        max_age: float | None = None,
+    ) -> Any:
+        """Load a file. It is opened once: what is decoded are the bytes that were verified.
+
+        :param type: and *context*, *max_age*: see :meth:`loads`.
+        """
         with open(path, "rb") as file:  # noqa: PTH123  (paths of any kind)
-            value = self.load(file, context=context, max_age=max_age)
+            value = self.load(file, type=type, context=context, max_age=max_age)
             if self._signed is None and file.read(1):
                 from .errors import TrailingDataError
 

@@ -3,9 +3,7 @@
 
 Rules that hold here:
 
-* What the machine has on its stack for a global is a :class:`GlobalHandle`, never the object itself. A handle is
-  turned into the object only where it is used, and only if the policy grants the right for that use: so appearing
-  never implies being called, and a helper that the machine emulates is never handed out.
+* Which globals there are, and what a handle stands for, is :mod:`.naming`'s.
 * Only a handle can be called: nothing that a stream made, fetched or was given by a call is a callee.
 * BUILD, APPEND(S), SETITEM(S) and ADDITEMS reach only objects that this load made by a rule, and go through the
   methods of their *type*; exact ``list``, ``dict`` and ``set`` that the machine made itself do not come here.
@@ -15,25 +13,20 @@ Rules that hold here:
 
 from __future__ import annotations
 
-import copyreg
 import enum
-import types
 from collections.abc import Callable
 from typing import Any
 
-from ..errors import Denial, FormatError, PolicyError, ReconstructionError, SafePickleError, quote, quote_name
-from ..policy.contracts import CONTRACTS, ENUM, HARMLESS_FACTORIES, STATES
-from ..policy.gadgets import gadget_reason
-from ..policy.guarding import RuleGuards
-from ..policy.rules import Policy, Rule, suggestion
-from ..wire.python2 import to_python3
+from ..errors import FormatError, ReconstructionError, SafePickleError, quote, quote_name
+from ..policy.contracts import HARMLESS_FACTORIES, STATES
+from ..policy.rules import Policy
 from .budget import Budget
-from .emulated import CONSTANTS, EMULATED
 from .handles import GlobalHandle, HeldTuple, Inert
 from .hashing import KeyGuard
-from .refusals import ADD, ALL_RIGHTS, APPEND, BUILD, CALL, LABELS, NEW, REFER, SETITEM, Refusals
-from .resolving import HASHES, READS, SIZES, import_global, is_plain_id, size_by, sizer_of, traits_of
-from .state import Shape, check_exception_state, fits, set_state
+from .naming import NAMED, Naming
+from .refusals import ADD, APPEND, BUILD, CALL, NEW, SETITEM
+from .resolving import HASHES, READS, SIZES, is_plain_id, size_by, sizer_of
+from .state import Shape, check_exception_state, set_state
 from .usual import is_usual
 
 COMPILING = False
@@ -42,7 +35,6 @@ if COMPILING:
 else:
     from .._form import cython
 
-_NAMED = (type, types.FunctionType, types.BuiltinFunctionType)
 _FACTORIES = frozenset(HARMLESS_FACTORIES)
 _UNHASHABLE = frozenset({list, dict, set, bytearray})
 #: Arguments that are looked at for nothing.
@@ -61,7 +53,7 @@ def is_object(handle: GlobalHandle) -> bool:
     return handle.module == "builtins" and handle.name == "object"
 
 
-class Gate(Refusals):
+class Gate(Naming):
     """The engine of one load.
 
     :param policy: what is allowed.
@@ -98,229 +90,17 @@ class Gate(Refusals):
         inert: bool,
     ) -> None:
         """Begin with nothing named."""
-        self.open_refusals(policy, budget, inert)
-        self.find_class = find_class
+        self.open_naming(policy, budget, find_class, fix_imports, inert)
         self.persistent_load = persistent_load
-        self.fix_imports = fix_imports
         self.strict = True
-        self.in_hook = False
         self.keys.open_guard(budget, True)
-        # Most streams name no global: what only those need is made when the first one comes.
-        self.handles: dict[tuple[str, str], GlobalHandle] | None = None
-        self.handles_seen = False
         #: Something that is not of this load's making may be on the stack.
         self.foreign = False
         #: A call has returned something else than an instance of the class that was called.
         self.lent = False
         #: Items given to objects of classes of their own, by id; the object is kept so that its id stays its own.
         self.filled: Any = None
-        #: Rules with constraints that the stream has named, or None.
-        self.guarded: Any = None
-        #: What BUILD needs to know, by class.
-        self.shapes: Any = None
         self.calls = 0
-
-    # -- globals -----------------------------------------------------------------------------------------------
-
-    def find(self, module: Any, name: Any, protocol: int) -> Any:
-        """Return what stands on the stack for a global."""
-        if type(module) is not str or type(name) is not str:
-            raise FormatError("STACK_GLOBAL requires str")
-        if not module or not name:
-            raise FormatError(f"a global without a name: {quote_name(module, name)}")
-        if self.fix_imports and protocol < 3:
-            module, name = to_python3(module, name)
-        module, name = self.policy.rename(module, name)
-        return self.lookup(module, name)
-
-    def lookup(self, module: str, name: str) -> Any:
-        """Return what stands on the stack for a global under its present name."""
-        if self.handles is None:
-            self.handles = {}
-            self.made = {}
-            self.types = {}
-            self.shapes = {}
-        handle = self.handles.get((module, name))
-        if handle is not None:
-            return handle
-        self.budget.take_object(400 + 4 * (len(module) + len(name)))
-        constant = CONSTANTS.get((module, name))
-        if constant is not None:
-            return constant
-        handle = self.make_handle(module, name)
-        self.handles[(module, name)] = handle
-        self.handles_seen = True
-        return handle
-
-    def make_handle(self, module: str, name: str) -> GlobalHandle:
-        """Return the handle of a global, with the rights that the policy or the user's find_class grants."""
-        rule = self.policy.lookup(module, name)
-        handle = GlobalHandle(module, name, 0 if rule is None else rule.rights.value)
-        handle.accept_gadget = rule is not None and rule.accept_known_gadget
-        if rule is not None and rule.constrained:
-            self._guard(handle, rule)
-        handle.emulation = EMULATED.get((module, name))
-        if handle.emulation is not None:
-            if rule is not None and rule.classes_only:
-                # Only where it is emulated: what else it does is not for all classes of a module.
-                handle.rights = 0
-            return handle
-        if self.find_class is not None:
-            self._ask_hook(handle, rule is None)
-        elif rule is None:
-            handle.listed = False
-            self._go_inert(handle)
-        if rule is not None and self.policy.class_rules and not self.inert:
-            self._narrow(handle)
-        return handle
-
-    def _guard(self, handle: GlobalHandle, rule: Rule) -> None:
-        # An object like any other here: C methods of its class could not be handed on.
-        budget: Any = self.budget
-        handle.guard_by(RuleGuards(rule, budget.take_hash_work, budget.take_memory))
-        if self.guarded is None:
-            self.guarded = []
-        self.guarded.append(handle)
-
-    def _narrow(self, handle: GlobalHandle) -> None:
-        """Hold a rule for the classes of a module to what the name really stands for."""
-        if not self.policy.depends_on_object(handle.module, handle.name):
-            return
-        rule = self.policy.lookup_for(handle.module, handle.name, self.resolve(handle))
-        handle.guard_by(None)
-        if rule is None:
-            handle.rights = 0
-            self.deny(handle, REFER, "it is no class that is defined in that module")
-        else:
-            handle.rights = rule.rights.value
-            if rule.constrained:
-                self._guard(handle, rule)
-
-    def recheck(self) -> None:
-        """Look again at state that later opcodes may have changed."""
-        for handle in self.guarded:
-            refusal = None if handle.guards is None or self.inert else handle.guards.refuse_kept()
-            if refusal is not None:
-                self.deny(handle, BUILD, f"its state is refused: {refusal}")
-
-    def _ask_hook(self, handle: GlobalHandle, grant_all: bool) -> None:
-        """Ask the user's own find_class: what it returns is granted, unless it is a known gadget or a module."""
-        if grant_all:
-            handle.rights = ALL_RIGHTS
-        if self.inert:
-            return
-        self.in_hook = True
-        try:
-            target = self.find_class(handle.module, handle.name)  # type: ignore[misc]
-        except PolicyError:
-            # It went on to ours, which refuses: one more denial of this stream.
-            self.in_hook = False
-            handle.rights = 0
-            handle.listed = False
-            self._go_inert(handle)
-            return
-        self.in_hook = False
-        self._settle(handle, target)
-
-    def grant(self, module: str, name: str) -> Any:
-        """Return the object of a global for a user's find_class that goes on to ours, or raise."""
-        module, name = self.policy.rename(module, name)
-        rule = self.policy.lookup(module, name)
-        if rule is None:
-            reason = gadget_reason(module, name)
-            text = suggestion(module, name, (LABELS[REFER],))
-            raise PolicyError(
-                (Denial(module, name, LABELS[REFER], None, None, "no rule names it", reason, text),),
-                policy=self.policy.name,
-            )
-        handle = GlobalHandle(module, name, rule.rights.value)
-        handle.accept_gadget = rule.accept_known_gadget
-        self._narrow(handle)
-        if not handle.rights:
-            raise PolicyError(self.denials(), policy=self.policy.name)
-        return self.resolve(handle)
-
-    def extension(self, code: int, protocol: int) -> Any:
-        """Return what stands for a copyreg extension code. Its cache is not consulted: it bypasses find_class (R61)."""
-        if code <= 0:
-            raise FormatError(f"EXT code {code} is not positive")
-        pair = copyreg._inverted_registry.get(code)  # type: ignore[attr-defined]
-        if type(pair) is not tuple or len(pair) != 2 or type(pair[0]) is not str or type(pair[1]) is not str:
-            raise FormatError(f"unregistered extension code {code}")
-        module, name = self.policy.rename(pair[0], pair[1])
-        return self.lookup(module, name)
-
-    def resolve(self, handle: GlobalHandle) -> Any:
-        """Return the object of a granted handle, importing its module if need be."""
-        if not handle.resolved:
-            try:
-                target = import_global(handle.module, handle.name)
-            except Exception as error:
-                raise ReconstructionError(
-                    f"{quote_name(handle.module, handle.name)} is allowed but cannot be imported: "
-                    f"{type(error).__name__}"
-                ) from error
-            self._settle(handle, target)
-        return handle.target
-
-    def _settle(self, handle: GlobalHandle, target: Any) -> None:
-        if isinstance(target, types.ModuleType):
-            self.deny(handle, REFER, "it is a module")
-        elif not handle.accept_gadget and isinstance(target, _NAMED):
-            # A re-export under another name is the same gadget.
-            reason = gadget_reason(str(target.__module__), target.__qualname__)
-            if reason is not None:
-                self.deny(
-                    handle,
-                    REFER,
-                    f"it is {quote_name(str(target.__module__), target.__qualname__)}, which {reason}",
-                )
-        handle.target = target
-        handle.resolved = True
-        handle.cost = 64
-        if isinstance(target, _NAMED) and handle.contract is None:
-            # A re-export under another name is held to the same contract.
-            handle.hold_to(CONTRACTS.get((str(target.__module__), target.__qualname__)))
-        if isinstance(target, type):
-            handle.is_class = True
-            handle.cost = 32 + type.__getattribute__(target, "__basicsize__") + 2 * 48
-            handle.sized = traits_of(target)
-            if isinstance(target, enum.EnumMeta) and handle.contract is None:
-                handle.hold_to(ENUM)
-
-    # -- values ------------------------------------------------------------------------------------------------
-
-    def value(self, obj: Any) -> Any:
-        """Return *obj* as a value that may be kept: handles need the right to appear."""
-        if type(obj) is GlobalHandle:
-            if self.require(obj, REFER):
-                target = self.resolve(obj)
-                return target if not self.inert else Inert(obj)
-            return Inert(obj)
-        if type(obj) is HeldTuple:
-            if obj.value is None:
-                obj.value = tuple([self.value(item) for item in obj.items])
-            return obj.value
-        return obj
-
-    def values(self, items: list[Any]) -> list[Any]:
-        """Return *items* as values."""
-        for index in range(len(items)):
-            item = items[index]
-            if type(item) is GlobalHandle or type(item) is HeldTuple:
-                items[index] = self.value(item)
-        return items
-
-    def tuple_of(self, items: tuple[Any, ...]) -> Any:
-        """Return a tuple of *items*, held back if there are handles in it."""
-        held = False
-        for item in items:
-            if type(item) is GlobalHandle:
-                held = True
-            elif type(item) is HeldTuple:
-                # One level is all that any helper takes: deeper ones become values, so that this never recurses.
-                return self.tuple_of(tuple([self.value(i) if type(i) is HeldTuple else i for i in items]))
-        return HeldTuple(items) if held else items
 
     # -- calls -------------------------------------------------------------------------------------------------
 
@@ -344,8 +124,17 @@ class Gate(Refusals):
                 return Inert(callee)
         args = self._arguments(callee, args)
         if not self.require(callee, CALL):
-            return Inert(callee)
+            return self._survey_call(callee, CALL, args, None)
         return self._run(callee, CALL, args, None)
+
+    def _survey_call(self, handle: GlobalHandle, right: int, args: tuple[Any, ...], kwargs: Any) -> Inert:
+        """Say what stands for the result of a call that is not made, and what the rule has against its arguments."""
+        if handle.guards is not None and handle.rights & (NEW | CALL):
+            self.look_through(len(args))
+            refusal = handle.guards.refuse_call(right == NEW, args, kwargs)
+            if refusal is not None:
+                self.deny(handle, right, f"its arguments are refused: {refusal}")
+        return Inert(handle)
 
     def _arguments(self, callee: GlobalHandle, args: Any) -> Any:
         """Return arguments as values; a factory that will be called later needs that right now."""
@@ -366,7 +155,7 @@ class Gate(Refusals):
         """INST and OBJ: call a class; without arguments only make an instance, as pickle does."""
         if not args and type(callee) is GlobalHandle and callee.emulation is None and callee.rights & (NEW | CALL):
             if self.inert:
-                return Inert(callee)
+                return self._survey_call(callee, NEW if callee.rights & NEW else CALL, args, None)
             if callee.rights & NEW:
                 return self.new(callee, args, None)
             # The right to be called covers the lesser thing that INST and OBJ do here.
@@ -396,7 +185,7 @@ class Gate(Refusals):
             self.budget.take_object(16)
             return object()
         if not self.require(cls, NEW):
-            return Inert(cls)
+            return self._survey_call(cls, NEW, args, kwargs)
         if not cls.is_class:
             self.resolve(cls)
             if not cls.is_class:
@@ -409,7 +198,7 @@ class Gate(Refusals):
             self.budget.take_hash_work(count)
 
     def _not_a_global(self, callee: Any, right: int) -> None:
-        if isinstance(callee, _NAMED):
+        if isinstance(callee, NAMED):
             handle = GlobalHandle(str(callee.__module__), callee.__qualname__, 0)
         else:
             # What is held back is a tuple to everybody else.
@@ -430,8 +219,7 @@ class Gate(Refusals):
             if refusal is not None:
                 self.deny(handle, right, f"its arguments are refused: {refusal}")
                 return Inert(handle)
-        freedom = handle.free_new if right == NEW else handle.free_call
-        if freedom < 2 and (freedom == 0 or args or kwargs):
+        if handle.guards is not None and handle.guards.asks_calls:
             refusal = handle.guards.refuse_call(right == NEW, args, kwargs)
             if refusal is not None:
                 self.deny(handle, right if handle.rights & right else CALL, f"its arguments are refused: {refusal}")
@@ -517,7 +305,12 @@ class Gate(Refusals):
 
     def emulate_new(self, handle: GlobalHandle, base: type, state: Any) -> Any:
         """``copyreg._reconstructor(cls, base, state)``, which protocols 0 and 1 write; *base* is ours to choose."""
-        if not self.require(handle, NEW):
+        may = self.require(handle, NEW)
+        if self.inert and handle.guards is not None and handle.rights & NEW:
+            refusal = handle.guards.refuse_reconstruction(base, state)
+            if refusal is not None:
+                self.deny(handle, NEW, f"its arguments are refused: {refusal}")
+        if not may:
             return Inert(handle)
         target = self.resolve(handle)
         if self.inert:
@@ -559,13 +352,14 @@ class Gate(Refusals):
         state = self.value(state)
         if type(obj) is Inert:
             if obj.handle is not None:
-                self.require(obj.handle, BUILD)
+                self._survey_state(obj.handle, state)
             return
         handle = self.owner(obj)
         if handle is None:
             self.disown(obj, BUILD)
             return
-        if not self.require(handle, BUILD):
+        if self.inert or not handle.rights & BUILD:
+            self._survey_state(handle, state)
             return
         kind = type(obj)
         shape = self.shapes.get(kind)
@@ -578,7 +372,7 @@ class Gate(Refusals):
                 return
             if shape.contract.weigh is not None:
                 self.budget.take_memory(shape.contract.weigh(state))
-        if handle.guards is not None and (handle.quick_state is None or not fits(handle.quick_state, state)):
+        if handle.guards is not None and handle.guards.asks_states:
             refusal = handle.guards.refuse_state(state)
             if refusal is not None:
                 self.deny(handle, BUILD, f"its state is refused: {refusal}")
@@ -590,6 +384,8 @@ class Gate(Refusals):
                     check_exception_state(state)
                 self.budget.take_call()
                 shape.setter(obj, state)
+                if handle.guards is not None and handle.guards.asks_states:
+                    handle.guards.keep_given(state)
             else:
                 set_state(self.budget, shape, obj, state)
         except SafePickleError:
@@ -598,6 +394,14 @@ class Gate(Refusals):
             raise ReconstructionError(
                 f"the state of {quote_name(handle.module, handle.name)} cannot be set: {type(error).__name__}"
             ) from error
+
+    def _survey_state(self, handle: GlobalHandle, state: Any) -> None:
+        """Note what a rule has against state that is not set."""
+        self.require(handle, BUILD)
+        if handle.guards is not None and handle.rights & BUILD:
+            refusal = handle.guards.refuse_state(state)
+            if refusal is not None:
+                self.deny(handle, BUILD, f"its state is refused: {refusal}")
 
     def make_shape(self, handle: GlobalHandle, kind: type) -> Shape:
         """Find out what BUILD needs to know of a class."""

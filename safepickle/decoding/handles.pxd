@@ -1,19 +1,18 @@
 cimport cython
+from safepickle.decoding.guarding cimport RuleGuards
 
 @cython.final
 cdef class GlobalHandle:
     cdef readonly str module
     cdef readonly str name
     cdef public int rights, sized
-    cdef public object target, emulation, registered, sizer, guards, quick_state
+    cdef public object target, emulation, registered, sizer
+    cdef public RuleGuards guards
     cdef readonly object contract, quick, quick_type
     cdef public bint resolved, is_class, listed, accept_gadget, noted
     cdef public long long cost
     cdef public dict missing
 
-    cdef public int free_call, free_new
-
-    cpdef guard_by(self, object guards)
     cpdef hold_to(self, object contract)
 
 @cython.final

@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..policy.contracts import CONTRACTS
+from .guarding import RuleGuards
 
 
 class GlobalHandle:
@@ -35,7 +36,8 @@ class GlobalHandle:
         self.noted = False
         self.emulation: Any = None
         self.hold_to(CONTRACTS.get((module, name)))
-        self.guard_by(None)
+        #: What the rule asks for beside its rights.
+        self.guards: RuleGuards | None = None
         self.registered: Any = None
         self.cost = 0
         self.sized = 0
@@ -43,19 +45,6 @@ class GlobalHandle:
         self.sizer: Any = None
         #: Rights that were used without being granted: bits, and (opcode, position, reason) by bit.
         self.missing: dict[int, tuple[str, int, str]] = {}
-
-    def guard_by(self, guards: Any) -> None:
-        """Take what the rule asks for beside its rights: a RuleGuards, or None."""
-        self.guards: Any = guards
-        #: Attributes with type and range, where the rule asks for no more of state.
-        self.quick_state: Any = None
-        #: 2 if the rule asks for nothing of such calls, 1 if it lets those without arguments pass.
-        self.free_call = 2
-        self.free_new = 2
-        if guards is not None:
-            self.quick_state = guards.quick
-            self.free_call = guards.free_call
-            self.free_new = guards.free_new
 
     def hold_to(self, contract: Any) -> None:
         """Hold the callable to a contract, or None."""

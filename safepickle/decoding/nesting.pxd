@@ -1,4 +1,7 @@
 cimport cython
+from safepickle.decoding.budget cimport Budget
+from safepickle.decoding.refusals cimport Refusals
+from safepickle.wire.memo cimport Memo, new_memo
 
 cdef extern from *:
     """
@@ -29,7 +32,8 @@ cdef extern from *:
     void no_numbers "safepickle_no_numbers"(long long *numbers, Py_ssize_t count)
     void free_numbers "safepickle_free_numbers"(long long *numbers, long long *few)
 
-cdef Py_ssize_t SATURATED, _FEW
+cdef Py_ssize_t SATURATED, _FEW, _STEP
+cdef frozenset _PLAIN, _LEAVES
 
 @cython.final
 @cython.freelist(8)
@@ -61,4 +65,13 @@ cdef class Nesting:
     @cython.locals(cell=cython.longlong)
     cpdef int recall(self, Py_ssize_t height, Py_ssize_t index) except -1
     cpdef int duplicate(self, Py_ssize_t height) except -1
+    cpdef bint may_be_deep(self) except -1
     cdef int _alias(self, Py_ssize_t height, long long cell) except -1
+
+@cython.locals(
+    budget=Budget, known=Memo, depths=list, opened=list, frame=list, above=list, left=list, parts=list, index=Py_ssize_t,
+    deepest=Py_ssize_t,
+)
+cpdef measure(object value, Py_ssize_t bound, Refusals refusals)
+@cython.locals(found=list)
+cdef list _parts(object obj, Refusals refusals)

@@ -27,6 +27,7 @@ import gc
 from typing import TYPE_CHECKING, Any
 
 from ..errors import LimitError
+from ..wire.memo import new_memo
 
 if TYPE_CHECKING:
     from .refusals import Refusals
@@ -221,6 +222,11 @@ class Nesting:
         if self.count > 0 and self.top == height - 1:
             self._alias(height, abs(self.cells[self.count - 1]))
 
+    def may_be_deep(self) -> bool:
+        """Return whether there are so many containers that they could be nested too deep, whatever is in which."""
+        # What a call gives may be two levels where one container was noted: an instance and its attributes.
+        return 2 * self.cell_count > self.max_depth
+
     def _alias(self, height: int, cell: int) -> None:
         """Push a container that was not made where it now stands.
 
@@ -254,51 +260,57 @@ def measure(value: Any, bound: int, refusals: Refusals) -> None:
     if parts is None:
         return
     budget = refusals.budget
-    #: Depth by id, 0 while open. All of them are alive: *value* holds them.
-    known = {id(value): 0}
-    #: For each open container its id, its parts that are left, and its depth so far.
-    opened: list[list[Any]] = [[id(value), iter(parts), 1]]
-    steps = 0
+    known = new_memo()
+    known.claim(value, 0)
+    #: By index: how deep each container is, 0 while it is open.
+    depths = [0]
+    #: For each open container its index, its parts that are left, and its depth so far.
+    opened: list[list[Any]] = [[0, parts, 1]]
     while opened:
         frame = opened[-1]
-        for part in frame[1]:
-            depth = known.get(id(part))
-            if depth is not None:
+        left: list[Any] = frame[1]
+        deepest: int = frame[2]
+        while left:
+            part = left.pop()
+            index = known.find(part)
+            if index >= 0:
                 # One that is open still, at 0, is a cycle.
-                frame[2] = max(frame[2], depth + 1)
+                deepest = max(deepest, depths[index] + 1)
                 continue
             parts = _parts(part, refusals)
             if parts is None:
                 continue
-            steps += 1
-            if steps % 1024 == 0:
+            index = len(depths)
+            if index % 1024 == 0:
                 budget.look_at_clock()
             budget.take_memory(_STEP + 8 * len(parts))
-            known[id(part)] = 0
-            opened.append([id(part), iter(parts), 1])
+            known.claim(part, index)
+            depths.append(0)
+            frame[2] = deepest
+            opened.append([index, parts, 1])
             if len(opened) > bound:
                 raise LimitError("max_depth", bound, len(opened))
             break
         else:
             opened.pop()
-            depth = frame[2]
-            if depth > bound:
-                raise LimitError("max_depth", bound, depth)
-            known[frame[0]] = depth
+            if deepest > bound:
+                raise LimitError("max_depth", bound, deepest)
+            depths[frame[0]] = deepest
             if opened:
-                opened[-1][2] = max(opened[-1][2], depth + 1)
+                above = opened[-1]
+                above[2] = max(above[2], deepest + 1)
 
 
 def _parts(obj: Any, refusals: Refusals) -> list[Any] | None:
-    """Return what *obj* has in it that may be deep, or None for a leaf."""
+    """Return what *obj* has in it that may be deep, the first last, or None for a leaf."""
     kind = type(obj)
     if kind in _LEAVES:
         return None
     if kind in _PLAIN:
-        return [part for part in obj if type(part) not in _LEAVES]
+        return [part for part in reversed(tuple(obj)) if type(part) not in _LEAVES]
     if kind is dict:
-        found = [key for key in obj if type(key) not in _LEAVES]
-        found += [part for part in obj.values() if type(part) not in _LEAVES]
+        found = [part for part in reversed(obj.values()) if type(part) not in _LEAVES]
+        found += [key for key in reversed(obj) if type(key) not in _LEAVES]
         return found
     if refusals.owner(obj) is None:
         return None
@@ -309,4 +321,5 @@ def _parts(obj: Any, refusals: Refusals) -> list[Any] | None:
             found.extend(part.values())
         elif type(part) not in _LEAVES:
             found.append(part)
+    found.reverse()
     return found

@@ -95,9 +95,10 @@ class Operations(Window):
             # The C and Python loaders would leave a file at different places.
             raise FormatError("STOP before the end of its frame")
         value = self.gate.value(self.stack[-1])
-        if self.gate.guarded is not None and self.origin == 0:
+        if self.gate.guarded is not None and self.nesting.shared and self.origin == 0:
+            # Else no container has been at two places, and what was checked once has stayed as it was.
             self.gate.recheck()
-        if self.nesting.unsure:
+        if self.nesting.unsure and self.nesting.may_be_deep():
             self._measure(value, 0)
         return value
 

@@ -21,8 +21,6 @@ cdef class Shape:
 
     cpdef member(self, str name)
 
-@cython.locals(attributes=dict, row=tuple)
-cpdef bint fits(tuple fields, object state) except -1
 cpdef set_state(Budget budget, Shape shape, object obj, object state)
 cpdef getattr_dict(object obj)
 @cython.locals(name=str)

@@ -68,28 +68,6 @@ class Shape:
         return member
 
 
-def fits(fields: tuple[Any, ...], state: Any) -> bool:
-    """Return whether state is a dict of exactly these attributes, each of its type and within its range.
-
-    If not, the rule's own guard says what is wrong, or that something is allowed that is not seen here.
-    """
-    if type(state) is not dict:
-        return False
-    attributes: dict[Any, Any] = state
-    if len(attributes) != len(fields):
-        return False
-    for field in fields:
-        row: tuple[Any, ...] = field
-        value = attributes.get(row[0])
-        if type(value) is not row[1]:
-            return False
-        if row[2] is not None and not value >= row[2]:
-            return False
-        if row[3] is not None and not value <= row[3]:
-            return False
-    return True
-
-
 def set_state(budget: Budget, shape: Shape, obj: Any, state: Any) -> None:
     """Set the state of an object whose class has no ``__setstate__``: attributes and slots, nothing else."""
     slots = None

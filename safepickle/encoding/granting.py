@@ -16,10 +16,10 @@ from functools import partial
 from types import BuiltinFunctionType, FunctionType
 from typing import TYPE_CHECKING, Any
 
+from ..decoding.guarding import RuleGuards
 from ..errors import Denial, EncodingError, PolicyError, quote
 from ..policy.contracts import HARMLESS_FACTORIES
 from ..policy.gadgets import gadget_reason
-from ..policy.guarding import RuleGuards
 from ..policy.rules import Policy, Right, suggestion
 from . import conforming, reducing
 
@@ -126,7 +126,7 @@ class WriteGate:
             rights = 0 if rule is None else rule.rights.value
             if rule is not None and rule.constrained and (known is None or known[1] != pair):
                 # Not anew each time that it is asked for: it counts.
-                self.guards[id(obj)] = RuleGuards(rule, _pay_nothing, None)
+                self.guards[id(obj)] = RuleGuards(rule, None, None)
             if rule is not None and not rule.accept_known_gadget:
                 reason = conforming.check_global(obj, pair)
                 if reason is not None:
@@ -296,10 +296,6 @@ class WriteGate:
         """Return whether any instances of a class may be made, and given any attributes."""
         rights = self._rights(kind, None, encoder)[1]
         return bool(rights & _RIGHTS["new"] and rights & _RIGHTS["build"]) and id(kind) not in self.guards
-
-
-def _pay_nothing(amount: int) -> None:
-    """Take no pay: the object is the caller's own."""
 
 
 def _is_global(obj: Any) -> bool:

@@ -16,11 +16,12 @@ from typing import Any
 from ..errors import quote
 from ..limits import LIMITS, Limits
 from .gadgets import GADGET_MODULES, gadget_reason
-from .guards import AtMost, Guard, both
+from .guards import Guard, both
 from .names import KNOWN_GADGET
 from .rights import Right, Rule
 from .rules import WHOLE_MODULE, Pair, Policy
 from .specs import SpecError, arguments_guard, pair_of, state_guard
+from .uses import AtMost
 
 __all__ = ["DEFINED_HERE", "TABLES", "is_familiar", "policy_of", "refuse_gadget"]
 

@@ -27,15 +27,23 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from .arrays import ARRAY_CALLS, ARRAY_STATES, is_settled
+from .dates import (
+    check_date,
+    check_datetime,
+    check_struct_time,
+    check_time,
+    check_timedelta,
+    check_timezone,
+    check_zoneinfo,
+)
 from .formats import FORMAT_CALLS, FORMAT_STATES
 from .libraries import LIBRARY_CALLS, LIBRARY_STATES
+from .parts import Args, Kwargs, exact_fields, has_base, is_int, is_text
 from .quick import QUICK
 
 __all__ = ["CONTRACTS", "ENUM", "HARMLESS_FACTORIES", "STATES", "Contract", "StateContract"]
 
 Pair = tuple[str, str]
-Args = tuple[Any, ...]
-Kwargs = dict[str, Any]
 
 #: Digits of a number as text: the bound of ``sys.set_int_max_str_digits`` (CVE-2020-10735), held here because
 #: that one is global to the process and can be switched off.
@@ -97,27 +105,6 @@ class StateContract(NamedTuple):
 # ---- parts -------------------------------------------------------------------------------------------------
 
 
-def _is_int(value: object, low: int, high: int) -> bool:
-    return type(value) is int and low <= value <= high
-
-
-def _is_text(value: object, longest: int) -> bool:
-    return type(value) is str and len(value) <= longest
-
-
-def _has_base(value: object, base: type) -> bool:
-    """Say whether a value is an instance, without isinstance(): that asks the value for its __class__."""
-    return any(cls is base for cls in type(value).__mro__)
-
-
-def _fields(state: object, required: str, optional: str = "") -> dict[str, Any] | None:
-    """Return a value if it is an exact dict of these keys, all of them text."""
-    if type(state) is not dict or not all(type(key) is str for key in state):
-        return None
-    must = set(required.split())
-    return state if must <= state.keys() <= must | set(optional.split()) else None
-
-
 def _positional(check: Callable[[Args], str | None]) -> Callable[[Args, Kwargs], str | None]:
     """Return a check that refuses keyword arguments, which none of the picklers writes for these."""
 
@@ -129,133 +116,6 @@ def _positional(check: Callable[[Args], str | None]) -> Callable[[Args, Kwargs],
 
 def _nothing(args: Args) -> str | None:
     return "no arguments" if args else None
-
-
-# ---- dates -------------------------------------------------------------------------------------------------
-
-
-def _packed(value: object, length: int) -> bytes | None:
-    """Return the packed fields of a date or time. Python 2 wrote them as a str, read here as latin-1 text."""
-    if type(value) is bytes and len(value) == length:
-        return value
-    if type(value) is str and len(value) == length:
-        try:
-            return value.encode("latin-1")
-        except UnicodeEncodeError:
-            return None
-    return None
-
-
-_DAYS = (0, 31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
-
-
-def _is_date(year: int, month: int, day: int) -> bool:
-    if not (1 <= year <= 9999 and 1 <= month <= 12 and 1 <= day <= _DAYS[month]):
-        return False
-    leap = year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
-    return leap or (month, day) != (2, 29)
-
-
-def _is_time(fields: bytes) -> bool:
-    hour, minute, second = fields[0], fields[1], fields[2]
-    return hour < 24 and minute < 60 and second < 60 and int.from_bytes(fields[3:6], "big") < 1_000_000
-
-
-def _is_zone(args: Args) -> bool:
-    if not args:
-        return True
-    from datetime import tzinfo
-
-    return len(args) == 1 and (args[0] is None or _has_base(args[0], tzinfo))
-
-
-def _small_ints(args: Args, fewest: int, most: int) -> bool:
-    if not fewest <= len(args) <= most:
-        return False
-    return all(type(value) is int and 0 <= value <= 999_999 for value in args)
-
-
-def _date(args: Args) -> str | None:
-    if _small_ints(args, 3, 3):
-        return None
-    fields = _packed(args[0], 4) if len(args) == 1 else None
-    if fields is None:
-        return "wants 4 packed bytes, or year, month and day"
-    return None if _is_date(fields[0] * 256 + fields[1], fields[2], fields[3]) else "no such date"
-
-
-def _time(args: Args) -> str | None:
-    if _small_ints(args, 1, 4):
-        return None
-    fields = _packed(args[0], 6) if args else None
-    if fields is None:
-        return "wants 6 packed bytes and a time zone, or up to 4 small ints"
-    if not _is_zone(args[1:]):
-        return "the second argument is no time zone"
-    # The highest bit of the first byte is the fold, from protocol 4 on.
-    return None if _is_time(bytes([fields[0] & 0x7F]) + fields[1:]) else "no such time"
-
-
-def _datetime(args: Args) -> str | None:
-    if _small_ints(args, 3, 7):
-        return None
-    fields = _packed(args[0], 10) if args else None
-    if fields is None:
-        return "wants 10 packed bytes and a time zone, or 3 to 7 small ints"
-    if not _is_zone(args[1:]):
-        return "the second argument is no time zone"
-    # The highest bit of the month is the fold, from protocol 4 on.
-    valid = _is_date(fields[0] * 256 + fields[1], fields[2] & 0x7F, fields[3]) and _is_time(fields[4:])
-    return None if valid else "no such date and time"
-
-
-def _timedelta(args: Args) -> str | None:
-    if len(args) == 3:
-        days, seconds, microseconds = args
-        if (
-            _is_int(days, -999_999_999, 999_999_999)
-            and _is_int(seconds, 0, 86_399)
-            and _is_int(microseconds, 0, 999_999)
-        ):
-            return None
-    return "wants days, seconds and microseconds as ints within their ranges"
-
-
-def _timezone(args: Args) -> str | None:
-    from datetime import timedelta
-
-    if len(args) in {1, 2} and type(args[0]) is timedelta and all(_is_text(name, 100) for name in args[1:]):
-        return None
-    return "wants a timedelta and a short name"
-
-
-# These patterns are text: `re` compiles them when they are first used, and keeps them.
-_ZONE_KEY = r"[A-Za-z0-9][A-Za-z0-9_+-]*(?:/[A-Za-z0-9][A-Za-z0-9_+-]*){0,3}"
-
-
-def _zoneinfo(args: Args) -> str | None:
-    if len(args) != 2 or not _is_text(args[0], 100) or re.fullmatch(_ZONE_KEY, args[0]) is None:
-        return "wants a zone's key, such as Europe/Vienna, and whether it comes from the cache"
-    if args[1] is True or _is_int(args[1], 1, 1):
-        return None
-    return "a zone outside the cache is read from its file each time"
-
-
-def _struct_time(args: Args) -> str | None:
-    if len(args) not in {1, 2} or type(args[0]) is not tuple or not 9 <= len(args[0]) <= 11:
-        return "wants a tuple of 9 to 11 fields, and a dict"
-    if not all(_is_int(value, -(2**63), 2**63) for value in args[0][:9]):
-        return "its first 9 fields are ints"
-    more = dict(zip(("tm_zone", "tm_gmtoff"), args[0][9:], strict=False))
-    if len(args) == 2:
-        fields = _fields(args[1], "", "tm_zone tm_gmtoff")
-        if fields is None:
-            return "the second argument is a dict of tm_zone and tm_gmtoff"
-        more |= fields
-    for value in more.values():
-        if value is not None and not _is_text(value, 100) and not _is_int(value, -(2**31), 2**31):
-            return "tm_zone is a short text and tm_gmtoff an int"
-    return None
 
 
 # ---- numbers -----------------------------------------------------------------------------------------------
@@ -278,7 +138,7 @@ def _decimal(args: Args) -> str | None:
 
 
 def _fraction(args: Args) -> str | None:
-    if len(args) == 1 and _is_text(args[0], 2 * MAX_DIGITS + 2) and re.fullmatch(_FRACTION, args[0]):
+    if len(args) == 1 and is_text(args[0], 2 * MAX_DIGITS + 2) and re.fullmatch(_FRACTION, args[0]):
         return None
     if len(args) == 2 and all(type(value) is int and value.bit_length() <= MAX_BITS for value in args):
         return None
@@ -287,7 +147,7 @@ def _fraction(args: Args) -> str | None:
 
 def _int(args: Args) -> str | None:
     if not args or (
-        len(args) == 1 and (type(args[0]) in {int, bool, float} or _is_text(args[0], MAX_DIGITS))
+        len(args) == 1 and (type(args[0]) in {int, bool, float} or is_text(args[0], MAX_DIGITS))
     ):
         return None
     return f"wants a number, or a text of up to {MAX_DIGITS} digits"
@@ -302,12 +162,12 @@ def _power(args: Args) -> str | None:
 
 
 def _factorial(args: Args) -> str | None:
-    return None if args and all(_is_int(value, 0, 1000) for value in args) else "wants ints up to 1000"
+    return None if args and all(is_int(value, 0, 1000) for value in args) else "wants ints up to 1000"
 
 
 def _uuid(args: Args) -> str | None:
     # NEWOBJ gives none and leaves the rest to the state.
-    if not args or (len(args) == 1 and _is_text(args[0], 45)):
+    if not args or (len(args) == 1 and is_text(args[0], 45)):
         return None
     return "wants nothing, or the text of a UUID"
 
@@ -326,7 +186,7 @@ def _is_pairs(value: object) -> bool:
     for pair in value:  # type: ignore[attr-defined]
         if type(pair) not in {list, tuple} or len(pair) != 2:
             return False
-        if type(pair[0]) not in {str, bytes} and not _is_int(pair[0], -(2**60), 2**60):
+        if type(pair[0]) not in {str, bytes} and not is_int(pair[0], -(2**60), 2**60):
             return False
     return True
 
@@ -338,7 +198,7 @@ def _ordered_dict(args: Args) -> str | None:
 
 
 def _defaultdict(args: Args) -> str | None:
-    if not args or (len(args) == 1 and (args[0] is None or _has_base(args[0], type))):
+    if not args or (len(args) == 1 and (args[0] is None or has_base(args[0], type))):
         return None
     return "wants nothing, or a class as factory"
 
@@ -363,7 +223,7 @@ def _deque(args: Args) -> str | None:
         return None
     if type(args[0]) not in {list, tuple} or len(args) > 2:
         return "wants a list and a length"
-    if len(args) == 2 and args[1] is not None and not _is_int(args[1], 0, 2**63 - 1):
+    if len(args) == 2 and args[1] is not None and not is_int(args[1], 0, 2**63 - 1):
         return "maxlen is an int of at least 0, or None"
     return None
 
@@ -376,7 +236,7 @@ _TYPECODES = frozenset("bBuwhHiIlLqQfd")
 
 
 def _array(args: Args) -> str | None:
-    if len(args) not in {1, 2} or not _is_text(args[0], 1) or args[0] not in _TYPECODES:
+    if len(args) not in {1, 2} or not is_text(args[0], 1) or args[0] not in _TYPECODES:
         return "wants a type code and a list"
     if len(args) == 2:
         allowed = {str} if args[0] in "uw" else {int, float}
@@ -389,9 +249,9 @@ def _array_reconstructor(args: Args) -> str | None:
     # (class, type code, machine format 0..21 of Modules/arraymodule.c, content)
     from array import array
 
-    if len(args) != 4 or args[0] is not array or not _is_text(args[1], 1) or args[1] not in _TYPECODES:
+    if len(args) != 4 or args[0] is not array or not is_text(args[1], 1) or args[1] not in _TYPECODES:
         return "wants array.array, a type code, a machine format and bytes"
-    if not _is_int(args[2], 0, 21):
+    if not is_int(args[2], 0, 21):
         return "no such machine format"
     return None if type(args[3]) is bytes else "its content is bytes"
 
@@ -407,7 +267,7 @@ def _path(args: Args) -> str | None:
 
 def _address(bits: int) -> Callable[[Args], str | None]:
     def check(args: Args) -> str | None:
-        if len(args) == 1 and (_is_int(args[0], 0, 2**bits - 1) or _is_text(args[0], 100)):
+        if len(args) == 1 and (is_int(args[0], 0, 2**bits - 1) or is_text(args[0], 100)):
             return None
         return f"wants an int of {bits} bits, or a short text"
 
@@ -416,7 +276,7 @@ def _address(bits: int) -> Callable[[Args], str | None]:
 
 def _enum(args: Args) -> str | None:
     # Looking a member up hashes the value (D06), and a second argument makes a new class.
-    if len(args) == 1 and (args[0] is None or _is_int(args[0], -(2**63), 2**63) or _is_text(args[0], 100)):
+    if len(args) == 1 and (args[0] is None or is_int(args[0], -(2**63), 2**63) or is_text(args[0], 100)):
         return None
     return "wants one value: an int or a short text"
 
@@ -436,13 +296,13 @@ def _os_error(args: Args) -> str | None:
 def _unicode_error(of: type | None) -> Callable[[Args], str | None]:
     def check(args: Args) -> str | None:
         if of is not None:
-            if not args or not _is_text(args[0], 100):
+            if not args or not is_text(args[0], 100):
                 return "wants the name of an encoding"
             args = args[1:]
         if len(args) != 4 or type(args[0]) is not (of or str) or type(args[3]) is not str:
             return "wants what was converted, start, end and a reason"
         converted, start, end, _ = args
-        inside = _is_int(end, 0, len(converted)) and _is_int(start, 0, end)
+        inside = is_int(end, 0, len(converted)) and is_int(start, 0, end)
         return None if inside else "start and end lie outside"
 
     return check
@@ -476,22 +336,22 @@ _ARITHMETIC = "a few bytes of input ask for numbers of any size"
 #: What each callable may be given. Keyed by (module, qualified name).
 CONTRACTS: Mapping[Pair, Contract] = MappingProxyType(
     {
-        **_entry("datetime", "date", _date, _PACKED, _PACKED_SOURCE),
-        **_entry("datetime", "time", _time, _PACKED, _PACKED_SOURCE),
-        **_entry("datetime", "datetime", _datetime, _PACKED, _PACKED_SOURCE),
-        **_entry("datetime", "timedelta", _timedelta, "arithmetic with huge numbers", "D19"),
-        **_entry("datetime", "timezone", _timezone, "a zone of other than plain values", "R26"),
+        **_entry("datetime", "date", check_date, _PACKED, _PACKED_SOURCE),
+        **_entry("datetime", "time", check_time, _PACKED, _PACKED_SOURCE),
+        **_entry("datetime", "datetime", check_datetime, _PACKED, _PACKED_SOURCE),
+        **_entry("datetime", "timedelta", check_timedelta, "arithmetic with huge numbers", "D19"),
+        **_entry("datetime", "timezone", check_timezone, "a zone of other than plain values", "R26"),
         **_entry(
             "zoneinfo",
             "ZoneInfo._unpickle",
-            _zoneinfo,
+            check_zoneinfo,
             "a key that is a path; a file read for each call",
             "R23",
         ),
         **_entry(
             "time",
             "struct_time",
-            _struct_time,
+            check_struct_time,
             _LAZY,
             "D15, D06: it unfolds any sequence and hashes as a tuple",
         ),
@@ -608,25 +468,25 @@ HARMLESS_FACTORIES: tuple[Pair, ...] = (
 
 
 def _uuid_state(state: Any) -> str | None:
-    fields = _fields(state, "int", "is_safe")
+    fields = exact_fields(state, "int", "is_safe")
     if fields is None:
         return "wants int and is_safe"
     safe = fields.get("is_safe")
-    if not _is_int(fields["int"], 0, 2**128 - 1):
+    if not is_int(fields["int"], 0, 2**128 - 1):
         return "wants an int of 128 bits"
-    return None if safe is None or _is_int(safe, -1, 0) else "is_safe is 0, -1 or None"
+    return None if safe is None or is_int(safe, -1, 0) else "is_safe is 0, -1 or None"
 
 
 def _data_state(key: str, of: type) -> Callable[[Any], str | None]:
     def check(state: Any) -> str | None:
-        fields = _fields(state, key)
+        fields = exact_fields(state, key)
         return None if fields is not None and type(fields[key]) is of else f"wants {key}, a {of.__name__}"
 
     return check
 
 
 def _error_state(state: Any) -> str | None:
-    fields = _fields(state, "", "name path name_from args")
+    fields = exact_fields(state, "", "name path name_from args")
     if fields is None:
         return "wants only name, path, name_from and args"
     for key, value in fields.items():

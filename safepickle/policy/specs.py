@@ -16,25 +16,11 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from ..errors import quote
-from .guards import (
-    ANYTHING,
-    BUILTINS,
-    AnyOf,
-    Arguments,
-    Attributes,
-    Elements,
-    Entries,
-    Fields,
-    InstanceOf,
-    Items,
-    Number,
-    OneOf,
-    Text,
-    TheGlobal,
-    ValueGuard,
-    WholeState,
-)
+from .containers import Elements, Entries, Fields, Items
+from .guards import ANYTHING, AnyOf, ValueGuard
 from .names import is_dunder, module_problem, name_problem
+from .uses import Arguments, Attributes, WholeState
+from .values import BUILTINS, InstanceOf, Number, OneOf, Text, TheGlobal
 
 __all__ = ["VALUE_KEYS", "SpecError", "arguments_guard", "pair_of", "state_guard", "value_guard"]
 

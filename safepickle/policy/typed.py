@@ -30,26 +30,7 @@ from collections import abc
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from .guards import (
-    ANYTHING,
-    BUILTINS,
-    AnyOf,
-    Arguments,
-    Attributes,
-    Elements,
-    Entries,
-    Fields,
-    InstanceOf,
-    Items,
-    Number,
-    OneOf,
-    Text,
-    ValueGuard,
-    WholeState,
-    find_loaded,
-)
 from .names import module_problem, name_problem
-from .rights import Right, Rule
 from .rules import Policy
 from .shapes import (
     ANY,
@@ -65,14 +46,13 @@ from .shapes import (
     UnionShape,
     check_shape,
 )
+from .typed_rules import class_rule, member_rules
+from .values import find_loaded
 
 __all__ = ["check_type", "policy_for_type", "type_name"]
 
 Pair = tuple[str, str]
 Types = Mapping[Any, Any]
-
-#: How deep containers in a field are looked into before state is set; the shape looks all the way, at the end.
-GUARD_DEPTH = 6
 
 _ZONES: tuple[Pair, ...] = (
     ("datetime", "timezone"),
@@ -376,8 +356,8 @@ class _Maker:
 
     def policy(self, name: str) -> Policy:
         """Return the policy for everything that was found."""
-        rules = [_class_rule(cls, shape, name) for cls, shape in self.classes]
-        rules += [rule for cls, _ in self.classes if issubclass(cls, enum.Enum) for rule in _member_rules(cls, name)]
+        rules = [class_rule(cls, shape, name) for cls, shape in self.classes]
+        rules += [rule for cls, _ in self.classes if issubclass(cls, enum.Enum) for rule in member_rules(cls, name)]
         aliases: Mapping[Pair, Pair] = {}
         if self.stdlib:
             pack = Policy.packs("stdlib")
@@ -474,7 +454,7 @@ def _check_name(cls: type) -> None:
 def _own_way(cls: type, hook: str) -> str:
     return (
         f"{cls.__qualname__} says itself how it is pickled ({hook}), so its fields do not tell what its state may be; "
-        "write a rule for it in a policy file"
+        "give it a rule in a policy file, as `safepickle policy learn` writes one from a pickle of it"
     )
 
 
@@ -517,67 +497,6 @@ def _variables(cls: Any, args: tuple[Any, ...]) -> dict[Any, dict[Any, Any]]:
     return found
 
 
-# ---- rules -------------------------------------------------------------------------------------------------
-
-
-def _class_rule(cls: Any, shape: Shape, source: str) -> Rule:
-    module, name = cls.__module__, cls.__qualname__
-    reason = "from a type annotation"
-    if issubclass(cls, enum.Enum):
-        return Rule(module, name, Right.CALL, reason, source, call_guard=Arguments([_enum_guard(cls)]))
-    assert isinstance(shape, RecordShape)
-    if shape.is_tuple:
-        fields = [value_guard_of(field) for field in shape.fields.values()]
-        return Rule(module, name, Right.NEW, reason, source, new_guard=Arguments(fields))
-    return Rule(
-        module, name, Right.NEW | Right.BUILD, reason, source, new_guard=Arguments(), state_guard=_state_of(cls, shape)
-    )
-
-
-def _member_rules(cls: type[enum.Enum], source: str) -> list[Rule]:
-    """Return the rules for an enumeration that is pickled by the names of its members."""
-    return [
-        Rule(cls.__module__, f"{cls.__qualname__}.{name}", Right.REFER, "from a type annotation", source)
-        for name in cls.__members__
-        if name_problem(name) is None
-    ]
-
-
-def _enum_guard(cls: type[enum.Enum]) -> ValueGuard:
-    values = [member.value for member in cls.__members__.values()]
-    if issubclass(cls, enum.Flag):
-        return Number("int", 0, sum({abs(int(value)) for value in values}) * 2 + 1)
-    if all(type(value) in (int, str, float, bool, bytes) for value in values) and values:
-        return OneOf(values)
-    return ANYTHING
-
-
-def _state_of(cls: Any, shape: RecordShape) -> Attributes | WholeState:
-    fields = {name: value_guard_of(field) for name, field in shape.fields.items()}
-    if hasattr(cls, "__pydantic_fields__") and hasattr(cls, "__pydantic_private__"):
-        return WholeState(_pydantic_state(cls, fields))
-    if "__attrs_attrs__" in cls.__dict__ and "__setstate__" in cls.__dict__:
-        return WholeState(Fields(fields, shape.optional))
-    if "__setstate__" in cls.__dict__:
-        # A frozen dataclass with slots: the values of its fields in order.
-        return WholeState(Elements("list", fields.values()))
-    return Attributes(fields, shape.optional)
-
-
-def _pydantic_state(cls: Any, fields: Mapping[str, ValueGuard]) -> ValueGuard:
-    nothing = Number("none")
-    private = dict.fromkeys(cls.__private_attributes__, ANYTHING)
-    extra = AnyOf((nothing, Entries(keys=Text("str")))) if cls.model_config.get("extra") == "allow" else nothing
-    return Fields(
-        {
-            "__dict__": Fields(fields),
-            "__pydantic_fields_set__": Items("set", items=Text("str", None, 200)),
-            "__pydantic_extra__": extra,
-            "__pydantic_private__": AnyOf((nothing, Fields(private, private))) if private else nothing,
-        }
-    )
-
-
 def _union(shapes: Iterable[Shape]) -> Shape:
     flat: list[Shape] = []
     for shape in shapes:
@@ -585,48 +504,3 @@ def _union(shapes: Iterable[Shape]) -> Shape:
     if any(shape is ANY for shape in flat):
         return ANY
     return flat[0] if len(flat) == 1 else UnionShape(tuple(flat))
-
-
-def value_guard_of(shape: Shape, depth: int = 0) -> ValueGuard:
-    """Return the guard for a field of a shape: as deep as is worth looking before state is set."""
-    if isinstance(shape, UnionShape):
-        found = [value_guard_of(part, depth) for part in shape.alternatives]
-        return ANYTHING if ANYTHING in found else AnyOf(found)
-    if isinstance(shape, LiteralShape):
-        plain = all(type(value) in (int, str, bool, bytes, type(None)) for _, value in shape.values)
-        return OneOf(value for _, value in shape.values) if plain else ANYTHING
-    if shape.kinds is None:
-        return ANYTHING
-    guards = [_kind_guard(shape, kind, depth) for kind in shape.kinds]
-    return guards[0] if len(guards) == 1 else AnyOf(guards)
-
-
-def _kind_guard(shape: Shape, kind: type, depth: int) -> ValueGuard:
-    word = "none" if kind is type(None) else kind.__name__
-    if BUILTINS.get(word) is not kind:
-        module, name = kind.__module__, kind.__qualname__
-        return InstanceOf(module, name)
-    bounds = shape.bounds or Bounds()
-    low, high = bounds.shortest, bounds.longest
-    inside = depth < GUARD_DEPTH
-    if isinstance(shape, ItemsShape) and inside and shape.item is not ANY:
-        return Items(word, low, _generous(high), value_guard_of(shape.item, depth + 1))
-    if isinstance(shape, TupleShape) and inside:
-        return Elements("tuple", [value_guard_of(part, depth + 1) for part in shape.elements])
-    if isinstance(shape, EntriesShape) and inside:
-        keys, values = (None if part is ANY else value_guard_of(part, depth + 1) for part in (shape.key, shape.value))
-        return Entries(low, _generous(high), keys, values)
-    if isinstance(shape, FieldsShape) and inside:
-        return Fields({key: value_guard_of(part, depth + 1) for key, part in shape.fields.items()}, shape.optional)
-    if word in ("str", "bytes", "bytearray"):
-        return Text(word, low, high)
-    if word in ("list", "tuple", "set", "frozenset"):
-        return Items(word, low, high)
-    if word in ("int", "float") and all(type(bound) in (int, float, type(None)) for bound in (bounds.low, bounds.high)):
-        return Number(word, bounds.low, bounds.high)
-    return Number(word)
-
-
-def _generous(longest: int | None) -> int:
-    """Return a length for a container: what an annotation leaves open is for the limits to bound."""
-    return 2**40 if longest is None else longest

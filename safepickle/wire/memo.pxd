@@ -148,6 +148,7 @@ cdef class Memo:
     cdef long long count
     cdef Table table
     cpdef Py_ssize_t find(self, item) noexcept
+    cpdef Py_ssize_t claim(self, item, Py_ssize_t index) except -2
     cpdef clear(self)
     cpdef dict as_dict(self)
 

@@ -38,6 +38,16 @@ class Memo:
             return table_find(self.table, item)
         return self.entries.get(id(item), -1)
 
+    def claim(self, item: Any, index: int) -> int:
+        """Return the index of an object, or -1 with the object now at *index*."""
+        if cython.compiled:
+            return table_claim(self.table, item, index)
+        present = self.entries.setdefault(id(item), index)
+        if present != index:
+            return present
+        self.kept.append(item)
+        return -1
+
     def clear(self) -> None:
         """Forget everything."""
         self.count = 0

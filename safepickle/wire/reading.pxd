@@ -55,16 +55,16 @@ cdef extern from *:
     }
     static CYTHON_INLINE double safepickle_float8(PyObject *data, size_t position) {
         /* CPython has had IEEE 754 doubles only since 3.11. */
-        unsigned long long bits = 0;
+        unsigned long long bits;
         double value;
-        int i;
         const unsigned char *p = safepickle_bytes(data, position, position + 8);
         if (p == NULL) {
             return -1.0;
         }
-        for (i = 0; i < 8; i++) {
-            bits = bits << 8 | p[i];
-        }
+        /* Written out, because compilers make one instruction of it then, and none of a loop. */
+        bits = (unsigned long long)p[0] << 56 | (unsigned long long)p[1] << 48 | (unsigned long long)p[2] << 40
+            | (unsigned long long)p[3] << 32 | (unsigned long long)p[4] << 24 | (unsigned long long)p[5] << 16
+            | (unsigned long long)p[6] << 8 | (unsigned long long)p[7];
         memcpy(&value, &bits, 8);
         return value;
     }

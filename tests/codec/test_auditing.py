@@ -9,6 +9,7 @@ import logging
 import pickle
 import sys
 import threading
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -86,6 +87,33 @@ def test_files_go_on_too(sp: ModuleType, log: Any, kind: Any) -> None:
     assert log.report().denials[0].path == "root[0]"
     with pytest.raises(EOFError):
         codec.load(io.BytesIO())
+
+
+@pytest.mark.parametrize("goes_on", [False, True])
+def test_a_file_by_its_path_is_audited_too(sp: ModuleType, log: Any, tmp_path: Path, goes_on: bool) -> None:
+    audited = unenforced(sp, log) if goes_on else sp.AuditingCodec(sp.Codec(), log)
+    path = tmp_path / "file"
+    path.write_bytes(pickle.dumps([1]))
+    assert audited.load_file(path, type=list[int]) == [1]
+    path.write_bytes(pickle.dumps(datetime.date(2020, 1, 2)))
+    if goes_on:
+        assert audited.load_file(path) == datetime.date(2020, 1, 2)
+    else:
+        with pytest.raises(PolicyError):
+            audited.load_file(path)
+    report = log.report()
+    assert (report.loads, report.denied) == (2, 1)
+    path.write_bytes(pickle.dumps(1) + b"N.")
+    with pytest.raises(FormatError):
+        audited.load_file(path)
+
+
+def test_what_goes_on_is_of_the_type_that_was_asked_for(sp: ModuleType, log: Any) -> None:
+    audited = unenforced(sp, log)
+    data = pickle.dumps([datetime.date(2020, 1, 2)])
+    assert audited.loads(data, type=list[datetime.date]) == [datetime.date(2020, 1, 2)]
+    with pytest.raises(SafePickleError, match=r"root\[0\]"):
+        audited.loads(data, type=list[int])
 
 
 def test_buffers_are_not_used_up(sp: ModuleType, log: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import pickle
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 from attacks.asm import (
+    ADDITEMS,
     APPEND,
     BUILD,
     DICT,
@@ -20,6 +22,7 @@ from attacks.asm import (
     NONE,
     OBJ,
     POP,
+    SET,
     SETITEM,
     TUPLE0,
     TUPLE2,
@@ -158,6 +161,18 @@ def test_no_more_instances_than_allowed(sp: ModuleType) -> None:
         sp.dumps(four, policy=rules)
 
 
+def test_a_pickler_and_an_unpickler_count_anew_for_each_pickle(sp: ModuleType) -> None:
+    rules = policy("max_instances = 3")
+    file = io.BytesIO()
+    pickler = sp.Pickler(file, policy=rules)
+    three = [world.Point() for _ in range(3)]
+    for _ in range(3):
+        pickler.dump(three)
+    file.seek(0)
+    unpickler = sp.Unpickler(file, policy=rules)
+    assert [len(unpickler.load()) for _ in range(3)] == [3, 3, 3]
+
+
 def test_the_other_name_of_a_class_lends_nothing(sp: ModuleType) -> None:
     """Made under one rule and given state under another: each object stays with the rule that it was made by."""
     rules = policy("state = { x = 'int', y = 'int' }", more=f'[globals]\n"{WORLD}:Renamed" = ["new", "build"]')
@@ -262,6 +277,121 @@ def test_what_changes_after_the_check_is_checked_again(sp: ModuleType, constrain
     assert part in refusal(sp, pickled(body), policy(constraint)).reason
 
 
+HELD = new(world_of("Holding"))
+SHALLOW = "state = { x = 'int' }"
+FILLED = DICT + text("x") + number(1) + SETITEM
+
+
+@pytest.mark.parametrize(
+    ("constraint", "body", "part"),
+    [
+        # The class keeps the dict of its state, and the stream changes that.
+        (SHALLOW, HELD + FILLED + MEMOIZE + BUILD + op("BINGET", 0) + text("x") + text("a") + SETITEM + POP,
+         ".x: wants int, got str, at the end of the pickle"),
+        (SHALLOW, HELD + FILLED + MEMOIZE + BUILD + op("BINGET", 0) + text("y") + number(1) + SETITEM + POP,
+         "'y' is not one of x"),
+        ("state_value = { type = 'dict', values = 'int' }", HELD + FILLED + MEMOIZE + BUILD + op("BINGET", 0)
+         + text("x") + text("a") + SETITEM + POP, "['x']: wants int, got str, at the end of the pickle"),
+    ],
+    ids=range(3),
+)  # fmt: skip
+def test_state_that_the_class_keeps_is_checked_again(sp: ModuleType, constraint: str, body: bytes, part: str) -> None:
+    rules = policy(constraint, names="Holding")
+    error = refusal(sp, pickled(body), rules)
+    assert part in error.reason
+    assert error.right == "build"
+
+
+def test_what_the_class_itself_makes_of_its_state_is_its_own_affair(sp: ModuleType) -> None:
+    rules = policy(SHALLOW, names="Amending")
+    shared = MEMOIZE + POP + LIST + op("BINGET", 0) + APPEND + op("BINGET", 0) + APPEND
+    loaded = sp.loads(pickled(new(world_of("Amending")) + FILLED + BUILD + shared), policy=rules)
+    assert loaded[0] is loaded[1]
+    assert loaded[0].x == "1"
+    refusal(sp, pickled(new(world_of("Amending")) + DICT + text("x") + text("1") + SETITEM + BUILD + shared), rules)
+
+
+@pytest.mark.parametrize(
+    ("right", "body"),
+    [
+        ("call", LIST + MEMOIZE + POP + call(world_of("Keeping"), op("BINGET", 0))),
+        ("new", LIST + MEMOIZE + POP + new(world_of("Keeping"), op("BINGET", 0))),
+        ("new", LIST + MEMOIZE + POP + world_of("Keeping") + TUPLE0 + dict_of(text("k"), op("BINGET", 0)) + NEWOBJ_EX),
+    ],
+    ids=range(3),
+)
+def test_arguments_that_change_after_the_call_are_checked_again(sp: ModuleType, right: str, body: bytes) -> None:
+    ints = "{ type = 'list', items = 'int' }"
+    rules = policy(
+        f"args = [{ints[:-2]}, optional = true }}]\nkwargs = {{ k = {ints[:-2]}, optional = true }} }}",
+        names="Keeping", rights=right,
+    )  # fmt: skip
+    assert sp.loads(pickled(body, op("BINGET", 0), number(1), APPEND, POP), policy=rules) is not None
+    error = refusal(sp, pickled(body, op("BINGET", 0), text("a"), APPEND, POP), rules)
+    assert "[0]: wants int, got str, at the end of the pickle" in error.reason
+    assert "its arguments are refused" in error.reason
+    assert error.right == right
+
+
+# ---- surveys -----------------------------------------------------------------------------------------------
+
+
+BAD = world_of("nobody") + POP
+
+
+@pytest.mark.parametrize("before", [b"", BAD], ids=["alone", "after a denial"])
+@pytest.mark.parametrize(
+    ("constraint", "rights", "body", "part"),
+    [
+        (INT_ONLY, "call", call(CALLED, number(10)), "args[0]: wants int from 0 to 9"),
+        (INT_ONLY, "new", new(CALLED, number(10)), "args[0]: wants int from 0 to 9"),
+        (INT_ONLY, "new", call(name("copyreg", "_reconstructor"), CALLED, name("builtins", "object"), NONE),
+         "wants 1 argument"),
+        (INT_ONLY, "call", MARK + CALLED + OBJ, "wants 1 argument"),
+        ("state = { x = 'int' }", "new build", state(new(CALLED), text("x"), text("a")), ".x: wants int, got str"),
+        ("max_instances = 1", "new", new(CALLED) + POP + new(CALLED), "at most 1 in one load"),
+    ],
+    ids=range(6),
+)  # fmt: skip
+def test_a_survey_tells_of_constraints(
+    sp: ModuleType, constraint: str, rights: str, body: bytes, part: str, before: bytes
+) -> None:
+    rules = policy(constraint, names="Called", rights=rights)
+    world.CALLS.clear()
+    data = pickled(before, body)
+    found = [denial.reason for denial in sp.survey(data, policy=rules).denials]
+    assert any(part in reason for reason in found)
+    assert len(found) == 1 + bool(before)
+    assert world.CALLS == []
+    with pytest.raises(PolicyError) as caught:
+        sp.loads(data, policy=rules)
+    assert [denial.reason for denial in caught.value.denials] == found
+
+
+def test_a_survey_lets_pass_what_it_cannot_know(sp: ModuleType) -> None:
+    """What is not made is of a type that nobody knows; what stands around it is looked at all the same."""
+    rules = policy(
+        "state = { x = { type = 'list', max_length = 1, items = 'int' }, y = 'policy.world:Called' }",
+        names="Point Called", rights="new build",
+    )  # fmt: skip
+    made = new(CALLED)
+    fine = POINT + dict_of(text("x"), list_of(made), text("y"), made) + BUILD
+    assert sp.survey(pickled(fine), policy=rules).denials == ()
+    long = POINT + dict_of(text("x"), list_of(made, made), text("y"), made) + BUILD
+    assert ".x: wants list of up to 1, has 2" in sp.survey(pickled(long), policy=rules).denials[0].reason
+    # Things that turn out equal may be fewer.
+    rules = policy(
+        "state = { x = { type = 'set', max_length = 1 }, y = { type = 'dict', max_length = 1 } }",
+        names="Point Called",
+        rights="new build",
+    )
+    several = SET + MARK + made + made + ADDITEMS
+    body = POINT + dict_of(text("x"), several, text("y"), dict_of(made, NONE, made, NONE)) + BUILD
+    assert sp.survey(pickled(body), policy=rules).denials == ()
+    body = POINT + dict_of(made, NONE) + BUILD
+    assert sp.survey(pickled(body), policy=rules).denials == ()
+
+
 def test_a_cycle_is_checked_and_ends(sp: ModuleType) -> None:
     rules = policy("state = { x = { type = 'list', items = { type = 'list', items = 'any' } } }")
     point = world.Point()
@@ -339,8 +469,6 @@ def test_a_filter_imports_only_its_own_module(sp: ModuleType, tmp_path: Path, mo
 
 
 def test_a_filter_holds_for_what_find_class_returns(sp: ModuleType) -> None:
-    import io
-
     class Other(sp.Unpickler):  # type: ignore[name-defined, misc]
         def find_class(self, module: str, name: str, /) -> Any:
             return world.function
@@ -358,8 +486,6 @@ def test_a_filter_holds_for_what_find_class_returns(sp: ModuleType) -> None:
 
 
 def test_a_filter_holds_for_our_find_class(sp: ModuleType) -> None:
-    import io
-
     unpickler = sp.Unpickler(io.BytesIO(b""), policy=FILTER)
     assert unpickler.find_class(WORLD, "Point") is world.Point
     for qualname in ("function", "Borrowed"):

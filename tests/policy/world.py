@@ -38,6 +38,31 @@ class Setting:
         return ("v1", 5)
 
 
+class Holding:
+    """Keeps the very state that it is given, as many classes do."""
+
+    def __setstate__(self, state: Any) -> None:
+        self.__dict__ = state
+
+
+class Amending:
+    """Changes the very state that it is given, before it takes it over."""
+
+    def __setstate__(self, state: Any) -> None:
+        state["x"] = str(state["x"])
+        state["more"] = [1]
+        self.__dict__.update(state)
+
+
+class Keeping:
+    """Keeps what it is made with."""
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        made = object.__new__(cls)
+        made.args = args  # type: ignore[attr-defined]
+        return made
+
+
 class Pair(tuple[Any, ...]):
     __slots__ = ()
 

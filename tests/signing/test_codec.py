@@ -31,6 +31,7 @@ from safepickle.errors import (
     PolicyMismatchError,
     ReplayedError,
     RevokedKeyError,
+    SafePickleError,
     SignatureError,
     StateError,
     TrailingDataError,
@@ -334,6 +335,15 @@ def test_without_keys_nothing_pretends_to_be_signed(sp: ModuleType) -> None:
     for options in ({"purpose": "x"}, {"max_age": 1}, {"bind_policy": True}, {"unsigned": object()}):
         with pytest.raises(ValueError, match="need keys"):
             sp.Codec(**options)
+
+
+@pytest.mark.parametrize("keys", [None, RING], ids=["bare", "signed"])
+def test_a_file_of_a_type(sp: ModuleType, tmp_path: Path, keys: Any) -> None:
+    codec = sp.Codec(keys=keys)
+    codec.dump_file([1, 2], tmp_path / "file")
+    assert codec.load_file(tmp_path / "file", type=list[int]) == [1, 2]
+    with pytest.raises(SafePickleError, match=r"root\[0\]"):
+        codec.load_file(tmp_path / "file", type=list[str])
 
 
 def test_files_without_keys(sp: ModuleType, tmp_path: Path) -> None:

@@ -1,0 +1,31 @@
+cimport cython
+from safepickle.decoding.budget cimport Budget
+from safepickle.decoding.checks cimport CallCheck, Check, StateCheck
+
+cdef int _CALL, _NEW, _STATE, _GIVEN
+cdef Py_ssize_t KEPT
+
+@cython.final
+cdef class RuleGuards:
+    cdef readonly object call_guard, new_guard, state_guard
+    cdef readonly CallCheck call_check, new_check
+    cdef readonly Check state_check
+    cdef readonly bint asks_calls, asks_states
+    cdef readonly bint keeps_calls, keeps_news, keeps_states
+    cdef readonly str source
+    cdef Budget budget
+    cdef object stand_in
+    cdef readonly long long made
+    cdef list kept, fields_kept
+    cdef readonly StateCheck by_name
+
+    @cython.locals(check=CallCheck)
+    cpdef refuse_call(self, bint is_new, tuple args, object kwargs)
+    cpdef refuse_reconstruction(self, object base, object state)
+    cpdef refuse_state(self, object state)
+    cpdef keep_given(self, object state)
+    cdef _ask_field(self, Check check, object value)
+    @cython.locals(index=Py_ssize_t, check=Check)
+    cpdef refuse_kept(self)
+    cdef _keep(self, tuple entry)
+    cdef _ask(self, int which, object given, object kwargs, long long made, str ending)

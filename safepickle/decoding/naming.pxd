@@ -1,0 +1,30 @@
+cimport cython
+from safepickle.decoding.budget cimport Budget
+from safepickle.decoding.guarding cimport RuleGuards
+from safepickle.decoding.handles cimport GlobalHandle, HeldTuple, Inert
+from safepickle.decoding.refusals cimport Refusals
+
+cdef int REFER, ALL_RIGHTS
+
+cdef class Naming(Refusals):
+    cdef object find_class
+    cdef bint fix_imports
+    cdef readonly bint handles_seen
+    cdef public bint in_hook
+    cdef readonly dict handles
+    cdef dict shapes
+    cdef readonly list guarded
+
+    cpdef open_naming(self, object policy, Budget budget, object find_class, bint fix_imports, bint inert)
+    cpdef find(self, object module, object name, int protocol)
+    @cython.locals(handle=GlobalHandle)
+    cpdef lookup(self, str module, str name)
+    cpdef _guard(self, GlobalHandle handle, object rule)
+    cpdef GlobalHandle make_handle(self, str module, str name)
+    cpdef extension(self, object code, int protocol)
+    cpdef resolve(self, GlobalHandle handle)
+    cpdef value(self, object obj)
+    @cython.locals(index=Py_ssize_t)
+    cpdef list values(self, list items)
+    @cython.locals(held=bint)
+    cpdef tuple_of(self, tuple items)

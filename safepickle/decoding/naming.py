@@ -1,0 +1,259 @@
+# cython: annotation_typing=False
+"""Naming: what stands on the machine's stack for a global, and how it becomes a value.
+
+Rules that hold here:
+
+* What the machine has on its stack for a global is a :class:`GlobalHandle`, never the object itself. A handle is
+  turned into the object only where it is used, and only if the policy grants the right for that use: so appearing
+  never implies being called, and a helper that the machine emulates is never handed out.
+* The decision for a pair is made once a load; after that it is one look-up.
+* Nothing is imported while the gate is inert.
+"""
+
+from __future__ import annotations
+
+import copyreg
+import enum
+import types
+from collections.abc import Callable
+from typing import Any
+
+from ..errors import Denial, FormatError, PolicyError, ReconstructionError, quote_name
+from ..policy.contracts import CONTRACTS, ENUM
+from ..policy.gadgets import gadget_reason
+from ..policy.rules import Policy, Rule, suggestion
+from ..wire.python2 import to_python3
+from .budget import Budget
+from .emulated import CONSTANTS, EMULATED
+from .guarding import RuleGuards
+from .handles import GlobalHandle, HeldTuple, Inert
+from .refusals import ALL_RIGHTS, LABELS, REFER, Refusals
+from .resolving import import_global, traits_of
+
+NAMED = (type, types.FunctionType, types.BuiltinFunctionType)
+
+
+class Naming(Refusals):
+    """The globals of one load: what they are called, what is granted, and what they stand for."""
+
+    def open_naming(
+        self,
+        policy: Policy,
+        budget: Budget,
+        find_class: Callable[[str, str], Any] | None,
+        fix_imports: bool,
+        inert: bool,
+    ) -> None:
+        """Begin with nothing named."""
+        self.open_refusals(policy, budget, inert)
+        self.find_class = find_class
+        self.fix_imports = fix_imports
+        self.in_hook = False
+        # Most streams name no global: what only those need is made when the first one comes.
+        self.handles: dict[tuple[str, str], GlobalHandle] | None = None
+        self.handles_seen = False
+        #: Rules with constraints that the stream has named, or None.
+        self.guarded: Any = None
+        #: What BUILD needs to know, by class.
+        self.shapes: Any = None
+
+    # -- globals -----------------------------------------------------------------------------------------------
+
+    def find(self, module: Any, name: Any, protocol: int) -> Any:
+        """Return what stands on the stack for a global."""
+        if type(module) is not str or type(name) is not str:
+            raise FormatError("STACK_GLOBAL requires str")
+        if not module or not name:
+            raise FormatError(f"a global without a name: {quote_name(module, name)}")
+        if self.fix_imports and protocol < 3:
+            module, name = to_python3(module, name)
+        module, name = self.policy.rename(module, name)
+        return self.lookup(module, name)
+
+    def lookup(self, module: str, name: str) -> Any:
+        """Return what stands on the stack for a global under its present name."""
+        if self.handles is None:
+            self.handles = {}
+            self.made = {}
+            self.types = {}
+            self.shapes = {}
+        handle = self.handles.get((module, name))
+        if handle is not None:
+            return handle
+        self.budget.take_object(400 + 4 * (len(module) + len(name)))
+        constant = CONSTANTS.get((module, name))
+        if constant is not None:
+            return constant
+        handle = self.make_handle(module, name)
+        self.handles[(module, name)] = handle
+        self.handles_seen = True
+        return handle
+
+    def make_handle(self, module: str, name: str) -> GlobalHandle:
+        """Return the handle of a global, with the rights that the policy or the user's find_class grants."""
+        rule = self.policy.lookup(module, name)
+        handle = GlobalHandle(module, name, 0 if rule is None else rule.rights.value)
+        handle.accept_gadget = rule is not None and rule.accept_known_gadget
+        if rule is not None and rule.constrained:
+            self._guard(handle, rule)
+        handle.emulation = EMULATED.get((module, name))
+        if handle.emulation is not None:
+            if rule is not None and rule.classes_only:
+                # Only where it is emulated: what else it does is not for all classes of a module.
+                handle.rights = 0
+            return handle
+        if self.find_class is not None:
+            self._ask_hook(handle, rule is None)
+        elif rule is None:
+            handle.listed = False
+            self._go_inert(handle)
+        if rule is not None and self.policy.class_rules and not self.inert:
+            self._narrow(handle)
+        return handle
+
+    def _guard(self, handle: GlobalHandle, rule: Rule) -> None:
+        handle.guards = RuleGuards(rule, self.budget, Inert)
+        if self.guarded is None:
+            self.guarded = []
+        self.guarded.append(handle)
+
+    def _narrow(self, handle: GlobalHandle) -> None:
+        """Hold a rule for the classes of a module to what the name really stands for."""
+        if not self.policy.depends_on_object(handle.module, handle.name):
+            return
+        rule = self.policy.lookup_for(handle.module, handle.name, self.resolve(handle))
+        handle.guards = None
+        if rule is None:
+            handle.rights = 0
+            self.deny(handle, REFER, "it is no class that is defined in that module")
+        else:
+            handle.rights = rule.rights.value
+            if rule.constrained:
+                self._guard(handle, rule)
+
+    def recheck(self) -> None:
+        """Look again at state that later opcodes may have changed."""
+        for handle in self.guarded:
+            refused = None if handle.guards is None else handle.guards.refuse_kept()
+            if refused is not None:
+                what, right, reason = refused
+                self.deny(handle, right, f"its {what} refused: {reason}")
+
+    def _ask_hook(self, handle: GlobalHandle, grant_all: bool) -> None:
+        """Ask the user's own find_class: what it returns is granted, unless it is a known gadget or a module."""
+        if grant_all:
+            handle.rights = ALL_RIGHTS
+        if self.inert:
+            return
+        self.in_hook = True
+        try:
+            target = self.find_class(handle.module, handle.name)  # type: ignore[misc]
+        except PolicyError:
+            # It went on to ours, which refuses: one more denial of this stream.
+            self.in_hook = False
+            handle.rights = 0
+            handle.listed = False
+            self._go_inert(handle)
+            return
+        self.in_hook = False
+        self._settle(handle, target)
+
+    def grant(self, module: str, name: str) -> Any:
+        """Return the object of a global for a user's find_class that goes on to ours, or raise."""
+        module, name = self.policy.rename(module, name)
+        rule = self.policy.lookup(module, name)
+        if rule is None:
+            reason = gadget_reason(module, name)
+            text = suggestion(module, name, (LABELS[REFER],))
+            raise PolicyError(
+                (Denial(module, name, LABELS[REFER], None, None, "no rule names it", reason, text),),
+                policy=self.policy.name,
+            )
+        handle = GlobalHandle(module, name, rule.rights.value)
+        handle.accept_gadget = rule.accept_known_gadget
+        self._narrow(handle)
+        if not handle.rights:
+            raise PolicyError(self.denials(), policy=self.policy.name)
+        return self.resolve(handle)
+
+    def extension(self, code: int, protocol: int) -> Any:
+        """Return what stands for a copyreg extension code. Its cache is not consulted: it bypasses find_class (R61)."""
+        if code <= 0:
+            raise FormatError(f"EXT code {code} is not positive")
+        pair = copyreg._inverted_registry.get(code)  # type: ignore[attr-defined]
+        if type(pair) is not tuple or len(pair) != 2 or type(pair[0]) is not str or type(pair[1]) is not str:
+            raise FormatError(f"unregistered extension code {code}")
+        module, name = self.policy.rename(pair[0], pair[1])
+        return self.lookup(module, name)
+
+    def resolve(self, handle: GlobalHandle) -> Any:
+        """Return the object of a granted handle, importing its module if need be."""
+        if not handle.resolved:
+            try:
+                target = import_global(handle.module, handle.name)
+            except Exception as error:
+                raise ReconstructionError(
+                    f"{quote_name(handle.module, handle.name)} is allowed but cannot be imported: "
+                    f"{type(error).__name__}"
+                ) from error
+            self._settle(handle, target)
+        return handle.target
+
+    def _settle(self, handle: GlobalHandle, target: Any) -> None:
+        if isinstance(target, types.ModuleType):
+            self.deny(handle, REFER, "it is a module")
+        elif not handle.accept_gadget and isinstance(target, NAMED):
+            # A re-export under another name is the same gadget.
+            reason = gadget_reason(str(target.__module__), target.__qualname__)
+            if reason is not None:
+                self.deny(
+                    handle,
+                    REFER,
+                    f"it is {quote_name(str(target.__module__), target.__qualname__)}, which {reason}",
+                )
+        handle.target = target
+        handle.resolved = True
+        handle.cost = 64
+        if isinstance(target, NAMED) and handle.contract is None:
+            # A re-export under another name is held to the same contract.
+            handle.hold_to(CONTRACTS.get((str(target.__module__), target.__qualname__)))
+        if isinstance(target, type):
+            handle.is_class = True
+            handle.cost = 32 + type.__getattribute__(target, "__basicsize__") + 2 * 48
+            handle.sized = traits_of(target)
+            if isinstance(target, enum.EnumMeta) and handle.contract is None:
+                handle.hold_to(ENUM)
+
+    # -- values ------------------------------------------------------------------------------------------------
+
+    def value(self, obj: Any) -> Any:
+        """Return *obj* as a value that may be kept: handles need the right to appear."""
+        if type(obj) is GlobalHandle:
+            if self.require(obj, REFER):
+                target = self.resolve(obj)
+                return target if not self.inert else Inert(obj)
+            return Inert(obj)
+        if type(obj) is HeldTuple:
+            if obj.value is None:
+                obj.value = tuple([self.value(item) for item in obj.items])
+            return obj.value
+        return obj
+
+    def values(self, items: list[Any]) -> list[Any]:
+        """Return *items* as values."""
+        for index in range(len(items)):
+            item = items[index]
+            if type(item) is GlobalHandle or type(item) is HeldTuple:
+                items[index] = self.value(item)
+        return items
+
+    def tuple_of(self, items: tuple[Any, ...]) -> Any:
+        """Return a tuple of *items*, held back if there are handles in it."""
+        held = False
+        for item in items:
+            if type(item) is GlobalHandle:
+                held = True
+            elif type(item) is HeldTuple:
+                # One level is all that any helper takes: deeper ones become values, so that this never recurses.
+                return self.tuple_of(tuple([self.value(i) if type(i) is HeldTuple else i for i in items]))
+        return HeldTuple(items) if held else items

@@ -34,12 +34,14 @@ cdef class Gate(Naming):
     cpdef open_gate(
         self, object policy, Budget budget, object find_class, object persistent_load, bint fix_imports, bint inert
     )
+    @cython.locals(handle=GlobalHandle)
     cpdef call(self, object callee, object args)
     cdef Inert _survey_call(self, GlobalHandle handle, int right, tuple args, object kwargs)
     cdef _survey_state(self, GlobalHandle handle, object state)
     cpdef _arguments(self, GlobalHandle callee, object args)
     cpdef look_through(self, Py_ssize_t count)
     cpdef instantiate(self, object callee, tuple args)
+    @cython.locals(handle=GlobalHandle)
     cpdef new(self, object cls, object args, object kwargs)
     @cython.locals(arguments=tuple)
     cpdef _run(self, GlobalHandle handle, int right, object args, object kwargs)

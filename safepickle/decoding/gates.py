@@ -113,19 +113,20 @@ class Gate(Naming):
             return Inert(None)
         if type(args) is not tuple and type(args) is not HeldTuple:
             raise FormatError(f"arguments are {quote(args)}, not a tuple")
-        if callee.emulation is not None:
+        handle = callee
+        if handle.emulation is not None:
             self.calls += 1
             self.budget.take_call()
-            result = callee.emulation(self, args.items if type(args) is HeldTuple else args)
+            result = handle.emulation(self, args.items if type(args) is HeldTuple else args)
             if result is not NotImplemented:
                 return result
-            if not callee.rights & CALL:
-                self.deny(callee, CALL, "not in a form that picklers write")
-                return Inert(callee)
-        args = self._arguments(callee, args)
-        if not self.require(callee, CALL):
-            return self._survey_call(callee, CALL, args, None)
-        return self._run(callee, CALL, args, None)
+            if not handle.rights & CALL:
+                self.deny(handle, CALL, "not in a form that picklers write")
+                return Inert(handle)
+        args = self._arguments(handle, args)
+        if not self.require(handle, CALL):
+            return self._survey_call(handle, CALL, args, None)
+        return self._run(handle, CALL, args, None)
 
     def _survey_call(self, handle: GlobalHandle, right: int, args: tuple[Any, ...], kwargs: Any) -> Inert:
         """Say what stands for the result of a call that is not made, and what the rule has against its arguments."""
@@ -180,17 +181,18 @@ class Gate(Naming):
                 return Inert(None)
             self._not_a_global(cls, NEW)
             return Inert(None)
-        args = self._arguments(cls, args)
-        if cls.emulation is not None and not args and not kwargs and is_object(cls):
+        handle = cls
+        args = self._arguments(handle, args)
+        if handle.emulation is not None and not args and not kwargs and is_object(handle):
             self.budget.take_object(16)
             return object()
-        if not self.require(cls, NEW):
-            return self._survey_call(cls, NEW, args, kwargs)
-        if not cls.is_class:
-            self.resolve(cls)
-            if not cls.is_class:
-                raise FormatError(f"{quote_name(cls.module, cls.name)} is not a class")
-        return self._run(cls, NEW, args, kwargs)
+        if not self.require(handle, NEW):
+            return self._survey_call(handle, NEW, args, kwargs)
+        if not handle.is_class:
+            self.resolve(handle)
+            if not handle.is_class:
+                raise FormatError(f"{quote_name(handle.module, handle.name)} is not a class")
+        return self._run(handle, NEW, args, kwargs)
 
     def look_through(self, count: int) -> None:
         """Pay for looking at many arguments: any number of calls may share one dict or tuple of them."""

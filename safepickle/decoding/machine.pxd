@@ -3,6 +3,7 @@ from cpython.object cimport PyObject
 from safepickle.decoding.budget cimport Budget
 from safepickle.decoding.door cimport Door
 from safepickle.decoding.gates cimport Gate
+from safepickle.decoding.handles cimport GlobalHandle, HeldTuple
 from safepickle.decoding.hashing cimport KeyGuard, add_items, set_item, set_items
 from safepickle.decoding.nesting cimport Nesting
 from safepickle.wire.reading cimport float8, int4, long_int, uint4
@@ -155,6 +156,19 @@ cdef extern from *:
     #endif
     }
 
+    /* Whether something of one of two types is among the items of a list or tuple. */
+    static CYTHON_INLINE int safepickle_holds(PyObject *items, PyObject *kind, PyObject *other) {
+        PyObject **parts = PySequence_Fast_ITEMS(items);
+        Py_ssize_t index, count = PySequence_Fast_GET_SIZE(items);
+        for (index = 0; index < count; index++) {
+            PyObject *found = (PyObject *)Py_TYPE(parts[index]);
+            if (found == kind || found == other) {
+                return 1;
+            }
+        }
+        return 0;
+    }
+
     /* Lets go of all items, and keeps the room. */
     static int safepickle_list_drop(PyObject *items) {
         Py_ssize_t size = PyList_GET_SIZE(items);
@@ -203,6 +217,7 @@ cdef extern from *:
     int push "safepickle_list_push"(list stack, object value) except -1
     int push_new "safepickle_list_push_new"(list stack, PyObject *value) except -1
     int push_tuple "safepickle_list_push_tuple"(list stack, object value) except -1
+    bint holds "safepickle_holds"(object items, object kind, object other) noexcept
     int drop "safepickle_list_drop"(list items) except -1
     Py_ssize_t push_utf8 "safepickle_push_utf8"(list stack, bytes data, size_t start, size_t stop) except -1
     object pop "safepickle_list_pop"(list stack)

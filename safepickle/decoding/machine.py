@@ -28,6 +28,7 @@ from ..errors import FormatError
 from ..wire.reading import float8, int4, long_int, piece, text, uint2, uint4
 from .door import Door
 from .gates import Gate
+from .handles import GlobalHandle, HeldTuple
 from .hashing import add_items, set_item, set_items
 from .window import NO_OPCODE
 
@@ -37,7 +38,6 @@ if COMPILING:
 else:
     from .._form import cython
 
-
 if not cython.compiled:
     # The leaves: C that is inlined in the compiled form, what Python itself has in this one.
     def push_utf8(stack: list[Any], data: bytes, start: int, stop: int) -> int:
@@ -45,6 +45,10 @@ if not cython.compiled:
         word = text(data, start, stop)
         stack.append(word)
         return 0 if len(word) == stop - start else 3 * len(word)
+
+    def holds(items: Any, kind: type, other: type) -> bool:
+        """Return whether something of one of two types is among the items of a list or tuple."""
+        return any(type(item) is kind or type(item) is other for item in items)
 
     globals().update(
         push=list.append, push_new=list.append, push_tuple=list.append, pop=list.pop, drop=list.clear,
@@ -255,7 +259,7 @@ class Machine(Door):
                         if len(items) % 2:
                             raise FormatError("SETITEMS with a key and no value")
                         if type(target) is dict and not gate.foreign:
-                            if gate.handles_seen:
+                            if gate.handles_seen and holds(items, GlobalHandle, HeldTuple):
                                 self._values(start, opcode, items)
                             length = len(items) // 2
                             if len(target) + length > max_items or 100 * length > budget.memory_left:
@@ -290,7 +294,7 @@ class Machine(Door):
                         if nesting.top > height:
                             nesting.join(height)
                         if type(target) is list and not gate.foreign:
-                            if gate.handles_seen:
+                            if gate.handles_seen and holds(items, GlobalHandle, HeldTuple):
                                 self._values(start, opcode, items)
                             length = len(items)
                             if len(target) + length > max_items or 8 * length > budget.memory_left:
@@ -360,7 +364,7 @@ class Machine(Door):
                         if nesting.top > height:
                             nesting.join(height)
                         if type(target) is set and not gate.foreign:
-                            if gate.handles_seen:
+                            if gate.handles_seen and holds(items, GlobalHandle, HeldTuple):
                                 self._values(start, opcode, items)
                             length = len(items)
                             if len(target) + length > max_items or 72 * length > budget.memory_left:
@@ -378,7 +382,10 @@ class Machine(Door):
                         used += 104
                         height = base + len(stack)
                         nesting.opened(height, nesting.absorb(height) + 1 if nesting.top >= height else 1)
-                        push_tuple(stack, pair if not gate.handles_seen else self._tuple(start, opcode, pair))
+                        if gate.handles_seen and holds(pair, GlobalHandle, HeldTuple):
+                            push(stack, self._tuple(start, opcode, pair))
+                        else:
+                            push_tuple(stack, pair)
                         if position < stop and data[position] == 0x94 and len(memo) < memo_end:
                             position += 1
                             done += 1
@@ -391,7 +398,10 @@ class Machine(Door):
                         used += 96
                         height = base + len(stack)
                         nesting.opened(height, nesting.absorb(height) + 1 if nesting.top >= height else 1)
-                        push_tuple(stack, single if not gate.handles_seen else self._tuple(start, opcode, single))
+                        if gate.handles_seen and holds(single, GlobalHandle, HeldTuple):
+                            push(stack, self._tuple(start, opcode, single))
+                        else:
+                            push_tuple(stack, single)
                         if position < stop and data[position] == 0x94 and len(memo) < memo_end:
                             position += 1
                             done += 1
@@ -406,7 +416,10 @@ class Machine(Door):
                         used += 112
                         height = base + len(stack)
                         nesting.opened(height, nesting.absorb(height) + 1 if nesting.top >= height else 1)
-                        push_tuple(stack, triple if not gate.handles_seen else self._tuple(start, opcode, triple))
+                        if gate.handles_seen and holds(triple, GlobalHandle, HeldTuple):
+                            push(stack, self._tuple(start, opcode, triple))
+                        else:
+                            push_tuple(stack, triple)
                         if position < stop and data[position] == 0x94 and len(memo) < memo_end:
                             position += 1
                             done += 1
@@ -430,7 +443,10 @@ class Machine(Door):
                         many = tuple_of(items)
                         if not items:
                             push(spare, items)
-                        push_tuple(stack, many if not gate.handles_seen else self._tuple(start, opcode, many))
+                        if gate.handles_seen and holds(many, GlobalHandle, HeldTuple):
+                            push(stack, self._tuple(start, opcode, many))
+                        else:
+                            push_tuple(stack, many)
                     elif opcode == 0x6A:  # LONG_BINGET
                         if position + 4 > end:
                             missing = 4

@@ -156,6 +156,18 @@ def test_import_is_light(tmp_path: Path, statements: str, most: int) -> None:
     assert len({name for name in found if name.startswith("safepickle")}) <= most, sorted(found)
 
 
+def test_help_is_light(tmp_path: Path) -> None:
+    # What argparse, pathlib and the like take is the standard library's; what a command needs comes with the command.
+    code = (
+        "import sys; from safepickle.cli.main import main; main(['--help']);"
+        " print(*{name.partition('.')[0] for name in sys.modules}, file=sys.stderr)"
+    )
+    result = run_python("-c", code, cwd=tmp_path)
+    assert result.returncode == 0
+    own = {"argparse", "http", "inspect", "json", "pathlib", "threading", "urllib"}
+    assert set(result.stderr.split()) & (set(HEAVY) - own) == set()
+
+
 def test_names_that_come_later_are_all_there(tmp_path: Path) -> None:
     code = (
         "from safepickle import *; import safepickle;"

@@ -27,6 +27,7 @@ from hypothesis import strategies as st
 
 from safepickle.policy.arrays import ARRAY_CALLS, ARRAY_STATES
 from safepickle.policy.contracts import CONTRACTS, ENUM, HARMLESS_FACTORIES, STATES
+from safepickle.policy.formats import FORMAT_CALLS, FORMAT_STATES
 from safepickle.policy.libraries import LIBRARY_CALLS, LIBRARY_STATES
 from safepickle.policy.quick import QUICK
 
@@ -279,7 +280,7 @@ def test_no_contract_touches_what_it_is_given(pair: tuple[str, str]) -> None:
 
 
 #: Those are held to what real libraries do in `tests/packs`.
-LIBRARIES = ARRAY_CALLS.keys() | LIBRARY_CALLS.keys()
+LIBRARIES = ARRAY_CALLS.keys() | FORMAT_CALLS.keys() | LIBRARY_CALLS.keys()
 
 
 @pytest.mark.parametrize("pair", sorted(set(CONTRACTS) - LIBRARIES), ids=":".join)
@@ -434,7 +435,7 @@ def test_hostile_state_is_refused(pair: tuple[str, str], state: Any) -> None:
 
 
 def test_every_state_contract_refuses_something_here() -> None:
-    assert set(STATES_REFUSED) == set(STATES) - ARRAY_STATES.keys() - LIBRARY_STATES.keys()
+    assert set(STATES_REFUSED) == set(STATES) - ARRAY_STATES.keys() - FORMAT_STATES.keys() - LIBRARY_STATES.keys()
     assert all(contract.reason and contract.source for contract in STATES.values())
 
 

@@ -218,7 +218,9 @@ def compare(options: argparse.Namespace) -> int:
     """Hold the corpus against other unpicklers and scanners."""
     from fuzz.comparing import compare_all
 
-    return compare_all(Path(options.venvs), limit=options.limit, as_json=options.format == "json", only=options.only)
+    return compare_all(
+        Path(options.venvs), limit=options.limit, as_json=options.format == "json", only=options.only, page=options.page
+    )
 
 
 def faults(options: argparse.Namespace) -> int:
@@ -329,6 +331,7 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("--venvs", default=str(WORK / "venvs"), help="folder of the others' virtual environments")
     sub.add_argument("--limit", type=int, default=0, help="streams to compare at most; 0 for all")
     sub.add_argument("--only", action="append", default=[], help="this tool only; may be repeated")
+    sub.add_argument("--page", action="store_true", help="write the table into docs/fuzzing.md")
     sub = command(faults, "faults --runs 3000 --seed 1")
     sub.add_argument("names", nargs="*", help="planted faults by number or name; all without any")
     sub.add_argument("--runs", type=int, default=3000, help="executions of each target at most")

@@ -24,7 +24,10 @@ from collections import Counter
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from fuzz import corpus
+from fuzz import ROOT, corpus
+
+PAGE = ROOT / "docs" / "fuzzing.md"
+BEGIN, END = "<!-- comparison -->", "<!-- end of comparison -->"
 
 
 class Tool(NamedTuple):
@@ -180,8 +183,8 @@ for line in sys.stdin:
 _LOADERS = frozenset({"pickle", "restricted"})
 
 
-def compare_all(venvs: Path, *, limit: int, as_json: bool, only: list[str]) -> int:
-    """Judge the corpus by every tool, print the table and return the exit code."""
+def compare_all(venvs: Path, *, limit: int, as_json: bool, only: list[str], page: bool = False) -> int:
+    """Judge the corpus by every tool, print the table, write it into the manual if asked, and return the exit code."""
     judged = [(data, _ours(data)) for data in corpus.read("stream")]
     if not judged:
         print("there is no corpus to compare on", file=sys.stderr)
@@ -207,7 +210,13 @@ def compare_all(venvs: Path, *, limit: int, as_json: bool, only: list[str]) -> i
     if as_json:
         print(json.dumps({"rows": rows, "not_installed": missing, "streams": len(judged)}, indent=1))
     else:
-        _print(rows, missing, judged)
+        print(_table(rows, judged))
+        for name in missing:
+            print(f"{name} is not installed and could not be: not compared", file=sys.stderr)
+    if page:
+        text = PAGE.read_text("utf-8")
+        head, rest = text.split(BEGIN, 1)
+        PAGE.write_text(f"{head}{BEGIN}\n{_table(rows, judged)}\n{END}{rest.split(END, 1)[1]}", "utf-8")
     return 0
 
 
@@ -286,12 +295,13 @@ def _row(name: str, kinds: list[str], verdicts: list[str]) -> dict[str, Any]:
     }
 
 
-def _print(rows: list[dict[str, Any]], missing: list[str], judged: list[tuple[bytes, str]]) -> None:
+def _table(rows: list[dict[str, Any]], judged: list[tuple[bytes, str]]) -> str:
     kinds = Counter(kind for _, kind in judged)
-    print(f"{len(judged):,} streams: " + ", ".join(f"{count:,} {kind}" for kind, count in kinds.most_common()))
     columns = [key for key in rows[0] if key not in ("gadgets", "denied")]
-    print("| " + " | ".join(columns) + " |\n|" + " --- |" * len(columns))
-    for row in rows:
-        print("| " + " | ".join(str(row[column]) for column in columns) + " |")
-    for name in missing:
-        print(f"{name} is not installed and could not be: not compared", file=sys.stderr)
+    return "\n".join([
+        f"On {len(judged):,} streams, {', '.join(f'{count:,} {kind}' for kind, count in kinds.most_common())}:",
+        "",
+        "| " + " | ".join(columns) + " |",
+        "|" + " --- |" + " ---: |" * (len(columns) - 1),
+        *("| " + " | ".join(str(row[column]) for column in columns) + " |" for row in rows),
+    ])  # fmt: skip

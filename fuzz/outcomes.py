@@ -96,9 +96,13 @@ def _parts(value: Any) -> tuple[Any, list[Any]]:
 def _hash(item: Any) -> int:
     """Return the hash of a set's item; of one with a NaN in it, whose hash is its address, how much is in it."""
     held = [item]
+    seen = {id(item)}
     for one in held:
         if type(one) in (tuple, frozenset):
-            held += one
+            # Each part once: what is shared again and again may stand for millions.
+            fresh = {id(part): part for part in one if id(part) not in seen}
+            seen.update(fresh)
+            held += fresh.values()
     return hash(item) if all(one == one for one in held if type(one) in (float, complex)) else len(held)  # noqa: PLR0124
 
 

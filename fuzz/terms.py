@@ -100,7 +100,8 @@ def warm_up() -> None:
     for module, _ in BOTH.rules:
         with suppress(ImportError):
             import_module(module)
-    for name in ("encodings.ascii", "encodings.latin_1", "encodings.utf_8", "encodings.raw_unicode_escape",
+    for name in ("encodings.ascii", "encodings.latin_1", "encodings.utf_8", "encodings.utf_8_sig",
+                 "encodings.raw_unicode_escape",
                  "encodings.unicode_escape", "zoneinfo._common", "importlib.resources", "copy",
                  "_strptime"):  # fmt: skip
         import_module(name)

@@ -170,6 +170,10 @@ def test_outcomes_tell_apart_what_equality_does_not() -> None:
     assert len({describe(value) for value in values}) == len(values)
     first, second = float("nan"), float("nan")
     assert describe({first, (1, first), 2.0}) == describe({second, (1, second), 2.0}) != describe({second, 2.0})
+    doubled: Any = ()
+    for _ in range(22):
+        doubled = (doubled, doubled)
+    assert len(describe({doubled})) == 1
     recursive: list[Any] = []
     recursive.append(recursive)
     assert describe(recursive) == describe([recursive][0])

@@ -19,7 +19,7 @@ from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
 
-from fuzz import ROOT, corpus
+from fuzz import ROOT, corpus, seeds
 from fuzz.findings import attempt
 from fuzz.targets import NAMES, Target, load_target
 
@@ -146,6 +146,8 @@ def gather(into: Path) -> list[dict[str, Any]]:
         ("tests/inspection", "stream", _inspected()),
         ("fuzz/idioms", "stream", _idioms()),
         ("policies", "text", _policies()),
+        ("fuzz/seeds", "stream", iter(seeds.streams())),
+        ("fuzz/seeds", "text", iter(seeds.texts())),
         ("choices", "choices", _choices()),
     ):
         found = {data for data in inputs if len(data) <= LONGEST}

@@ -21,7 +21,8 @@ def check(data: bytes) -> Any:
     """Look at *data* in every way."""
     with watched("looking"):
         seen = _quietly(lambda: _genops(data))
-        _same_from_file(data, seen)
+        _same_from_file(data, terms.LIMITS)
+        _same_from_file(data, terms.TIGHT)
         shown = _quietly(lambda: _dis(data))
         shorter = _quietly(lambda: optimize(data, limits=terms.LIMITS))
         surveys = [(one, _survey(data, one)) for one in terms.TERMS]
@@ -54,12 +55,13 @@ def _genops(data: bytes) -> int:
     return end
 
 
-def _same_from_file(data: bytes, seen: Outcome) -> None:
+def _same_from_file(data: bytes, limits: Any) -> None:
     """What is read from a file, opcode by opcode, is what is read from memory."""
+    seen = _quietly(lambda: [one for one in genops(data, limits=limits)])  # noqa: C416
     file = io.BytesIO(data)
     rows: list[Any] = []
     try:
-        for row, argument, position in genops(file, limits=terms.LIMITS):
+        for row, argument, position in genops(file, limits=limits):
             rows.append((row.name, repr(argument), position))
     except SafePickleError as error:
         found = failure(error)
@@ -71,7 +73,7 @@ def _same_from_file(data: bytes, seen: Outcome) -> None:
         return
     if seen.error:
         raise Finding("genops reads from a file what it refuses from memory", seen.message)
-    whole = [(row.name, repr(argument), position) for row, argument, position in genops(data, limits=terms.LIMITS)]
+    whole = [(row.name, repr(argument), position) for row, argument, position in seen.value[0]]
     if rows != whole:
         raise Finding("genops reads other opcodes from a file")
 

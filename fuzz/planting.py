@@ -113,8 +113,8 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "the least of a number",
-        "policy/guards.py",
-        "        if self._low is not None and not value >= self._low:",
+        "policy/values.py",
+        "        if self.low is not None and not value >= self.low:",
         "        if False:",
     ),
     Fault(

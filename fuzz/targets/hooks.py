@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import bz2  # noqa: F401 (files are unpacked by what was imported before)
+import gzip  # noqa: F401
 import io
+import lzma  # noqa: F401
+import zlib  # noqa: F401
+from importlib.util import find_spec
 from typing import Any
 
 from fuzz import samples, terms
@@ -12,8 +17,14 @@ from safepickle.decoding.budget import Budget
 from safepickle.decoding.session import run_whole
 from safepickle.decoding.standing import StandInGate, open_with_stand_ins, restricting
 from safepickle.errors import StateError
+from safepickle.integrations import joblib_files
+from safepickle.policy.rules import Policy
 
 INPUT = "stream"
+HAS_NUMPY = find_spec("numpy") is not None
+_JOBLIB = Policy.packs("joblib") | terms.BOTH if HAS_NUMPY else terms.BOTH
+if HAS_NUMPY:
+    import numpy  # noqa: F401, ICN001
 
 _OBJECTS: dict[Any, Any] = {
     "list": samples.QUEUE, "dict": samples.REGISTRY, "set": samples.MEMBERS, "node": samples.SHARED, "act": samples.act,
@@ -55,7 +66,16 @@ def check(data: bytes) -> Any:
             raise Finding("max_calls was exceeded by persistent ids", str(unpickler.asked))
         # The memo of the first pickle is not the second one's (S6a).
         again = outcome(unpickler.load)
-    return features([first, second, again, *_with_stand_ins(data)])
+    return features([first, second, again, *_with_stand_ins(data)]), _with_arrays(data)
+
+
+def _with_arrays(data: bytes) -> Any:
+    """Read *data* as a file of joblib's: arrays are no larger than what is there."""
+    with watched("a load of a file with arrays"):
+        found = outcome(lambda: joblib_files.load(io.BytesIO(data), policy=_JOBLIB, limits=terms.LIMITS))
+    with watched("a look at a file with arrays"):
+        outcome(lambda: joblib_files.inspect(io.BytesIO(data), policy=_JOBLIB, limits=terms.LIMITS))
+    return found.error
 
 
 class StandIn:

@@ -15,6 +15,7 @@ from fuzz.assembly import COUNTS, op, split
 from fuzz.choices import Choices
 from fuzz.generator import CLAIMS, HOSTILE, INDEXES, INTS, LONG_INDEXES, NAMES, ROWS, Generator, frames, global_of
 from fuzz.idioms import IDIOMS
+from fuzz.idioms import PLAIN as SHAPES
 from safepickle.wire.opcodes import ARGUMENTS, BY_BYTE, OPCODES
 
 Pieces = list[bytes]
@@ -186,8 +187,8 @@ def mutate(data: bytes, draw: Choices, pool: Sequence[bytes], most: int = 4096) 
 
 
 def openings(draw: Choices) -> list[bytes]:
-    """Return every attack of the grammar alone, in any order: what an engine that begins with nothing begins with."""
-    bodies = list(HOSTILE)
+    """Return every attack and shape of the grammar alone, in any order: where an engine without a corpus begins."""
+    bodies = list(dict.fromkeys((*HOSTILE, *SHAPES)))
     for index in range(len(bodies) - 1, 0, -1):
         other = draw.below(index + 1)
         bodies[index], bodies[other] = bodies[other], bodies[index]

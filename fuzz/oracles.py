@@ -221,9 +221,11 @@ def check_within(data: bytes, value: Any, limits: Any) -> None:
     _over("max_opcodes", len(names), limits.max_opcodes)
     _over("max_memo", sum(name in _MEMO for name in names), limits.max_memo)
     _over("max_calls", sum(name in _CALLS for name in names), limits.max_calls)
-    depth = objects = 0
+    depth = objects = work = 0
     for item, level in walk(value):
         kind = type(item)
+        if kind in (dict, set, frozenset):
+            work += _check_keys(item)
         if kind in (list, dict, set, frozenset, tuple):
             # Empty tuples are one object that nobody makes.
             objects += kind not in (tuple, frozenset) or bool(item)
@@ -238,6 +240,7 @@ def check_within(data: bytes, value: Any, limits: Any) -> None:
         elif kind is int:
             _over("max_int_bits", item.bit_length(), limits.max_int_bits)
     _over("max_objects", objects, limits.max_objects)
+    _over("max_hash_work", work, limits.max_hash_work)
     if not any(name in ("GET", "BINGET", "LONG_BINGET", "DUP") for name in names):
         # With sharing, what is met first on a short way may be deeper on another.
         _over("max_depth", depth, limits.max_depth)
@@ -246,12 +249,44 @@ def check_within(data: bytes, value: Any, limits: Any) -> None:
     _over("max_memory", sum(_size(item) for item, _ in walk(value)), limits.max_memory)
 
 
+def is_call(data: bytes) -> bool:
+    """Return whether a stream may call anything, give state, or put an instance's items in."""
+    return any(BY_BYTE[piece[0]].name in (*_CALLS, "BUILD") for piece in split(data) if piece[0] in BY_BYTE)
+
+
+def check_keys(value: Any) -> None:
+    """Hold the keys of every container in a value to their bounds."""
+    for item, _ in walk(value):
+        if type(item) in (dict, set, frozenset):
+            _check_keys(item)
+
+
+#: Keys of one hash that one container may have, and how deep a key may be: more crashes or stalls the interpreter.
+EQUAL_HASHES, KEY_DEPTH = 64, 250
+
+
+def _check_keys(container: Any) -> int:
+    """Hold keys to their bounds, and return how many parts hashing them has visited at least."""
+    hashes: dict[int, int] = {}
+    work = 0
+    for key in container:
+        if type(key) is int:
+            hashes[hash(key)] = hashes.get(hash(key), 0) + 1
+        elif type(key) in (tuple, frozenset):
+            parts = list(walk(key, 2_000))
+            # Every element of every tuple in it; what is shared is visited again and again, and counted once here.
+            work += 1 + sum(len(part) for part, _ in parts if type(part) in (tuple, frozenset))
+            _over("the depth of a key", max(level for _, level in parts), KEY_DEPTH)
+    _over("keys of one hash", max(hashes.values(), default=0), EQUAL_HASHES)
+    return work
+
+
 _MEMO = frozenset({"PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE"})
 
 
 def _size(item: Any) -> int:
     """Return what an object holds of memory for sure."""
-    if type(item) in (str, bytes, bytearray):
+    if isinstance(item, (str, bytes, bytearray)):
         return len(item)
     return 8 * len(item) if type(item) in (list, tuple, dict, set, frozenset) else 0
 

@@ -327,6 +327,72 @@ class Meddling:
         return remade, ("meddled",)
 
 
+class Grown(bytearray):
+    """An instance that is larger than what it is made from: 1 MB."""
+
+    def __init__(self, *_arguments: object) -> None:
+        super().__init__(1 << 20)
+
+
+class Unkeyed:
+    """Cannot be hashed, and says so with an error of its own."""
+
+    def __hash__(self) -> int:
+        raise ZeroDivisionError("canary")
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+
+class Unequal:
+    """Cannot be compared."""
+
+    def __hash__(self) -> int:
+        return 7
+
+    def __eq__(self, other: object) -> bool:
+        raise ZeroDivisionError("canary")
+
+
+class Raising:
+    """Cannot be made."""
+
+    def __new__(cls, *_arguments: object, **_options: object) -> Self:
+        raise ZeroDivisionError("canary")
+
+
+class Failing(int):
+    """An int that cannot be made."""
+
+    def __new__(cls, *_arguments: object) -> Self:
+        raise ZeroDivisionError("canary")
+
+
+class Appending:
+    """Takes items one by one."""
+
+    def append(self, _item: object) -> None:
+        """Take it."""
+
+
+class Refusing:
+    """Has the methods, and each fails."""
+
+    def __setstate__(self, _state: object) -> None:
+        raise ZeroDivisionError("canary")
+
+    def __setitem__(self, _key: object, _item: object) -> None:
+        raise ZeroDivisionError("canary")
+
+    def append(self, _item: object) -> None:
+        """Fail."""
+        raise ZeroDivisionError("canary")
+
+    def add(self, _item: object) -> None:
+        """Fail."""
+        raise ZeroDivisionError("canary")
+
+
 def remade(*arguments: Any) -> Any:
     """Return a list of what it is given: what a reducer names."""
     return ["remade", *arguments]
@@ -369,6 +435,13 @@ RIGHTS: dict[str, str] = {
     "Newargs": "new build",
     "Restless": "call new setitem",
     "Meddling": "call",
+    "Grown": "call",
+    "Unkeyed": "new",
+    "Unequal": "new",
+    "Raising": "new call",
+    "Failing": "call new",
+    "Appending": "new append",
+    "Refusing": "new build append setitem add",
     "remade": "call",
     "taken": "call",
     "fail": "call",
@@ -437,7 +510,8 @@ def disturbed() -> str | None:
 
 
 #: Extension codes: denied, allowed, and one that only the cache knows (attack R61).
-EXTENSIONS = {224: "act", 225: "Node", 226: None}
+CACHED = 226
+EXTENSIONS = {224: "act", 225: "Node", CACHED: None}
 
 
 def register_extensions() -> None:

@@ -99,6 +99,9 @@ def _parts(kind: Any) -> Iterator[Hashable]:
 
 def gather(into: Path) -> list[dict[str, Any]]:
     """Add the seeds to a corpus; return how many there are of each source."""
+    # Not before: `minimise` has to mark the package before anything imports it.
+    from fuzz import seeds
+
     tests = str(ROOT / "tests")
     if tests not in sys.path:
         sys.path.append(tests)
@@ -109,6 +112,8 @@ def gather(into: Path) -> list[dict[str, Any]]:
         ("tests/inspection", "stream", _inspected()),
         ("fuzz/idioms", "stream", _idioms()),
         ("policies", "text", _policies()),
+        ("fuzz/seeds", "stream", iter(seeds.streams())),
+        ("fuzz/seeds", "text", iter(seeds.texts())),
         ("choices", "choices", _choices()),
     ):
         found = {data for data in inputs if len(data) <= LONGEST}

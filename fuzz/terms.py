@@ -100,9 +100,11 @@ def warm_up() -> None:
     for module, _ in BOTH.rules:
         with suppress(ImportError):
             import_module(module)
-    for name in ("encodings.ascii", "encodings.latin_1", "encodings.utf_8", "encodings.utf_8_sig",
-                 "encodings.raw_unicode_escape",
-                 "encodings.unicode_escape", "zoneinfo._common", "importlib.resources", "copy",
+    for name in ("encodings.ascii", "encodings.latin_1", "encodings.utf_8", "encodings.raw_unicode_escape",
+                 "encodings.unicode_escape", "encodings.utf_8_sig", "encodings.utf_16", "encodings.utf_16_le",
+                 "encodings.utf_16_be",
+                 "encodings.utf_32", "encodings.utf_32_le", "encodings.utf_32_be", "zoneinfo._common",
+                 "importlib.resources", "copy",
                  "_strptime"):  # fmt: skip
         import_module(name)
     with suppress(ImportError):

@@ -23,9 +23,10 @@ from typing import NamedTuple
 #: Every target by name; the order is that of reports.
 NAMES = (
     "decode", "programs", "differential", "unrestricted", "roundtrip", "writers", "symmetry", "spending", "canonical",
-    "looking", "files", "policies", "drafts", "constraints", "typed", "guards", "signing", "sealed", "rings",
+    "readers", "looking", "files", "policies", "drafts", "constraints", "typed", "guards", "contracts", "signing",
+    "sealed", "rings",
     "keyfiles",
-    "hooks", "within", "costs", "leaks", "forms", "learned",
+    "offered", "habits", "hooks", "within", "costs", "leaks", "forms", "learned",
 )  # fmt: skip
 
 

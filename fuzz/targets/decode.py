@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fuzz.oracles import check_contents, watched
+from fuzz.oracles import check_contents, check_keys, is_call, watched
 from fuzz.outcomes import Finding, Outcome, describe, failure, features
 from fuzz.terms import TERMS, Terms, load
 from safepickle.errors import PolicyError, SafePickleError
@@ -27,8 +27,11 @@ def _once(data: bytes, terms: Terms) -> Outcome:
             value = load(data, terms)
         except SafePickleError as error:
             _check_error(error, data)
+            if terms.title == "plain" and type(error).__name__ == "ReconstructionError" and not is_call(data):
+                raise Finding("a reconstruction fails where nothing is reconstructed", str(error)) from error
             return failure(error)
         check_contents(value, terms.policy)
+        check_keys(value)
         found = Outcome(value=describe(value))
         # Finalisers of what was made run while the tripwire is armed.
         del value

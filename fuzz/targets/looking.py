@@ -21,6 +21,8 @@ def check(data: bytes) -> Any:
     """Look at *data* in every way."""
     with watched("looking"):
         seen = _quietly(lambda: _genops(data))
+        _same_from_file(data, terms.LIMITS)
+        _same_from_file(data, terms.TIGHT)
         shown = _quietly(lambda: _dis(data))
         shorter = _quietly(lambda: optimize(data, limits=terms.LIMITS))
         surveys = [(one, _survey(data, one)) for one in terms.TERMS]
@@ -51,6 +53,33 @@ def _genops(data: bytes) -> int:
             raise Finding("genops gives another position than the opcode's", f"{row.name} at {position}")
         end = position + 1
     return end
+
+
+def _same_from_file(data: bytes, limits: Any) -> None:
+    """What is read from a file, opcode by opcode, is what is read from memory."""
+    seen = _quietly(lambda: [one for one in genops(data, limits=limits)])  # noqa: C416
+    file = io.BytesIO(data)
+    rows: list[Any] = []
+    try:
+        for row, argument, position in genops(file, limits=limits):
+            rows.append((row.name, repr(argument), position))
+    except SafePickleError as error:
+        found = failure(error)
+        # How many bytes follow is known only of a whole input.
+        if not seen.error and found.error:
+            raise Finding("genops refuses from a file what it reads from memory", found.message) from error
+        if seen.error != found.error and not {seen.error, found.error} <= _CUT:
+            raise Finding("genops gives another error from a file", f"{seen.message} / {found.message}") from error
+        return
+    if seen.error:
+        raise Finding("genops reads from a file what it refuses from memory", seen.message)
+    whole = [(row.name, repr(argument), position) for row, argument, position in seen.value[0]]
+    if rows != whole:
+        raise Finding("genops reads other opcodes from a file")
+
+
+#: Errors for data that is cut, which a file and memory may name by another of these.
+_CUT = frozenset({"TruncatedError", "LimitError", "FormatError", "EmptyInputError"})
 
 
 def _dis(data: bytes) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 from typing import Any
 
+from fuzz import terms
 from fuzz.oracles import watched
 from fuzz.outcomes import Finding, failure, feature
 from safepickle.errors import PolicyFileError
@@ -13,6 +14,8 @@ from safepickle.policy.gadgets import gadget_reason
 from safepickle.policy.rules import Policy
 
 INPUT = "text"
+#: Everything that reading a file imports late has been imported by then.
+BEFORE = terms.FORMS
 
 
 def check(data: bytes) -> Any:

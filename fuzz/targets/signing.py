@@ -74,7 +74,7 @@ def _changed(message: bytes, draw: Choices) -> bytes:
     data = bytearray(message)
     for _ in range(1 + draw.below(3)):
         at = draw.below(len(data) + 1)
-        how = draw.below(9)
+        how = draw.below(10)
         if how == 0:
             data[at:at] = draw.blob(9)
         elif how == 1:
@@ -91,6 +91,9 @@ def _changed(message: bytes, draw: Choices) -> bytes:
         elif how == 6:
             # The tag: cut to its beginning, or all zeros.
             data[-32:] = data[-32 : -32 + draw.below(32)] if draw.below(2) else bytes(32)
+        elif how == 9:
+            # One bit of the tag, wherever in it.
+            data[-1 - draw.below(min(32, len(data)))] ^= 1 << draw.below(8)
         elif data:
             at = min(at, len(data) - 1)
             # Most often the header.
@@ -150,6 +153,8 @@ def _refused(message: bytes, what: str, original: bytes = b"") -> Any:
         try:
             load()
         except (SignatureError, LimitError) as error:
+            if original and type(error).__name__ in _LATER:
+                raise Finding(f"{what}: judged by what is not verified ({title})", type(error).__name__) from error
             found.append(feature(failure(error)))
         except AttributeError:
             found.append(("an opcode ran",))
@@ -159,6 +164,10 @@ def _refused(message: bytes, what: str, original: bytes = b"") -> Any:
             raise Finding(f"{what}: an opcode ran before a tag was verified ({title})", message.hex()[:200])
     _ASKED.clear()
     return tuple(found)
+
+
+#: What a refusal is for that looks at what a verified header says.
+_LATER = frozenset({"ExpiredError", "NotYetValidError", "PolicyMismatchError", "ReplayedError"})
 
 
 def _begins_verified(message: bytes, original: bytes) -> bool:

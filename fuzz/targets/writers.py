@@ -190,12 +190,20 @@ def check(data: bytes) -> Any:
         # CPython 3.11's own Pickler crashes on a memo that is none, and on a dump inside a dump.
         hooks.nests = False
         steps = [step for step in steps if step not in (10, 11)] or [0]
+    # What the hooks are about, or a reducer of any shape, stands first now and then.
+    first = draw.below(4)
+    reduced, kind = draw.pick(_REDUCED[1:-2]), draw.pick(_KINDS)
     rest = draw.rest()
 
     def make_values() -> list[Any]:
         # Afresh for each Pickler: what is written may change by that.
         builder = Builder(ByteChoices(rest), odd=True)
-        return [builder.value(), builder.value()]
+        values = [builder.value(), builder.value()]
+        if first == 0:
+            values[0] = [samples.Reduced(reduced(None)), values[0]]
+        elif first == 1:
+            values[0] = {"made": kind(), "value": values[0]}
+        return values
 
     out_of_band: list[Any] = []
 

@@ -36,6 +36,9 @@ SATURATED = 2**60
 #: ints below this have distinct hashes (-1 and -2 apart): hash(n) is n modulo 2**61 - 1.
 _SMALL = 2**60
 
+#: Tuples up to this length are looked through anew each time.
+_FLAT = 16
+
 #: The clock is looked at once for so many items, less one: a power of 2, less one.
 _LOOK = 1023
 
@@ -143,6 +146,14 @@ class KeyGuard:
 
     def _measure(self, key: object) -> tuple[int, int]:
         """Return how many elements hashing *key* visits, and how deep it goes."""
+        if type(key) is tuple and len(key) <= _FLAT:
+            # Most tuples that are keys are short and have no other in them: nothing of them is remembered.
+            for part in key:
+                if type(part) not in _SCALARS:
+                    break
+            else:
+                self.budget.take_hash_work(len(key))
+                return len(key) + 1, 1
         if self.sizes is None:
             self.sizes = {}
         known = self.sizes.get(id(key))

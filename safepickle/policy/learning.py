@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from .contracts import CONTRACTS
 from .hazards import BOUND, DANGER, hazard_of, is_bounded
 from .names import module_problem, name_problem
-from .observing import Calls, States
+from .observing import Calls, States, rounded
 from .rules import Policy, Right
 from .toml_text import comment, line, table
 
@@ -146,7 +146,7 @@ class Learner:
                 if rights & (Right.CALL | Right.NEW) and _needs_bound(pair) and "args" not in keys:
                     withheld.append(Withheld(*pair, use.rights.labels(), len(use.pickles), use.path, _UNBOUNDED))
                     continue
-                tables.append((pair[0], rights.labels(), keys, pair[1], use.calls.count))
+                tables.append((pair[0], rights.labels(), keys, pair[1], use.calls))
         text = "\n".join([*self._head(name, withheld=bool(withheld)), *_written(tables), *_warnings(withheld)]) + "\n"
         return Learned(text, Policy.from_text(text, name=name), tuple(withheld), self._pickles)
 
@@ -221,19 +221,27 @@ def _written(tables: list[tuple[Any, ...]]) -> list[str]:
     written: list[tuple[str, str, list[str]]] = []
     for (module, rights), names in plain.items():
         written.append((module, names[0], _table(module, names, rights, {})))
-    for module, rights, keys, name, count in tables:
+    for module, rights, keys, name, calls in tables:
         if keys:
-            written.append((module, name, _table(module, [name], rights, keys, count)))
+            written.append((module, name, _table(module, [name], rights, keys, calls)))
     for _, _, text in sorted(written):
         lines += ["", *text]
     return lines
 
 
 def _table(
-    module: str, names: list[str], rights: tuple[str, ...], keys: dict[str, Any], count: int = 0
+    module: str, names: list[str], rights: tuple[str, ...], keys: dict[str, Any], calls: Calls | None = None
 ) -> list[str]:
     content = {"module": module, "names": sorted(names), "rights": list(rights), **keys}
-    return table("allow", content, f"constraints as seen in {_counted(count, 'call')}" if keys else "")
+    if calls is None or not keys:
+        return table("allow", content, "")
+    lines = table("allow", content, f"constraints as seen in {_counted(calls.count, 'call')}")
+    if calls.count:
+        # How many there are differs from file to file more than anything else: offered, and not put in force.
+        most = calls.most_in_one
+        place = next((index for index, text in enumerate(lines) if text.startswith("[allow.")), len(lines))
+        lines.insert(place, f"# max_instances = {rounded(most)}  # at most {most} in one pickle")
+    return lines
 
 
 def _warnings(withheld: list[Withheld]) -> list[str]:

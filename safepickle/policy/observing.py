@@ -19,7 +19,7 @@ from .names import is_dunder, module_problem, name_problem
 if TYPE_CHECKING:
     from ..inspection.records import Call
 
-__all__ = ["Calls", "States"]
+__all__ = ["Calls", "States", "rounded"]
 
 #: So many calls in so many pickles make a habit of a callable's arguments ...
 ENOUGH_CALLS, ENOUGH_PICKLES = 10, 5
@@ -100,10 +100,10 @@ class _Values:
             return self.spec()
         (word,) = self.words
         if word == "int":
-            high = _rounded(self.largest)
+            high = rounded(self.largest)
             return {"type": word, "min": -high if self.negative else 0, "max": high}
         if word in {"str", "bytes", "list", "tuple", "dict", "set", "frozenset"}:
-            bound: dict[str, Any] = {"type": word, "max_length": _rounded(self.largest)}
+            bound: dict[str, Any] = {"type": word, "max_length": rounded(self.largest)}
             if self.inner is not None and self.inner.words == {"int"}:
                 bound["items"] = self.inner.bound_spec()
             return bound
@@ -115,7 +115,7 @@ def _alternatives(words: set[str]) -> Any:
     return ordered[0] if len(ordered) == 1 else ordered
 
 
-def _rounded(number: int) -> int:
+def rounded(number: int) -> int:
     """Return a round number well above this one."""
     return 16 << max(0, max(1, number) - 1).bit_length()
 
@@ -126,6 +126,9 @@ class Calls:
     def __init__(self) -> None:
         self.count: int = 0
         self.pickles: set[int] = set()
+        #: Most calls in one pickle.
+        self.most_in_one: int = 0
+        self.in_this: int = 0
         self.fewest: int = -1
         self.most: int = 0
         self.arguments: list[_Values] = []
@@ -133,8 +136,10 @@ class Calls:
         self.keyword_calls: dict[str, int] = {}
 
     def add(self, call: Call, pickle: int) -> None:
-        """Note one call."""
+        """Note one call; those of a pickle come one after the other."""
         self.count += 1
+        self.in_this = self.in_this + 1 if pickle in self.pickles else 1
+        self.most_in_one = max(self.most_in_one, self.in_this)
         self.pickles.add(pickle)
         args = call.args if type(call.args) is tuple else ()
         self.fewest = len(args) if self.fewest < 0 else min(self.fewest, len(args))

@@ -40,7 +40,7 @@ def offered_pack(name: str) -> Path | None:
         whose = ", ".join(sorted(quote(dist) for _, dist in values))
         raise PolicyFileError(f"the pack {quote(name)} is offered by several packages: {whose}; uninstall all but one")
     offer = offers[0]
-    if offer.dist is None or not offer.attr.endswith(".toml"):
+    if offer.dist is None or not (offer.attr or "").endswith(".toml"):
         raise PolicyFileError(
             f'the pack {quote(name)} is offered as {quote(offer.value)}; it wants "package.folder:file.toml"'
         )

@@ -206,6 +206,16 @@ def test_state_is_constrained_to_names_that_never_vary() -> None:
         safepickle.loads(extra, policy=lesson.policy)
 
 
+def test_how_many_there_may_be_is_offered_and_not_put_in_force() -> None:
+    pickles = [pickle.dumps([Point(x=index) for index in range(1 + number % 3)]) for number in range(25)]
+    text = learned(*pickles).text
+    (table,) = tomllib.loads(text)["allow"]
+    assert "max_instances" not in table
+    assert "# max_instances = 64  # at most 3 in one pickle" in text
+    (taken,) = tomllib.loads(text.replace("# max_instances", "max_instances"))["allow"]
+    assert taken == {**table, "max_instances": 64}
+
+
 def test_what_has_to_be_bounded_is_bounded() -> None:
     (table,) = tomllib.loads(
         learned(pickled(call(name("numpy", "zeros"), b"K\x05" + b"K\x07\x86"))).text

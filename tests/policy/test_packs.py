@@ -285,3 +285,13 @@ def test_real_pickles_load_under_stdlib(sp: ModuleType) -> None:
 
 def _reader(data: bytes) -> Recorder:
     return Recorder(io.BytesIO(data), encoding="latin1")
+
+
+def test_an_offer_that_names_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    info = tmp_path / "dist-1.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: dist\nVersion: 1\n", "ascii")
+    (info / "entry_points.txt").write_text("[safepickle.policies]\nno-file = some_package\n", "ascii")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(PolicyFileError, match="wants"):
+        Policy.packs("no-file")

@@ -85,7 +85,6 @@ EXCLUDED: tuple[tuple[str, str], ...] = (
 )
 #: Files left out, and why.
 EXCLUDED_FILES: tuple[tuple[str, str], ...] = (
-    ("decoding/usual.py", "the compiled form alone asks it"),
     ("policy/libraries.py", "needs pandas, pyarrow, scipy and scikit-learn: tests/packs runs it with them"),
 )
 #: Left out where numpy is not installed.

@@ -10,8 +10,11 @@ from __future__ import annotations
 
 import datetime as dt
 import decimal
+import io
 import json
 import pickle
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 from fuzz import samples
@@ -117,7 +120,23 @@ _BODIES: tuple[bytes, ...] = (
     name("no.such.module", "x"), name(samples.__name__, "missing"), op("GLOBAL", samples.__name__, "Outer.Inner"),
     op("GLOBAL", "__builtin__", "xrange"),
     name("builtins", "len") + b"\x85", name("collections", "OrderedDict") + b"\x85", name("uuid", "SafeUUID.safe"),
-    ONE + ONE + b"\x93",
+    ONE + ONE + b"\x93", name("decimal", "Decimal.sqrt.x"), name("no.such.module", "x.y"),
+    call(name("datetime", "date"), number(2020), number(1), number(2)), call(name("datetime", "time"), number(1)),
+    call(name("datetime", "datetime"), number(2020), number(1), number(2)),
+    call(name("datetime", "date"), text("abcd")),
+    call(name("datetime", "date"), text("\u20acbcd")), call(name("datetime", "date"), ONE, ONE),
+    call(name("datetime", "time"), op("SHORT_BINBYTES", b"\1\2\3\0\0\1"), ONE),
+    call(name("datetime", "datetime"), op("SHORT_BINBYTES", b"\x07\xe4\1\2\3\4\5\0\0\1"), ONE),
+    call(name("datetime", "datetime"), op("SHORT_BINBYTES", b"\x07\xe4\1\2\3\4\5\0\0\1"), b"N"),
+    call(name("datetime", "timedelta"), ONE, ONE, b"N"), call(name("datetime", "timezone"), ONE),
+    call(name("datetime", "timezone"), call(name("datetime", "timedelta"), ONE, ONE, ONE), text("z" * 101)),
+    call(name("zoneinfo", "ZoneInfo._unpickle"), text("Europe/Vienna"), b"\x88"),
+    call(name("zoneinfo", "ZoneInfo._unpickle"), text("../x"), b"\x88"),
+    call(name("zoneinfo", "ZoneInfo._unpickle"), text("UTC"), b"\x89"),
+    # joblib's headers without what belongs to them
+    name("joblib.numpy_pickle", "NumpyArrayWrapper") + b")\x81}b",
+    name("joblib.numpy_pickle", "NumpyArrayWrapper") + b")\x81", name("joblib.numpy_pickle", "NumpyArrayWrapper") + ONE
+    + b"\x85R",
     call(call(name("builtins", "getattr"), sample("Outer"), text("Inner"))),
     call(name("builtins", "getattr"), name("uuid", "SafeUUID"), text("safe")),
     call(name("builtins", "getattr"), sample("Color"), text("RED")),
@@ -141,7 +160,30 @@ def streams() -> list[bytes]:
     found += [b"\x80\x04N.\x80\x04N.", b"N.N.", b".", b"", b"\x80", b"\x80\x04", b"\x80\x04\x95",
     b"\x80\x04" + b"N" * 70_000 + b"."]
     found += [pickle.dumps(["x" * 30_000, b"y" * 9_000], protocol) for protocol in range(6)]
+    found += array_files()
     return found
+
+
+def array_files() -> list[bytes]:
+    """Return files of joblib's, whole and cut off, where joblib and numpy are installed."""
+    if find_spec("joblib") is None or find_spec("numpy") is None:
+        return []
+    joblib, np = import_module("joblib"), import_module("numpy")
+    values = (
+        np.arange(3), [np.ones((2, 2)), "a", np.ones(2)], np.array([1, "a", None], object), np.zeros(0),
+        [np.array([np.arange(2), {}], object), [1]], np.asfortranarray(np.ones((2, 3))), np.matrix([[1]]),
+        np.arange(2, dtype=">i4"), np.zeros(1, dtype=[("a", ">i4"), ("b", "f8")]),
+        {"a": np.arange(2), "b": (np.arange(2),)}, np.array([[1, [2]], [3, 4]], object),
+    )  # fmt: skip
+    found = []
+    for one, options in (
+        *((value, {"protocol": protocol}) for value in values for protocol in (2, 4, 5)),
+        *((values[0], {"compress": (kind, 1)}) for kind in ("zlib", "gzip", "bz2")),
+    ):
+        with io.BytesIO() as file:
+            joblib.dump(one, file, **options)
+            found.append(file.getvalue())
+    return [*found, *(cut for one in found[:9] for cut in (one[:-1], one[: len(one) // 2], one + b"x"))]
 
 
 _KEY: dict[str, Any] = {

@@ -25,7 +25,9 @@ from fuzz import samples, terms
 from fuzz.choices import ByteChoices, Choices
 from fuzz.oracles import watched
 from fuzz.outcomes import Finding, describe, outcome
+from safepickle.decoding.usual import is_usual
 from safepickle.policy.contracts import CONTRACTS, ENUM, STATES
+from safepickle.policy.formats import FORMAT_CALLS, WRAPPER, ArrayHeader, Storage, TensorType
 from safepickle.policy.rules import Policy
 
 INPUT = "choices"
@@ -196,9 +198,125 @@ def _calls(draw: Choices) -> Any:
         # The short way passes nothing that the long way refuses.
         if type(arguments[0]) is contract.quick_type and contract.quick(arguments[0]) and answer is not None:
             raise Finding(f"the short way of a contract passes what it refuses: {what}", ascii(arguments[0])[:200])
+    if not keywords and pair[0] in _MADE:
+        _shortened(pair, arguments, answer)
     if answer is None and pair[0] in _MADE:
         _makes(pair, arguments)
     return pair, answer
+
+
+def _shortened(pair: tuple[str, str], arguments: tuple[Any, ...], answer: Any) -> None:
+    """What the compiled form takes for usual, without asking, the contract takes."""
+    func = getattr(sys.modules.get(pair[0]), pair[1], None)
+    if func is not None and is_usual(func, arguments) and answer is not None:
+        raise Finding(f"arguments are usual that the contract refuses: {':'.join(pair)}", ascii(arguments)[:200])
+
+
+_USUAL: tuple[tuple[tuple[str, str], tuple[Any, ...]], ...] = (
+    (("datetime", "date"), (bytes([7, 228, 2, 28]),)), (("datetime", "date"), (bytes([7, 228, 6, 31]),)),
+    (("datetime", "date"), (b"\0\0\1\1",)), (("datetime", "time"), (bytes([0x80 | 23, 59, 59, 15, 66, 63]),)),
+    (("datetime", "time"), (bytes([24, 0, 0, 0, 0, 0]),)), (("datetime", "time"), (b"\1\2\3\0\0\1", dt.UTC)),
+    (("datetime", "datetime"), (b"\x07\xe4\x02\x1d\x01\x02\x03\0\0\x01",)), (("datetime", "timedelta"), (1, 2, 3)),
+    (("datetime", "datetime"), (b"\x07\xe4\x84\x1c\x01\x02\x03\0\0\x01", dt.UTC)),
+    (("datetime", "timedelta"), (1, 86_400, 3)), (("datetime", "time"), (b"\1\2\3\0\0\1", 5)),
+    (("datetime", "date"), ()), (("datetime", "date"), (1, 2, 3)),
+    *((("decimal", "Decimal"), (text,)) for text in ("-1.50", "1-2", "1.2.3", ".", "-", "9" * 99, "1e5")),
+)  # fmt: skip
+
+
+def _usual(draw: Choices) -> Any:
+    """Arguments that are nearly usual, a byte of them changed."""
+    pair, arguments = draw.pick(_USUAL)
+    if arguments and type(arguments[0]) is bytes and draw.below(2):
+        packed = bytearray(arguments[0])
+        packed[draw.below(len(packed))] = draw.below(256)
+        arguments = (bytes(packed), *arguments[1:])
+    answer = _asked(":".join(pair), lambda: CONTRACTS[pair].check(arguments, {}))
+    _shortened(pair, arguments, answer)
+    if answer is None:
+        _makes(pair, arguments)
+    return pair, answer
+
+
+_DATA = 48
+_STORAGES: tuple[Any, ...] = (
+    Storage("FloatStorage", 4, bytearray(_DATA)), Storage("UntypedStorage", 1, bytearray(_DATA)), 5,
+    Storage("DoubleStorage", 8, bytearray()),
+)  # fmt: skip
+_LENGTHS: tuple[Any, ...] = (
+    (2, 3), (3, 1), (), (12,), (0, 5), (13,), (1, 1), (2,), (4, 3), (2**62,), (-1,), [2, 3], (1.5,), (True,),
+)  # fmt: skip
+_OFFSETS: tuple[Any, ...] = (0, 1, 6, 12, -1, 2**62, None, True)
+_GRADIENTS: tuple[Any, ...] = (False, True, 0, None)
+_NO_HOOKS: tuple[Any, ...] = (OrderedDict(), None, OrderedDict(a=1), {}, Hostile())
+_TYPES: tuple[Any, ...] = (TensorType("bfloat16", 2), 5, *((numpy.dtype("f8"), numpy.dtype("O")) if HAS_NUMPY else ()))
+_METADATA: tuple[Any, ...] = (None, {}, {"conj": True}, {"conj": 1}, {"x": True}, {5: 5}, 5)
+_PARTS = (_STORAGES, _OFFSETS, _LENGTHS, _LENGTHS, _GRADIENTS, _NO_HOOKS)
+#: How many bytes one number of a tensor has, by the place of its type among the arguments.
+_TENSORS: dict[str, tuple[tuple[Any, ...], ...]] = {
+    "_rebuild_tensor": _PARTS[:4], "_rebuild_tensor_v2": (*_PARTS, _METADATA),
+    "_rebuild_tensor_v3": (*_PARTS, _TYPES, _METADATA),
+}  # fmt: skip
+_OTHERS: dict[tuple[str, str], tuple[tuple[Any, ...], ...]] = {
+    ("torch._utils", "_rebuild_parameter"): ((*_STORAGES, *((numpy.zeros(2),) if HAS_NUMPY else ())), _GRADIENTS,
+    _NO_HOOKS),
+    ("torch", "Size"): ((*_LENGTHS, ("a",), [1]),),
+    ("torch", "device"): (("cpu", "cuda:0", "c" * 30, "", "a b", 5), (0, 1, 1024, -1, "x")),
+    WRAPPER: ((1, 2),),
+}  # fmt: skip
+_HEADERS: dict[str, tuple[Any, ...]] = {
+    "subclass": (*((numpy.ndarray, numpy.matrix) if HAS_NUMPY else ()), list, Hostile),
+    "shape": _LENGTHS, "order": ("C", "F", "K", 5, HostileText("C")),
+    "dtype": (*((numpy.dtype("f8"), numpy.dtype("O"), numpy.dtype("V")) if HAS_NUMPY else ()), 5, "f8"),
+    "allow_mmap": (True, False, 1), "numpy_array_alignment_bytes": (None, 16, 0, 256, 1.5), "more": (1,),
+}  # fmt: skip
+
+
+def _formats(draw: Choices) -> Any:
+    """What joblib's and torch's files say of their data: what passes lies inside of them."""
+    kind = draw.below(3)
+    if kind == 0:
+        return _header(draw)
+    if kind == 1:
+        pair, parts = draw.pick(tuple(_OTHERS.items()))
+        arguments = tuple([draw.pick(part) for part in parts[: draw.below(len(parts) + 1)]])
+        return pair, _asked(":".join(pair), lambda: FORMAT_CALLS[pair][0](arguments))
+    name = draw.pick(tuple(_TENSORS))
+    parts = _TENSORS[name]
+    # The first of each part is fine, so that one that is not is met alone now and then.
+    arguments = tuple([part[0] if draw.below(2) else draw.pick(part) for part in parts])
+    arguments = arguments[: len(arguments) - max(0, draw.below(8) - 5)]
+    answer = _asked(name, lambda: FORMAT_CALLS["torch._utils", name][0](arguments))
+    if answer is None:
+        _lies_inside(name, arguments)
+    return name, answer
+
+
+def _lies_inside(name: str, arguments: tuple[Any, ...]) -> None:
+    storage, offset, size, stride = arguments[:4]
+    places = [offset]
+    for length, step in zip(size, stride, strict=True):
+        places = [place + step * index for place in places for index in range(min(length, 100))]
+    width = arguments[6].itemsize if name.endswith("v3") else storage.itemsize
+    if any(not 0 <= place * width <= len(storage.data) - width for place in places):
+        raise Finding("a tensor lies outside of its storage", f"{name} {offset} {size} {stride}")
+
+
+def _header(draw: Choices) -> Any:
+    state: Any = {name: one[0] if draw.below(2) else draw.pick(one) for name, one in _HEADERS.items() if draw.below(9)}
+    if draw.below(8):
+        state.pop("more", None)
+    state = draw.pick((state, state, state, {**state, 5: 5}, [state]))
+    header = draw.pick((ArrayHeader(), ArrayHeader(), 5))
+    contract = STATES[WRAPPER]
+    answer = _asked("an array's header", lambda: contract.refusal(header, state))
+    if answer is None:
+        header.__dict__.update(state)
+        if contract.refusal(header, state) is None and contract.refusal_to_set(header, state) is None:
+            raise Finding("a header is given its state twice")
+        if HAS_NUMPY and header.dtype.itemsize < 1:
+            raise Finding("a header says of no size how many bytes it has", repr(state))
+    return answer
 
 
 #: Modules whose callables are called with what passes: the call must end, or fail as a constructor may.
@@ -376,4 +494,11 @@ def _sound(data: bytes, policy: Policy, buffers: list[Any]) -> Any:
 def check(data: bytes) -> Any:
     """Ask a contract, or load what picklers write."""
     draw = ByteChoices(data)
-    return draw.pick((_calls, _calls, _calls, _states, _states, _passes, _arrays))(draw)
+    # Few of the first bytes lead to what came later, so that older inputs mean what they did.
+    first = draw.below(256)
+    if first >= _LATER:
+        return (_usual, _formats)[first & 1](draw)
+    return (_calls, _calls, _calls, _states, _states, _passes, _arrays)[first % 7](draw)
+
+
+_LATER = 224

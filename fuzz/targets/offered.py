@@ -73,7 +73,9 @@ def check(data: bytes) -> Any:
 
 
 def _offered(draw: Choices, place: Path, number: int) -> list[tuple[str, str, bool, str]]:
-    rows = []
+    rows: list[tuple[str, str, str]] = []
+    # Two offers may be of one file: what was written last is there.
+    valid_files: dict[str, bool] = {}
     for name in {draw.pick(_NAMES): None for _ in range(draw.below(3))}:
         value, file, fine = draw.pick(_OFFERS)
         content, valid = draw.pick(_FILES)
@@ -84,9 +86,10 @@ def _offered(draw: Choices, place: Path, number: int) -> list[tuple[str, str, bo
         there = draw.below(4) > 0
         if there:
             target.write_text(content, "ascii")
-        rows.append((name, value, fine and there and valid and "extends" not in content, f"dist{number}"))
-    _distribution(place, number, [(name, value) for name, value, _, _ in rows])
-    return rows
+            valid_files[file] = valid and "extends" not in content
+        rows.append((name, value, file if fine else ""))
+    _distribution(place, number, [(name, value) for name, value, _ in rows])
+    return [(name, value, valid_files.get(file, False), f"dist{number}") for name, value, file in rows]
 
 
 def _named(name: str, rows: list[tuple[str, str, bool, str]]) -> Any:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import pickle
 from typing import Any
+from unittest.mock import patch
 
 from fuzz import terms
 from fuzz.oracles import watched
 from fuzz.outcomes import Finding, failure, feature
 from safepickle.errors import PolicyFileError
+from safepickle.policy import offered
 from safepickle.policy.files import policy_from_text
 from safepickle.policy.gadgets import gadget_reason
 from safepickle.policy.rules import Policy
@@ -22,13 +24,18 @@ def check(data: bytes) -> Any:
     """Read *data* as a policy file."""
     text = data.decode("utf-8", "replace")
     # Line numbers and names of TOML's own parser come from the parser: it is the second one that runs.
-    with watched("reading a policy"):
+    # Looking for an unknown pack reads what is installed: `offered` is about that.
+    with patch.object(offered, "offered_pack", _offers_none), watched("reading a policy"):
         try:
             policy = policy_from_text(text, name="fuzz")
         except PolicyFileError as error:
             return feature(failure(error))
     _hold(policy)
     return "policy", len(policy.rules).bit_length(), len(policy.aliases).bit_length(), policy.limits is not None
+
+
+def _offers_none(_name: str) -> None:
+    return None
 
 
 def _hold(policy: Policy) -> None:

@@ -242,7 +242,7 @@ def natively(options: Any) -> int:
 
     watch.every(TELLING, state)
     arguments = [
-        "fuzz", str(folder), f"-seed={options.seed or 1}", f"-max_len={most}", "-timeout=60", "-rss_limit_mb=6000",
+        "fuzz", str(folder), f"-seed={options.seed or 1}", f"-max_len={most}", "-timeout=300", "-rss_limit_mb=6000",
         "-entropic=0", "-use_counters=0", f"-reload={3 if options.variants else 0}", "-verbosity=1",
         f"-artifact_prefix={folder.parent}/crash-",
     ]  # fmt: skip

@@ -93,8 +93,11 @@ def _parts(value: Any) -> tuple[Any, list[Any]]:
     return kind.__module__, held
 
 
+_HASHED = (float, complex, tuple, frozenset)
+
+
 def _hash(item: Any) -> int:
-    """Return the hash of a set's item; of one with a NaN in it, whose hash is its address, how much is in it."""
+    """Return the hash of a set's item; of one whose hash is an address (a NaN, an object), how much is in it."""
     held = [item]
     seen = {id(item)}
     for one in held:
@@ -103,7 +106,8 @@ def _hash(item: Any) -> int:
             fresh = {id(part): part for part in one if id(part) not in seen}
             seen.update(fresh)
             held += fresh.values()
-    return hash(item) if all(one == one for one in held if type(one) in (float, complex)) else len(held)  # noqa: PLR0124
+    by_content = all(one == one if type(one) in _HASHED else type(one) in _LEAVES for one in held)  # noqa: PLR0124
+    return hash(item) if by_content else len(held)
 
 
 def _shown(value: Any) -> str:

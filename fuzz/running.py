@@ -189,7 +189,9 @@ def _carry_out(order: Order, progress: Progress | None) -> Result:
             environment["SAFEPICKLE_FUZZ_TREE"] = "1"
         if path:
             environment["PYTHONPATH"] = os.pathsep.join([*path, environment.get("PYTHONPATH", "")]).rstrip(os.pathsep)
-        patience = order.patience or order.seconds + PATIENCE + order.runs / 20
+        # libFuzzer ends by itself what hangs; on a busy machine its corpus may take long to read.
+        slack = PATIENCE if order.engine == "plain" else order.seconds + 5 * PATIENCE
+        patience = order.patience or order.seconds + slack + order.runs / 20
         _watch(command, environment, order.cwd or str(ROOT), patience, result, progress, last)
         if order.engine == "atheris":
             _keep(Path(scratch, "corpus"), order, result)

@@ -23,6 +23,7 @@ Hypothesis profiles, by `--hypothesis-profile`: `ci` (the default, the same exam
 from __future__ import annotations
 
 import os
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -98,9 +99,10 @@ def pytest_report_header() -> list[str]:
 
 @pytest.fixture(scope="session", params=FORMS)
 def sp(request: pytest.FixtureRequest) -> ModuleType:
-    """The package, once in each form."""
-    if request.param == "python":
-        return _forms.python_form()
-    if not safepickle.COMPILED:
+    """The package, once in each form, with the modules that are loaded when they are first used."""
+    if request.param == "compiled" and not safepickle.COMPILED:
         pytest.skip("the extension modules are not built, so there is no compiled form to test")
-    return safepickle
+    package = _forms.python_form() if request.param == "python" else safepickle
+    for module in ("decoding.checks", "decoding.locating", "decoding.unpickler", "inspection"):
+        import_module(f"{package.__name__}.{module}")
+    return package

@@ -74,7 +74,9 @@ class Naming(Refusals):
         """Return what stands on the stack for a global under its present name."""
         if self.handles is None:
             self.handles = {}
-            self.made = {}
+            if self.made is None:
+                # What came from outside before the first global is known by it: it stays so.
+                self.made = {}
             self.types = {}
             self.shapes = {}
         handle = self.handles.get((module, name))

@@ -13,6 +13,12 @@ from __future__ import annotations
 
 from typing import Any
 
+COMPILING = False
+if COMPILING:
+    import cython
+else:
+    from .._form import cython
+
 # None until the first question, because their modules take as long to import as the machine itself. A callable is never
 # None, so what has not been found is not usual and goes to the contract.
 _DATETIME: Any = None
@@ -51,6 +57,15 @@ def is_usual(func: Any, args: tuple[Any, ...]) -> bool:
     return func is _TIME and len(first) == 6 and _is_time(first, 0)
 
 
+if not cython.compiled:
+
+    def after_digits(text: str, start: int) -> int:
+        """Return where the digits from *start* on end."""
+        while start < len(text) and "0" <= text[start] <= "9":
+            start += 1
+        return start
+
+
 def _find_types() -> None:
     global _DATETIME, _DATE, _TIME, _TIMEDELTA, _TIMEZONE, _DECIMAL  # noqa: PLW0603 (found once, for the process)
     import datetime as dt
@@ -82,16 +97,11 @@ def _is_below(number: Any, bound: int) -> bool:
 
 def _is_number(text: str) -> bool:
     """Digits, perhaps with a sign before and a point between them."""
-    points = 0
-    digits = 0
-    if len(text) > _SHORT:
+    length = len(text)
+    if length == 0 or length > _SHORT:
         return False
-    for index in range(len(text)):
-        letter = text[index]
-        if "0" <= letter <= "9":
-            digits += 1
-        elif letter == "." and digits > 0 and points == 0:
-            points = 1
-        elif letter != "-" or index > 0:
-            return False
-    return digits > 0
+    first = 1 if text[0] == "-" else 0
+    end = after_digits(text, first)
+    if end > first and end < length and text[end] == ".":
+        return after_digits(text, end + 1) == length
+    return first < end == length

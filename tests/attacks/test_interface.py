@@ -210,6 +210,32 @@ def test_hooks_are_not_asked_after_a_denial(sp: Any) -> None:
         check_load(Hooked(io.BytesIO(pickled(refused + rest))).load, denied(("os", "system")))
 
 
+@pytest.mark.parametrize("between", [name("builtins", "object"), name("os", "system")])
+@pytest.mark.parametrize(
+    ("live", "change"),
+    [
+        ([], number(1) + b"a"),
+        ([], b"(" + number(1) + b"e"),
+        ({}, number(1) + number(2) + b"s"),
+        ({}, b"(" + number(1) + number(2) + b"u"),
+        (set(), b"(" + number(1) + b"\x90"),
+    ],
+)
+def test_what_a_hook_returned_stays_foreign_behind_the_first_global(
+    sp: Any, between: bytes, live: Any, change: bytes
+) -> None:
+    """S4: the first global of a stream must not make the machine forget what came from outside before it."""
+
+    class Persistent(sp.Unpickler):  # type: ignore[misc,name-defined]
+        def persistent_load(self, pid: Any) -> Any:
+            return live
+
+    data = pickled(number(1) + PERSID + between + b"0" + change)
+    with pytest.raises(PolicyError):
+        Persistent(io.BytesIO(data)).load()
+    assert not live
+
+
 def test_persistent_ids_in_text_are_ascii(sp: Any) -> None:
     """X09, R64: with a hook that would take anything."""
 

@@ -163,8 +163,8 @@ def test_a_finding_is_exit_code_1(tmp_path: Path) -> None:
         left_out = shutil.ignore_patterns("*.so", "work", "corpus", "__pycache__")
         shutil.copytree(ROOT / name, tmp_path / name, ignore=left_out)
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
-    source = tmp_path / "safepickle" / "decoding" / "gates.py"
     fault = next(fault for fault in planting.faults() if fault.name == "right to appear")
+    source = tmp_path / "safepickle" / fault.file
     text = source.read_text("utf-8")
     source.write_text(text.replace(fault.code, fault.instead), "utf-8")
     data = tmp_path / "input"

@@ -46,6 +46,7 @@ cdef class Gate(Naming):
     @cython.locals(arguments=tuple)
     cpdef _run(self, GlobalHandle handle, int right, object args, object kwargs)
     cpdef bint _surely_fits(self, GlobalHandle handle, tuple args) except -1
+    cdef _is_from_elsewhere(self, object kind)
     cpdef _adopt(self, GlobalHandle handle, object result)
     cpdef Shape make_shape(self, GlobalHandle handle, object kind)
     @cython.locals(handle=GlobalHandle, shape=Shape)

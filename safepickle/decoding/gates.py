@@ -292,18 +292,25 @@ class Gate(Naming):
             # Not of the class that was called, or of one that another rule has made instances of under another name:
             # each stays with the rule that it was made by.
             self.lent = True
+            self._is_from_elsewhere(kind)
             self.made[id(result)] = (handle, result)
             self.budget.take_memory(100)
             self.foreign = True
             self.budget.take_memory(size_by(sizer_of(kind), result))
         elif kind is not handle.registered:
             handle.registered = kind
+            self._is_from_elsewhere(kind)
             self.types[kind] = handle
             if kind.__itemsize__ or kind.__sizeof__ is not object.__sizeof__:
                 handle.sizer = sizer_of(kind)
         if handle.sizer is not None and kind is handle.registered:
             # Not of one size: each instance is paid for.
             self.budget.take_memory(size_by(handle.sizer, result))
+
+    def _is_from_elsewhere(self, kind: type) -> None:
+        """Note the type of a value that no opcode wrote: nobody has looked how large such an int is (D04)."""
+        if kind is int:
+            self.keys.big_ints = True
 
     def emulate_new(self, handle: GlobalHandle, base: type, state: Any) -> Any:
         """``copyreg._reconstructor(cls, base, state)``, which protocols 0 and 1 write; *base* is ours to choose."""
@@ -522,6 +529,7 @@ class Gate(Naming):
     def adopt_foreign(self, obj: Any) -> None:
         """Note an object that came from outside: no opcode may change it."""
         self.foreign = True
+        self._is_from_elsewhere(type(obj))
         if self.made is None:
             self.made = {}
         self.budget.take_memory(100)

@@ -41,7 +41,7 @@ cdef class Nesting:
     cdef readonly Py_ssize_t max_depth, bottom_height, waiting_bound, mark_bound
     cdef public Py_ssize_t unsure, unsure_bound
     cdef bint shared
-    cdef readonly Py_ssize_t top, count, cell_count
+    cdef readonly Py_ssize_t top, count, cell_count, inner_cells
     cdef Py_ssize_t room, cell_room, memo_room
     cdef long long[32] few_heights, few_cells, few_depths, few_memo
     cdef long long *heights
@@ -66,6 +66,7 @@ cdef class Nesting:
     cpdef int recall(self, Py_ssize_t height, Py_ssize_t index) except -1
     cpdef int duplicate(self, Py_ssize_t height) except -1
     cpdef bint may_be_deep(self) except -1
+    cpdef take_over(self, Nesting inner, Py_ssize_t height)
     cdef int _alias(self, Py_ssize_t height, long long cell) except -1
 
 @cython.locals(

@@ -73,9 +73,10 @@ class Nesting:
         #: has come to, so that a stream that builds upside down is not carried out to its end first.
         self.unsure = 0
         self.unsure_bound = 1000
-        #: Containers on the stack, and cells in use.
+        #: Containers on the stack, cells in use, and cells of pickles inside this one.
         self.count = 0
         self.cell_count = 1
+        self.inner_cells = 0
         #: Cell by memo index, where the index is not dense.
         self.sparse: dict[int, int] | None = None
         if cython.compiled:
@@ -210,7 +211,8 @@ class Nesting:
         if cython.compiled:
             if 0 <= index < self.memo_room:
                 cell = self.memo[index]
-            elif self.sparse:
+            if cell == 0 and self.sparse:
+                # Also one that was beyond the room when it was noted, and is not any more.
                 cell = self.sparse.get(index, 0)
         else:
             cell = self.sparse.get(index, 0)  # type: ignore[union-attr]
@@ -225,7 +227,16 @@ class Nesting:
     def may_be_deep(self) -> bool:
         """Return whether there are so many containers that they could be nested too deep, whatever is in which."""
         # What a call gives may be two levels where one container was noted: an instance and its attributes.
-        return 2 * self.cell_count > self.max_depth
+        return 2 * (self.cell_count + self.inner_cells) > self.max_depth
+
+    def take_over(self, inner: Nesting, height: int) -> None:
+        """Note that what a pickle inside this one gave takes the place at *height*, with all that is not sure of it."""
+        self.absorb(height)
+        self.opened(height, max(1, inner.absorb(0)))
+        self.unsure += inner.unsure
+        self.inner_cells += inner.cell_count
+        if inner.shared:
+            self.shared = True
 
     def _alias(self, height: int, cell: int) -> None:
         """Push a container that was not made where it now stands.

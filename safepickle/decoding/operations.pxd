@@ -23,6 +23,7 @@ cdef class Operations(Window):
     cdef public object inlay
 
     cpdef equip(self)
+    cpdef keep_few(self)
     cpdef open_stack(self, Gate gate, str encoding, str errors, object buffers)
     cpdef _stop(self)
     cpdef _measure(self, object value, int above)
@@ -53,5 +54,5 @@ cdef class Operations(Window):
     cpdef _give(self, object result)
     cpdef _build(self)
     cpdef bytes take_raw(self, Py_ssize_t count)
-    @cython.locals(inner=Nesting, height=Py_ssize_t, machine=object)
+    @cython.locals(inner=Nesting, machine=object)
     cpdef run_inner(self)

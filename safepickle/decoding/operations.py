@@ -38,6 +38,8 @@ from .window import Window
 #: Results of calls whose depth says nothing: no containers, or the arguments are gone from them.
 _LEAVES = frozenset({bytes, bytearray, str, int, float, complex, range, bool, type(None), type})
 _SETS = frozenset({set, frozenset})
+#: Lists that are kept from one load to the next.
+_MOST_SPARE = 16
 
 #: Width of the index by opcode; 0 for text.
 _PUTS = {0x70: 0, 0x71: 1, 0x72: 4}
@@ -67,6 +69,10 @@ class Operations(Window):
         #: Empty lists that keep the room they grew to, for the next marks.
         self.spare: list[list[Any]] = []
 
+    def keep_few(self) -> None:
+        """Give up most of the lists: one load after another could make each of very many long."""
+        del self.spare[_MOST_SPARE:]
+
     def open_stack(self, gate: Gate, encoding: str, errors: str, buffers: Iterator[Any] | None) -> None:
         """Begin with nothing on the stack and nothing in the memo."""
         self.gate = gate
@@ -95,7 +101,7 @@ class Operations(Window):
             # The C and Python loaders would leave a file at different places.
             raise FormatError("STOP before the end of its frame")
         value = self.gate.value(self.stack[-1])
-        if self.gate.guarded is not None and self.nesting.shared and self.origin == 0:
+        if self.gate.guarded is not None and self.origin == 0 and (self.nesting.shared or self.gate.lent):
             # Else no container has been at two places, and what was checked once has stayed as it was.
             self.gate.recheck()
         if self.nesting.unsure and self.nesting.may_be_deep():
@@ -539,10 +545,7 @@ class Operations(Window):
         self.origin = 0
         self.stack, self.metastack, self.memo, self.sparse, self.base, self.protocol, self.nesting = outer
         # It takes the place of what is on top of the stack, and is as deep as it was.
-        height = self.base + len(self.stack) - 1
-        self.nesting.absorb(height)
-        self.nesting.opened(height, max(1, inner.absorb(0)))
-        self.nesting.unsure += inner.unsure
+        self.nesting.take_over(inner, self.base + len(self.stack) - 1)
         return value
 
     # -- out-of-band buffers -----------------------------------------------------------------------------------

@@ -209,6 +209,14 @@ def test_equal_hashes_are_counted_however_the_ints_are_written(sp: Any, opcode: 
     check(sp, pickled(MARK, *(key + NONE for key in keys), b"d"), work)
 
 
+def test_equal_hashes_are_counted_where_calls_give_the_ints(sp: Any) -> None:
+    """D04, by what no opcode wrote."""
+    policy = allowing("int call", module="builtins")
+    keys = [name("builtins", "int") + tuple_of(text(str(k * MODULUS))) + REDUCE for k in range(1, 200)]
+    check(sp, pickled(SET + MARK, *keys, ADDITEMS), limited("max_hash_work"), policy=policy)
+    check(sp, pickled(SET + MARK, *keys[:60], ADDITEMS), ANY, policy=policy)
+
+
 @pytest.mark.parametrize("line", [b"V%s", b"S'%s'", b"c%s\nx", b"cx\n%s", b"(i%s\nx", b"P%s"])
 def test_every_line_is_held_to_its_length(sp: Any, line: bytes) -> None:
     """D20, D22."""

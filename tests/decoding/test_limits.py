@@ -14,7 +14,7 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 
 import pytest
-from attacks.asm import MEMOIZE, NONE, POP, frame, name, number, op, pickled, text
+from attacks.asm import LIST, MEMOIZE, NONE, POP, frame, name, number, op, pickled, text
 from decoding import samples
 from decoding.files import FILES, rest_of
 from decoding.outcomes import PACKAGES
@@ -43,6 +43,8 @@ def nested(opener: bytes, closer: bytes, levels: int) -> bytes:
     return pickled(opener * levels + closer * levels)
 
 
+#: Room for what is known of memo entries grows past one that was noted beyond it.
+FAR = b"".join(LIST + op("LONG_BINPUT", index) + POP for index in (60, 150, 300, 700, 1500))
 LONG = 2**63
 CALL = op("GLOBAL", "builtins", "complex") + op("BINFLOAT", 1.0) * 2 + b"\x86R"
 MADE = op("GLOBAL", samples.HERE, "Thing") + b")\x81"
@@ -53,6 +55,9 @@ BOUNDS: tuple[Bound, ...] = (
     Bound("lists", "max_depth", pickled(b"](" * 29 + b"]" + b"e" * 29), 30, "APPENDS", 30),
     Bound("lists, by LIST", "max_depth", nested(b"(", b"l", 30), 30, "LIST", 30),
     Bound("tuples", "max_depth", pickled(b"N" + b"\x85" * 30), 30, "TUPLE1", 30),
+    Bound("a far entry of the memo", "max_depth",
+          pickled(b")" + b"\x85" * 15 + op("LONG_BINPUT", 1000) + POP + FAR + op("LONG_BINGET", 1000) + b"\x85" * 15),
+          30, "STOP", 30),
     Bound("pairs", "max_depth", pickled(b"N" + b"N\x86" * 30), 30, "TUPLE2", 30),
     Bound("triples", "max_depth", pickled(b"N" + b"NN\x87" * 30), 30, "TUPLE3", 30),
     Bound("dicts", "max_depth", pickled(b"}" + b"N}" * 29 + b"s" * 29), 30, "SETITEM", 30),

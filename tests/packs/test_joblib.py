@@ -25,6 +25,7 @@ np = pytest.importorskip("numpy", reason="numpy is not installed: joblib's files
 
 from packs.arrays import numpy_objects  # noqa: E402
 from packs.trips import REAL, bounded, edited, same  # noqa: E402
+from policy.world import Keeping  # noqa: E402
 from real.make.library_files import arrays  # noqa: E402
 
 from safepickle import UNLIMITED, Limits, Policy  # noqa: E402
@@ -416,6 +417,32 @@ def test_depth_is_counted_through_arrays_of_objects(files: ModuleType) -> None:
     files.load(file(20), policy=PACK, limits=limits)
     with pytest.raises(LimitError, match="max_depth"):
         files.load(file(60), policy=PACK, limits=limits)
+
+
+class Kept:
+    """Is made of a list that is filled later, as it is in it itself."""
+
+    def __init__(self, given: list[Any]) -> None:
+        self.given = given
+
+    def __reduce__(self) -> Any:
+        return Keeping, (self.given,)
+
+
+@pytest.mark.parametrize("more", [1, 2])
+def test_what_changes_in_a_pickle_in_a_pickle_is_checked_again(files: ModuleType, more: int) -> None:
+    rule = Policy.from_text(
+        'schema = 1\n[[allow]]\nmodule = "policy.world"\nnames = ["Keeping"]\nrights = ["call"]\n'
+        "args = [{ type = 'list', max_length = 2 }]"
+    )
+    given: list[Any] = []
+    given += [Kept(given), *range(more)]
+    file = objects(pickle.dumps(filled(given, None), 5), shape=(2,))
+    if more == 1:
+        assert type(files.load(file, policy=PACK | rule)[0][0]) is Keeping
+        return
+    with pytest.raises(PolicyError, match="at the end of the pickle"):
+        files.load(file, policy=PACK | rule)
 
 
 def test_headers_stand_in_the_outermost_pickle(files: ModuleType) -> None:

@@ -333,6 +333,31 @@ def test_arguments_that_change_after_the_call_are_checked_again(sp: ModuleType, 
     assert error.right == right
 
 
+def test_a_list_is_known_again_wherever_its_memo_entry_was(sp: ModuleType) -> None:
+    """The room for what is known of memo entries grows past one that was noted beyond it."""
+    made = call(world_of("Keeping"), LIST + op("LONG_BINPUT", 1000))
+    grown = b"".join(LIST + op("LONG_BINPUT", index) + POP for index in (60, 150, 300, 700, 1500))
+    rules = policy("args = [{ type = 'list', items = 'int' }]", names="Keeping", rights="call")
+    body = made + grown + op("LONG_BINGET", 1000)
+    assert sp.loads(pickled(body, number(1), APPEND, POP), policy=rules).args == ([1],)
+    assert "at the end of the pickle" in refusal(sp, pickled(body, text("a"), APPEND, POP), rules).reason
+
+
+def test_what_a_call_gives_twice_is_checked_again(sp: ModuleType) -> None:
+    ints = "args = [{ type = 'list', items = 'int' }]"
+    rules = policy(
+        ints, names="Keeping", rights="call",
+        more=f'[[allow]]\nmodule = "{WORLD}"\nnames = ["shared"]\nrights = ["call", "append"]',
+    )  # fmt: skip
+    body = call(world_of("Keeping"), call(world_of("shared"))) + call(world_of("shared"))
+    try:
+        assert sp.loads(pickled(body, number(1), APPEND, POP), policy=rules).args == ([1],)
+        error = refusal(sp, pickled(body, text("a"), APPEND, POP), rules)
+    finally:
+        world.SHARED.clear()
+    assert "at the end of the pickle" in error.reason
+
+
 # ---- surveys -----------------------------------------------------------------------------------------------
 
 

@@ -86,6 +86,14 @@ def make(*args: Any) -> Point:
     return Point()
 
 
+SHARED: list[Any] = []
+
+
+def shared() -> list[Any]:
+    """Return the same list each time."""
+    return SHARED
+
+
 def function() -> int:
     """Is no class."""
     return 1

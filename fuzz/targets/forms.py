@@ -11,7 +11,7 @@ from typing import Any
 from fuzz import samples, terms
 from fuzz.outcomes import Finding, Outcome, failure, features, outcome, same
 from fuzz.terms import FORMS, LIMITS, TERMS, TIGHT
-from safepickle.errors import SafePickleError
+from safepickle.errors import LimitError, SafePickleError
 
 INPUT = "stream"
 
@@ -58,6 +58,12 @@ def _dumps(data: bytes, one: terms.Terms) -> None:
 def _written(value: Any, protocol: int, one: terms.Terms, form: Any) -> Outcome:
     try:
         data = form.dumps(value, protocol, policy=one.policy, limits=LIMITS)
+    except LimitError as error:
+        found = failure(error)
+        if error.limit != "max_bytes":
+            return found
+        # How much was asked for takes in the memo entries that the form has written so far.
+        return found._replace(message=f"{found.error} at {error.limit}")
     except SafePickleError as error:
         return failure(error)
     return outcome(lambda: terms.package.loads(data, policy=one.policy, limits=LIMITS))

@@ -157,7 +157,7 @@ class ArrayMaker(_Maker):
         self._budget.take_memory(3 * len(storage.data) + 200)
         # The upper half of a float32, bit by bit.
         halves = np.frombuffer(storage.data, "u2", len(storage.data) // 2)
-        wide = np.zeros(2 * len(halves), "u2")
+        wide: Any = np.zeros(2 * len(halves), "u2")
         wide[int(np.little_endian) :: 2] = halves
         return wide.view("f4")
 

@@ -14,6 +14,7 @@ cdef class Budget:
 
     @cython.locals(budget=Budget)
     cpdef Budget renewed(self)
+    cpdef restore(self, Budget unspent)
     cpdef refuse(self, str limit, Py_ssize_t asked)
     cpdef overdrawn(self, str limit, Py_ssize_t left, Py_ssize_t asked)
     @cython.locals(steps=Py_ssize_t)

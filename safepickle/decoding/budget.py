@@ -72,6 +72,17 @@ class Budget:
         budget.deadline = monotonic() + self.seconds if self.seconds >= 0 else -1.0
         return budget
 
+    def restore(self, unspent: Budget) -> None:
+        """Have as much again as one of the same limits of which nothing was spent."""
+        self.opcodes_left = unspent.opcodes_left
+        self.objects_left = unspent.objects_left
+        self.calls_left = unspent.calls_left
+        self.memory_left = unspent.memory_left
+        self.hash_work_left = unspent.hash_work_left
+        self.since_clock = 0
+        if self.seconds >= 0:
+            self.deadline = monotonic() + self.seconds
+
     def refuse(self, limit: str, asked: int) -> None:
         """Raise for *limit*; *asked* is what it would take in all."""
         raise LimitError(limit, getattr(self.limits, limit), asked)

@@ -1,12 +1,21 @@
 cimport cython
+from safepickle.decoding.budget cimport Budget
+from safepickle.decoding.gates cimport Gate
 from safepickle.decoding.operations cimport Operations
+from safepickle.wire.reading cimport size8
 
-cdef int _FRESH, _RUNNING, _DONE, NO_OPCODE
+cdef int HIGHEST_PROTOCOL, _FRESH, _RUNNING, _DONE, NO_OPCODE
 
 cdef class Door(Operations):
     cdef readonly Py_ssize_t opcodes
     cdef int phase
+    # Opcodes that were carried out before the loop.
+    cdef Py_ssize_t begun
 
     cpdef open_door(self)
+    @cython.locals(budget=Budget, gate=Gate)
+    cpdef open_again(self, bytes data, Budget unspent)
+    @cython.locals(data=bytes)
+    cpdef _begin(self)
     cpdef run(self)
     cpdef _run(self)

@@ -13,8 +13,9 @@ from __future__ import annotations
 from typing import Any
 
 from ..errors import FormatError, InternalError, LimitError, PolicyError, SafePickleError, StateError
-from ..wire.opcodes import opcode_name
-from ..wire.reading import not_utf8
+from ..wire.opcodes import HIGHEST_PROTOCOL, opcode_name
+from ..wire.reading import not_utf8, size8
+from .budget import Budget
 from .operations import Operations
 from .window import NO_OPCODE
 
@@ -27,7 +28,37 @@ class Door(Operations):
     def open_door(self) -> None:
         """Be ready for one pickle."""
         self.opcodes = 0
+        self.begun = 0
         self.phase = _FRESH
+
+    def open_again(self, data: bytes, unspent: Budget) -> None:
+        """Begin at the first byte of another pickle, after one that went well under the same terms and named no global.
+
+        :param unspent: a budget of the same limits. The gate is as it was opened: nothing went through it.
+        """
+        budget = self.budget
+        budget.restore(unspent)
+        self.open_window(data, None, budget, True)
+        self.open_stack(self.gate, self.encoding, self.errors, None)
+        gate = self.gate
+        gate.keys.open_guard(budget, True)
+        gate.opcode = 0
+        gate.position = 0
+        self.open_door()
+
+    def _begin(self) -> None:
+        """Carry out PROTO and FRAME where they are what most pickles begin with. All else is left to the loop."""
+        data = self.data
+        if self.end > 11 and data[0] == 0x80 and data[1] <= HIGHEST_PROTOCOL and self.strict:
+            self.protocol = data[1]
+            self.position = 2
+            self.begun = 1
+            if data[2] == 0x95 and self.budget.opcodes_left > 2:
+                self.start = 2
+                self.opcode = 0x95
+                self.position = 11
+                self.begun = 2
+                self.open_frame(size8(data, 3))
 
     def run(self) -> Any:
         """Carry out the pickle and return its value.
@@ -40,6 +71,7 @@ class Door(Operations):
         gate = self.gate
         try:
             try:
+                self._begin()
                 value = self._run()
             except UnicodeDecodeError as error:
                 if not self.strict or not self.underflow or gate.in_hook:

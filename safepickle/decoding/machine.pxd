@@ -199,6 +199,66 @@ cdef extern from *:
         return (size_t)length == stop - start ? 0 : 3 * length;
     }
 
+    #if SAFEPICKLE_LIST_FIELDS
+    /* Keys come back from load to load. Short ASCII ones are kept, by their bytes, and are then neither made nor hashed
+       again; a new one takes the place of another. Only keys: what dicts hold stays with whoever loaded it. */
+    #define SAFEPICKLE_KEYS 512
+    #define SAFEPICKLE_LONGEST_KEY 24
+    static PyObject *safepickle_keys[SAFEPICKLE_KEYS];
+
+    static CYTHON_INLINE size_t safepickle_key_place(const char *bytes, size_t length) {
+        unsigned long long first = 0, last = 0;
+        if (length >= 8) {
+            memcpy(&first, bytes, 8);
+            memcpy(&last, bytes + length - 8, 8);
+        } else if (length >= 4) {
+            memcpy(&first, bytes, 4);
+            memcpy(&last, bytes + length - 4, 4);
+        } else {
+            memcpy(&first, bytes, 2);
+            memcpy(&last, bytes + length - 2, 2);
+        }
+        first = (first + length) * 0x9E3779B97F4A7C15ULL ^ last * 0xC2B2AE3D27D4EB4FULL;
+        return (size_t)((first ^ first >> 29) * 0x9E3779B97F4A7C15ULL >> 55);
+    }
+    #endif
+
+    /* Pushes a text, as safepickle_push_utf8 does; behind a mark behind a dict it may be one of its keys. */
+    static CYTHON_INLINE Py_ssize_t safepickle_push_key(
+        PyObject *list, PyObject *below, PyObject *data, size_t start, size_t stop
+    ) {
+    #if SAFEPICKLE_LIST_FIELDS
+        Py_ssize_t depth = PyList_GET_SIZE(below);
+        size_t length = stop - start;
+        if (depth > 0 && !(PyList_GET_SIZE(list) & 1) && length > 1 && length <= SAFEPICKLE_LONGEST_KEY
+            && stop <= (size_t)PyBytes_GET_SIZE(data)) {
+            PyObject *parents = PyList_GET_ITEM(below, depth - 1);
+            Py_ssize_t height = PyList_GET_SIZE(parents);
+            if (height > 0 && PyDict_CheckExact(PyList_GET_ITEM(parents, height - 1))) {
+                const char *bytes = PyBytes_AS_STRING(data) + start;
+                PyObject **place = &safepickle_keys[safepickle_key_place(bytes, length)];
+                PyObject *key = *place;
+                if (key == NULL || (size_t)PyUnicode_GET_LENGTH(key) != length
+                    || memcmp(PyUnicode_1BYTE_DATA(key), bytes, length) != 0) {
+                    Py_ssize_t more = safepickle_push_utf8(list, data, start, stop);
+                    if (more == 0) {
+                        PyObject *known = key;
+                        key = PyList_GET_ITEM(list, PyList_GET_SIZE(list) - 1);
+                        Py_INCREF(key);
+                        *place = key;
+                        Py_XDECREF(known);
+                    }
+                    return more;
+                }
+                return safepickle_list_push(list, key);
+            }
+        }
+    #else
+        (void)below;
+    #endif
+        return safepickle_push_utf8(list, data, start, stop);
+    }
+
     static PyObject *safepickle_list_as_tuple(PyObject *items) {
     #if SAFEPICKLE_LIST_FIELDS
         Py_ssize_t size = PyList_GET_SIZE(items);
@@ -220,6 +280,9 @@ cdef extern from *:
     bint holds "safepickle_holds"(object items, object kind, object other) noexcept
     int drop "safepickle_list_drop"(list items) except -1
     Py_ssize_t push_utf8 "safepickle_push_utf8"(list stack, bytes data, size_t start, size_t stop) except -1
+    Py_ssize_t push_key "safepickle_push_key"(
+        list stack, list below, bytes data, size_t start, size_t stop
+    ) except -1
     object pop "safepickle_list_pop"(list stack)
     int extend "safepickle_list_move"(list target, list items) except -1
     tuple tuple_of "safepickle_list_as_tuple"(list items)
@@ -227,8 +290,12 @@ cdef extern from *:
 cdef int NO_OPCODE
 
 cdef class Machine(Door):
+    # For whom it was put away.
+    cdef object policy, limits
+    cdef Budget unspent
+
     cpdef open_machine(self, bytes data, object source, Gate gate, str encoding, str errors, object buffers)
-    cpdef let_go(self)
+    cpdef let_go(self, object policy, object limits, Budget unspent)
 
     @cython.locals(
         data=bytes, position=size_t, end=size_t, stack=list, metastack=list, memo=list, spare=list, budget=Budget,

@@ -10,14 +10,11 @@ Rules that hold here:
   test holds the two together.
 * The loop carries out the frequent opcodes where it stands. It leaves (``break``) for the others, in
   ``operations``, and when an argument is not wholly at hand: then the bytes are fetched and the opcode is begun again.
-* The compiled form has its leaves (``push...``, ``pop``, ``extend``, ``drop``, ``tuple_of``, ``new_...``) in C, in
-  ``machine.pxd`` and ``reading.pxd``. What is moved out of a list leaves it empty there, and the list, with the room
-  that it grew to, serves the next mark.
+* The compiled form has its leaves (see ``leaves``) in C, in ``machine.pxd`` and ``reading.pxd``. What is moved out of
+  a list leaves it empty there, and the list, with the room that it grew to, serves the next mark.
 * Picklers write MEMOIZE behind every text and container: there it is carried out at once, without a turn of the loop.
 * A slice of the loop ends after so many bytes, not opcodes: an opcode has one byte at least, so it is none too long.
 """
-# mypy: disable-error-code="name-defined"
-# pyright: reportUndefinedVariable=false
 
 from __future__ import annotations
 
@@ -25,7 +22,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..errors import FormatError
-from ..wire.reading import float8, int4, long_int, piece, text, uint2, uint4
+from ..wire.reading import long_int
+from .budget import Budget
 from .door import Door
 from .gates import Gate
 from .handles import GlobalHandle, HeldTuple
@@ -39,21 +37,9 @@ else:
     from .._form import cython
 
 if not cython.compiled:
-    # The leaves: C that is inlined in the compiled form, what Python itself has in this one.
-    def push_utf8(stack: list[Any], data: bytes, start: int, stop: int) -> int:
-        """Push a text, and return what it may take in memory beyond its bytes."""
-        word = text(data, start, stop)
-        stack.append(word)
-        return 0 if len(word) == stop - start else 3 * len(word)
-
-    def holds(items: Any, kind: type, other: type) -> bool:
-        """Return whether something of one of two types is among the items of a list or tuple."""
-        return any(type(item) is kind or type(item) is other for item in items)
-
-    globals().update(
-        push=list.append, push_new=list.append, push_tuple=list.append, pop=list.pop, drop=list.clear,
-        extend=list.extend, tuple_of=tuple, new_int2=uint2, new_int4=int4, new_float8=float8, new_piece=piece,
-        new_small_int=long_int, read_uint4=uint4,
+    from .leaves import (  # noqa: I001
+        drop, extend, holds, new_float8, new_int2, new_int4, new_piece, new_small_int, pop, push, push_key, push_new,
+        push_tuple, push_utf8, read_uint4, tuple_of,
     )  # fmt: skip
 
 
@@ -74,8 +60,11 @@ class Machine(Door):
         self.open_stack(gate, encoding, errors, buffers)
         self.open_door()
 
-    def let_go(self) -> None:
-        """Keep nothing of a pickle that went well but the room it took."""
+    def let_go(self, policy: Any, limits: Any, unspent: Budget | None) -> None:
+        """Keep nothing of a pickle that went well but the room it took, and for whom it may be opened again."""
+        self.policy = policy
+        self.limits = limits
+        self.unspent = unspent
         self.data = b""
         self.buffers = None
         self.last_made = None
@@ -102,7 +91,8 @@ class Machine(Door):
         # Ints of so many bytes are within max_int_bits.
         shortest_int = budget.max_int_bits // 8
         base = 0
-        done = 0
+        done = self.begun
+        self.begun = 0
         used = 0
         start = 0
         opcode = NO_OPCODE
@@ -146,7 +136,7 @@ class Machine(Door):
                         if length > short:
                             budget.refuse("max_string", length)
                         position += 1 + length
-                        used += 56 + length + push_utf8(stack, data, position - length, position)
+                        used += 56 + length + push_key(stack, metastack, data, position - length, position)
                         if position < stop and data[position] == 0x94 and len(memo) < memo_end:
                             position += 1
                             done += 1

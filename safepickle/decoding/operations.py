@@ -71,7 +71,8 @@ class Operations(Window):
 
     def keep_few(self) -> None:
         """Give up most of the lists: one load after another could make each of very many long."""
-        del self.spare[_MOST_SPARE:]
+        if len(self.spare) > _MOST_SPARE:
+            del self.spare[_MOST_SPARE:]
 
     def open_stack(self, gate: Gate, encoding: str, errors: str, buffers: Iterator[Any] | None) -> None:
         """Begin with nothing on the stack and nothing in the memo."""

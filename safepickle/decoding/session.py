@@ -5,7 +5,8 @@ Rules that hold here:
 
 * What is put together belongs to one load and to nobody else (S9).
 * A machine whose short pickle went well and named no global is put away, and what it is made of serves the next load:
-  nothing of the pickle is left in it, nobody else has it, and it is opened anew, which is what makes it one shot (S6a).
+  nothing of the pickle is left in it, nobody else has it, and it is opened anew, which is what makes it one shot (S6a);
+  or, for the same policy and limits, opened again: what a pickle without globals can have changed is as it was.
 * The cyclic garbage collector is paused while a machine runs, because it would walk the growing data over and over
   (see ``_gc_pause``). Input so short that the collector would hardly run is not worth the pause.
 """
@@ -26,12 +27,24 @@ from .locating import Locator
 from .machine import Machine
 from .open_gate import OpenGate
 
+COMPILING = False
+if COMPILING:
+    import cython
+else:
+    from .._form import cython
+
+if not cython.compiled:
+    from .leaves import pop, push
+
 #: Nothing is ever spent of it; another thread may put another one in its place at any time.
 _unspent = Budget(DEFAULT_LIMITS)
 
-#: The machine that has been put away, if any, under None. Another thread may take it or put one here at any time;
-#: ``dict.pop`` gives it to one of them only.
-_idle: dict[None, Machine] = {}
+#: The machine that has been put away, if any. Another thread may take it or put one here at any time; ``pop`` gives it
+#: to one of them only.
+_idle: list[Machine] = []
+
+#: As most callers have them: a machine that was put away is opened again, not anew, only for these very objects.
+_ENCODING, _ERRORS = "ASCII", "strict"
 
 #: Input in memory that is shorter than this cannot make enough objects for the collector to matter.
 _SHORT = 4096
@@ -49,6 +62,7 @@ def open_machine(
     errors: str,
     buffers: Iterable[Any] | None,
     inert: bool,
+    machine: Machine | None = None,
 ) -> Machine:
     """Put a machine together.
 
@@ -57,6 +71,7 @@ def open_machine(
     :param find_class: the user's own resolver, or None.
     :param persistent_load: the user's callback, or None.
     :param inert: only survey the pickle. The other parameters are those of :func:`loads`.
+    :param machine: one that was put away, or None.
     """
     if type(encoding) is not str or type(errors) is not str:
         raise TypeError("encoding and errors must be str")
@@ -75,31 +90,35 @@ def open_machine(
     else:
         raise TypeError(f"policy must be a Policy or have find_class, not {type(policy).__name__}")
     budget = _budget(limits)
-    machine = _take(is_open)
+    if machine is None or is_open:
+        machine = Machine.__new__(Machine)
+        machine.equip()
+        machine.gate = OpenGate.__new__(OpenGate) if is_open else Gate.__new__(Gate)
+        machine.gate.equip()
     gate = machine.gate
     gate.open_gate(policy, budget, find_class, persistent_load, bool(fix_imports), inert)
     machine.open_machine(data, source, gate, encoding, errors, None if buffers is None else iter(buffers))
     return machine
 
 
-def _take(is_open: bool) -> Machine:
-    """Return a machine and its gate, to be opened: one that was put away, or a new one."""
-    machine = None if is_open else _idle.pop(None, None)
-    if machine is None:
-        machine = Machine.__new__(Machine)
-        machine.equip()
-        machine.gate = OpenGate.__new__(OpenGate) if is_open else Gate.__new__(Gate)
-        machine.gate.equip()
-    return machine
+def _take() -> Machine | None:
+    """Return the machine that was put away, if one was."""
+    try:
+        return pop(_idle) if _idle else None
+    except IndexError:  # another thread was faster
+        return None
 
 
-def _put_away(machine: Machine) -> None:
+def _put_away(machine: Machine, policy: Policy | FindClass, limits: Limits, is_usual: bool) -> None:
     """Keep a machine that has given its value back, if nothing can refer to it or its gate any more."""
     gate = machine.gate
-    if gate.handles is None and gate.strict and gate.find_class is None:
-        machine.let_go()
+    if gate.handles is None and gate.strict and gate.find_class is None and not gate.foreign and not _idle:
+        unspent: Budget | None = _unspent
+        if not is_usual or _unspent.limits is not machine.budget.limits:
+            unspent = None  # for whomever: it is opened anew
+        machine.let_go(policy, limits, unspent)
         machine.keep_few()
-        _idle[None] = machine
+        push(_idle, machine)
 
 
 def _budget(limits: Limits) -> Budget:
@@ -169,9 +188,14 @@ def loads(
     if type is not None:
         policy = policy_for(type, policy)
     content = bytes_of(data)
-    machine = open_machine(
-        content, None, policy, limits, None, None, fix_imports, encoding, errors, buffers, False
-    )
+    is_usual = buffers is None and fix_imports is True and encoding is _ENCODING and errors is _ERRORS
+    machine = _take()
+    if is_usual and machine is not None and machine.policy is policy and machine.limits is limits and machine.unspent:
+        machine.open_again(content, machine.unspent)
+    else:
+        machine = open_machine(
+            content, None, policy, limits, None, None, fix_imports, encoding, errors, buffers, False, machine
+        )
     try:
         value = run_whole(machine)
     except PolicyError as refusal:
@@ -181,7 +205,7 @@ def loads(
             )
         raise
     if len(content) < _SHORT:
-        _put_away(machine)
+        _put_away(machine, policy, limits, is_usual)
     if type is not None:
         check(value, type)
     return value

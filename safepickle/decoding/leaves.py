@@ -1,0 +1,44 @@
+"""Leaves: what the machine's loop does at its ends, as Python has it. The compiled form has them in C, in the ``.pxd``.
+
+Rules that hold here:
+
+* Each has the signature and the result of the C function of its name in ``machine.pxd`` or ``reading.pxd``.
+* Nothing is decided here: what may be pushed, and at what cost, the loop knows.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..wire.reading import float8, int4, long_int, piece, text, uint2, uint4
+
+__all__ = [
+    "drop", "extend", "holds", "new_float8", "new_int2", "new_int4", "new_piece", "new_small_int", "pop", "push",
+    "push_key", "push_new", "push_tuple", "push_utf8", "read_uint4", "tuple_of",
+]  # fmt: skip
+
+push = push_new = push_tuple = list.append
+pop = list.pop
+drop = list.clear
+extend = list.extend
+tuple_of: type[tuple[Any, ...]] = tuple
+
+new_int2, new_int4, read_uint4 = uint2, int4, uint4
+new_float8, new_piece, new_small_int = float8, piece, long_int
+
+
+def push_utf8(stack: list[Any], data: bytes, start: int, stop: int) -> int:
+    """Push a text, and return what it may take in memory beyond its bytes."""
+    word = text(data, start, stop)
+    stack.append(word)
+    return 0 if len(word) == stop - start else 3 * len(word)
+
+
+def push_key(stack: list[Any], _below: list[Any], data: bytes, start: int, stop: int) -> int:
+    """Push a text that may be a key, by what is below the mark: the compiled form keeps short ones."""
+    return push_utf8(stack, data, start, stop)
+
+
+def holds(items: Any, kind: type, other: type) -> bool:
+    """Return whether something of one of two types is among the items of a list or tuple."""
+    return any(type(item) is kind or type(item) is other for item in items)

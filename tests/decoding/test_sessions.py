@@ -1,0 +1,158 @@
+"""Sessions: what one load leaves to the next is room and keys, and nothing else."""
+
+from __future__ import annotations
+
+import io
+import pickle
+from importlib import import_module
+from types import ModuleType
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import safepickle
+from safepickle import _forms
+
+#: What a machine is made of; anything else that it refers to is compared by value.
+_PARTS = ("gate", "nesting", "budget", "keys")
+
+
+def state_of(machine: Any) -> dict[str, Any]:
+    """Return all that a machine of the Python form knows when it is opened."""
+    found: dict[str, Any] = {}
+    for part in (machine, machine.gate, machine.nesting, machine.budget, machine.gate.keys):
+        for name, value in vars(part).items():
+            if (name in ("spare", "policy", "unspent", "limits") and part is machine) or name == "deadline":
+                continue  # what it is kept for: room, and for whom it may be opened again; and the clock
+            kept = type(value).__name__ if name in _PARTS else value
+            found[f"{type(part).__name__}.{name}"] = list(kept) if type(kept) is list else kept
+    return found
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> tuple[ModuleType, list[tuple[str, dict[str, Any]]]]:
+    """The Python form, and how each machine of its ``loads`` was opened and what it knew then."""
+    package = _forms.python_form()
+    door = import_module(f"{package.__name__}.decoding.door")
+    seen: list[tuple[str, dict[str, Any]]] = []
+    open_again, run = door.Door.open_again, door.Door.run
+    how = ["anew"]
+
+    def noting_again(self: Any, *arguments: Any) -> None:
+        how[0] = "again"
+        open_again(self, *arguments)
+
+    def noting_run(self: Any) -> Any:
+        seen.append((how[0], state_of(self)))
+        how[0] = "anew"
+        return run(self)
+
+    monkeypatch.setattr(door.Door, "open_again", noting_again)
+    monkeypatch.setattr(door.Door, "run", noting_run)
+    package.loads(b"N.", encoding="UTF-8")  # the next is opened anew
+    seen.clear()
+    return package, seen
+
+
+VALUES: list[Any] = [
+    [{"id": 1, "tags": ("a", 2.5, None)}, {"id": 2, "tags": ["é", True]}],
+    {2**70 + index: (index,) for index in range(20)},  # keys whose hashes could be made equal
+    [[[[[]], []]] * 3] * 40,
+]
+STREAMS = [
+    *(pickle.dumps(value, protocol) for value in VALUES for protocol in range(2, 6)),
+    pickle.dumps([{b"b", frozenset({3})}, bytearray(b"x") * 300], 5),
+    b"]\x94(h\x00h\x00e.",  # a list in itself
+    b"\x80\x02]q\x05(h\x05e.",  # a memo with gaps
+    b"]]" + b"\x94" + b"ah\x00" + b"0.",  # grows inside another
+    b"(" * 50 + b"t" * 50 + b".",
+]
+
+
+@pytest.mark.parametrize("data", STREAMS, ids=range(len(STREAMS)))
+def test_a_machine_is_opened_again_as_if_it_were_new(
+    opened: tuple[ModuleType, list[tuple[str, dict[str, Any]]]], data: bytes
+) -> None:
+    package, seen = opened
+    probe = pickle.dumps([1])
+    package.loads(probe)
+    package.loads(data)
+    package.loads(probe)
+    assert [how for how, _ in seen] == ["anew", "again", "again"]
+    assert seen[0][1] == seen[2][1]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"limits": safepickle.Limits(max_objects=1000)},
+        {"policy": safepickle.Policy.packs("stdlib")},
+        {"buffers": []},
+        {"fix_imports": False},
+        {"encoding": "latin-1"},
+        {"errors": "replace"},
+    ],
+    ids=lambda options: next(iter(options)),
+)
+def test_under_other_terms_a_machine_is_opened_anew(
+    opened: tuple[ModuleType, list[tuple[str, dict[str, Any]]]], options: dict[str, Any]
+) -> None:
+    package, seen = opened
+    package.loads(b"N.")
+    package.loads(b"N.", **{name: _of_form(package, value) for name, value in options.items()})
+    package.loads(b"N.")
+    assert [how for how, _ in seen] == ["anew"] * 3
+
+
+def _of_form(package: ModuleType, value: Any) -> Any:
+    if isinstance(value, safepickle.Limits):
+        return package.Limits(max_objects=1000)
+    return package.Policy.packs("stdlib") if isinstance(value, safepickle.Policy) else value
+
+
+def test_a_machine_that_is_at_work_is_not_opened_again(sp: ModuleType) -> None:
+    """A file that loads while it is read: the load inside has a machine of its own."""
+
+    class Reader:
+        def __init__(self) -> None:
+            self.rest = io.BytesIO(b"\x80\x04K\x01.")
+
+        def read(self, count: int = -1) -> bytes:
+            assert sp.loads(pickle.dumps({"inner": [1]})) == {"inner": [1]}
+            return self.rest.read(count)
+
+        def readline(self) -> bytes:
+            return self.rest.readline()
+
+    for _ in range(3):
+        sp.loads(b"N.")
+        assert sp.load(Reader()) == 1
+
+
+@given(st.lists(st.dictionaries(st.text(max_size=40), st.integers(0, 9), max_size=8), max_size=6))
+def test_keys_that_are_kept_are_the_right_ones(records: list[dict[str, int]]) -> None:
+    """The compiled form keeps short keys by their bytes: other bytes, another key."""
+    for record in records:
+        loaded = safepickle.loads(pickle.dumps(record, 4))
+        assert loaded == record
+        assert list(map(type, loaded)) == [str] * len(record)
+
+
+@pytest.mark.parametrize("length", [*range(30), 255])
+def test_keys_of_one_length_that_differ_in_one_place_stay_apart(length: int) -> None:
+    keys = ["x" * length, *("x" * place + "y" + "x" * (length - place - 1) for place in range(length))]
+    for _ in range(2):
+        for key in keys:
+            assert list(safepickle.loads(pickle.dumps({key: 1, key + "z": 2}, 4))) == [key, key + "z"]
+
+
+def test_only_keys_are_kept() -> None:
+    """What dicts and lists hold belongs to whoever loaded it."""
+    data = pickle.dumps({"a key of mine": "a value of mine", "more": ["an item of mine", "another of mine"]}, 4)
+    first, second = safepickle.loads(data), safepickle.loads(data)
+    kept = [one is other for one, other in zip(first, second, strict=True)]
+    assert kept == [safepickle.COMPILED] * 2
+    assert first["a key of mine"] is not second["a key of mine"]
+    assert all(one is not other for one, other in zip(first["more"], second["more"], strict=True))

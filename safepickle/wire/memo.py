@@ -57,6 +57,14 @@ class Memo:
             self.entries = {}
             self.kept = []
 
+    def empty(self) -> None:
+        """Forget everything, and keep the room for the next dump, if it is little."""
+        if cython.compiled:
+            self.count = 0
+            table_empty(self.table)
+        else:
+            self.clear()
+
     def as_dict(self) -> dict[int, tuple[int, Any]]:
         """Return ``{id: (index, object)}``, as ``Pickler.memo`` shows it."""
         if cython.compiled:

@@ -98,9 +98,16 @@ class Gate(Naming):
         self.foreign = False
         #: A call has returned something else than an instance of the class that was called.
         self.lent = False
+        #: A method of a class has been given items or state: what the class was given before may be another by now.
+        self.changed = False
         #: Items given to objects of classes of their own, by id; the object is kept so that its id stays its own.
         self.filled: Any = None
         self.calls = 0
+
+    def let_go(self) -> None:
+        """Keep nothing of what came from outside or was a key."""
+        self.made = None
+        self.keys.let_go()
 
     # -- calls -------------------------------------------------------------------------------------------------
 
@@ -392,6 +399,7 @@ class Gate(Naming):
                     # It sets attributes one by one: __class__, __cause__, or args that are read to their end.
                     check_exception_state(state)
                 self.budget.take_call()
+                self.changed = True
                 shape.setter(obj, state)
                 if handle.guards is not None and handle.guards.asks_states:
                     handle.guards.keep_given(state)
@@ -496,6 +504,7 @@ class Gate(Naming):
         self.filled[id(obj)] = (present + added, obj)
 
     def _may_change(self, obj: Any, right: int) -> bool:
+        self.changed = True
         if type(obj) is Inert:
             if obj.handle is not None:
                 self.require(obj.handle, right)

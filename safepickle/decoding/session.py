@@ -98,6 +98,7 @@ def _put_away(machine: Machine) -> None:
     gate = machine.gate
     if gate.handles is None and gate.strict and gate.find_class is None:
         machine.let_go()
+        gate.let_go()
         machine.keep_few()
         _idle[None] = machine
 

@@ -180,6 +180,18 @@ class Equal:
         return "acted"
 
 
+class Described:
+    """Is hashed and compared by an attribute, of which the class has one too."""
+
+    parts: Any = ()
+
+    def __hash__(self) -> int:
+        return hash(self.parts)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Described) and self.parts == other.parts
+
+
 class Meta(type):
     """A metaclass that acts when its class is called or given attributes."""
 

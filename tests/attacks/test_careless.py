@@ -90,6 +90,12 @@ def test_reconstructor_has_its_exact_shape(sp: Any, title: str, arguments: bytes
     check(sp, pickled(call(RECONSTRUCTOR, arguments), proto=2), expected, policy=policy)
 
 
+@pytest.mark.parametrize("rights", ["refer", "build", "refer build append", "call"])
+def test_reconstructor_needs_the_right_to_make(sp: Any, rights: str) -> None:
+    body = call(RECONSTRUCTOR, name(CANARY, "Plain") + name("builtins", "object") + NONE)
+    check(sp, pickled(body, proto=2), denied(), policy=allowing(f"Plain {rights}"))
+
+
 def test_sets_of_a_subclass_count_equal_hashes_too(sp: Any) -> None:
     """D04: items that go in through a class's own method are checked like the machine's own."""
     keys = [number(k * (2**61 - 1)) for k in range(1, 200)]

@@ -14,6 +14,7 @@ Rules that hold here:
 from __future__ import annotations
 
 import enum
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -37,6 +38,8 @@ else:
 
 _FACTORIES = frozenset(HARMLESS_FACTORIES)
 _UNHASHABLE = frozenset({list, dict, set, bytearray})
+#: What constructors of sets and dicts read, whose own way of going through it is known.
+_ITERATED: tuple[Any, ...] = (list, tuple, set, frozenset, dict, range, deque)
 #: Arguments that are looked at for nothing.
 FEW = 64
 
@@ -269,6 +272,8 @@ class Gate(Naming):
             if kind is range and handle.sized & READS:
                 length = (arg[-1] - arg[0]) // arg.step + 1 if arg else 0
                 self.budget.take_items(0, min(length, 2**60), 36)
+                if handle.sized & HASHES:
+                    self._check_keys(handle, arg)
             elif kind is int and handle.sized & SIZES:
                 self.deny(handle, right, "its arguments are refused: a number as a size")
                 return False
@@ -283,12 +288,16 @@ class Gate(Naming):
             if kind not in _UNHASHABLE:
                 self.keys.check(handle, arg)
             return
-        if kind is list or kind is tuple or kind is set or kind is frozenset or kind is dict:
-            pairs = issubclass(handle.target, dict) and kind is not dict
-            for item in arg:
-                key = item[0] if pairs and type(item) in (tuple, list) and item else item
-                if type(key) not in _UNHASHABLE:
-                    self.keys.check(arg, key)
+        self.keys.big_ints = self.keys.big_ints or kind is range
+        for base in _ITERATED:
+            if issubclass(kind, base):
+                # As the interpreter would: what a class of its own makes of them is not known.
+                pairs = issubclass(handle.target, dict) and base is not dict
+                for item in base.__iter__(arg):
+                    key = item[0] if pairs and type(item) in (tuple, list) and item else item
+                    if type(key) not in _UNHASHABLE:
+                        self.keys.check(arg, key)
+                return
 
     def _adopt(self, handle: GlobalHandle, result: Any) -> None:
         """Note what a call made, so that later opcodes find the rule it was made under, and pay for its size."""

@@ -41,6 +41,8 @@ cdef class Gate(Naming):
     cdef _survey_state(self, GlobalHandle handle, object state)
     cpdef _arguments(self, GlobalHandle callee, object args)
     cpdef look_through(self, Py_ssize_t count)
+    @cython.locals(count=Py_ssize_t)
+    cdef _take_copies(self, tuple parts)
     cpdef instantiate(self, object callee, tuple args)
     @cython.locals(handle=GlobalHandle)
     cpdef new(self, object cls, object args, object kwargs)

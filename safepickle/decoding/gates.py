@@ -209,6 +209,15 @@ class Gate(Naming):
         if count > FEW:
             self.budget.take_hash_work(count)
 
+    def _take_copies(self, parts: tuple[Any, ...]) -> None:
+        """Pay for containers that a class may copy: any number of objects may share one of them (D16)."""
+        for part in parts:
+            kind = type(part)
+            if kind is list or kind is tuple or kind is dict or kind is set or kind is frozenset:
+                count = len(part)
+                if count > FEW:
+                    self.budget.take_memory((8 if kind is list or kind is tuple else 48) * count)
+
     def _not_a_global(self, callee: Any, right: int) -> None:
         if isinstance(callee, NAMED):
             handle = GlobalHandle(str(callee.__module__), callee.__qualname__, 0)
@@ -226,8 +235,11 @@ class Gate(Naming):
             return Inert(handle)
         self.look_through(len(args))
         contract = handle.contract
-        if contract is not None and not (kwargs is None and self._surely_fits(handle, args)):
-            refusal = contract.check(args, kwargs if kwargs is not None else {})
+        if contract is None or kwargs is not None or not self._surely_fits(handle, args):
+            self._take_copies(args)
+            if kwargs:
+                self._take_copies(tuple(kwargs.values()))
+            refusal = None if contract is None else contract.check(args, kwargs if kwargs is not None else {})
             if refusal is not None:
                 self.deny(handle, right, f"its arguments are refused: {refusal}")
                 return Inert(handle)
@@ -408,6 +420,9 @@ class Gate(Naming):
                     # It sets attributes one by one: __class__, __cause__, or args that are read to their end.
                     check_exception_state(state)
                 self.budget.take_call()
+                self._take_copies((state,))
+                if type(state) is tuple:
+                    self._take_copies(state)
                 self.changed = True
                 shape.setter(obj, state)
                 if handle.guards is not None and handle.guards.asks_states:

@@ -22,6 +22,8 @@ from attacks.asm import (
     LIST,
     MARK,
     MEMOIZE,
+    NEWOBJ,
+    NEWOBJ_EX,
     NONE,
     POP,
     REDUCE,
@@ -217,6 +219,32 @@ def test_equal_hashes_are_counted_where_calls_give_the_ints(sp: Any) -> None:
     keys = [name("builtins", "int") + tuple_of(text(str(k * MODULUS))) + REDUCE for k in range(1, 200)]
     check(sp, pickled(SET + MARK, *keys, ADDITEMS), limited("max_hash_work"), policy=policy)
     check(sp, pickled(SET + MARK, *keys[:60], ADDITEMS), ANY, policy=policy)
+
+
+COPIED = {
+    "list": list_of(NONE * 10_000),
+    "tuple": tuple_of(NONE * 10_000),
+    "dict": DICT + MARK + b"".join(number(n) + NONE for n in range(2000)) + SETITEMS,
+    "set": SET + MARK + b"".join(number(n) for n in range(2000)) + ADDITEMS,
+    "frozenset": MARK + b"".join(number(n) for n in range(2000)) + FROZENSET,
+}
+
+
+@pytest.mark.parametrize("kind", COPIED)
+@pytest.mark.parametrize("road", ["call", "keyword", "state", "two states"])
+def test_what_classes_may_copy_is_paid_for(sp: Any, kind: str, road: str) -> None:
+    """D16: any number of objects may be made of one list from the memo, or given it as state."""
+    cls, given = op("BINGET", 0), op("BINGET", 1)
+    one = {
+        "call": cls + given + TUPLE1 + REDUCE,
+        "keyword": cls + TUPLE0 + dict_of(text("k"), given) + NEWOBJ_EX,
+        "state": cls + TUPLE0 + NEWOBJ + given + BUILD,
+        "two states": cls + TUPLE0 + NEWOBJ + NONE + given + TUPLE2 + BUILD,
+    }[road] + POP
+    body = name(CANARY, "Copying") + op("BINPUT", 0) + POP + COPIED[kind] + op("BINPUT", 1)
+    policy, limits = allowing("Copying call new build"), Limits(max_memory=2_000_000)
+    check(sp, pickled(body, one * 3), ANY, policy=policy, limits=limits)
+    check(sp, pickled(body, one * 30), limited("max_memory"), policy=policy, limits=limits)
 
 
 @pytest.mark.parametrize("pack", [b"", tuple_of(number(1)) + TUPLE2 + TUPLE1], ids=["itself", "within tuples"])

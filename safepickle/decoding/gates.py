@@ -14,6 +14,7 @@ Rules that hold here:
 from __future__ import annotations
 
 import enum
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -37,6 +38,8 @@ else:
 
 _FACTORIES = frozenset(HARMLESS_FACTORIES)
 _UNHASHABLE = frozenset({list, dict, set, bytearray})
+#: What constructors of sets and dicts read, whose own way of going through it is known.
+_ITERATED: tuple[Any, ...] = (list, tuple, set, frozenset, dict, range, deque)
 #: Arguments that are looked at for nothing.
 FEW = 64
 
@@ -98,9 +101,16 @@ class Gate(Naming):
         self.foreign = False
         #: A call has returned something else than an instance of the class that was called.
         self.lent = False
+        #: A method of a class has been given items or state: what the class was given before may be another by now.
+        self.changed = False
         #: Items given to objects of classes of their own, by id; the object is kept so that its id stays its own.
         self.filled: Any = None
         self.calls = 0
+
+    def let_go(self) -> None:
+        """Keep nothing of what came from outside or was a key."""
+        self.made = None
+        self.keys.let_go()
 
     # -- calls -------------------------------------------------------------------------------------------------
 
@@ -199,6 +209,15 @@ class Gate(Naming):
         if count > FEW:
             self.budget.take_hash_work(count)
 
+    def _take_copies(self, parts: tuple[Any, ...]) -> None:
+        """Pay for containers that a class may copy: any number of objects may share one of them (D16)."""
+        for part in parts:
+            kind = type(part)
+            if kind is list or kind is tuple or kind is dict or kind is set or kind is frozenset:
+                count = len(part)
+                if count > FEW:
+                    self.budget.take_memory((8 if kind is list or kind is tuple else 48) * count)
+
     def _not_a_global(self, callee: Any, right: int) -> None:
         if isinstance(callee, NAMED):
             handle = GlobalHandle(str(callee.__module__), callee.__qualname__, 0)
@@ -216,8 +235,11 @@ class Gate(Naming):
             return Inert(handle)
         self.look_through(len(args))
         contract = handle.contract
-        if contract is not None and not (kwargs is None and self._surely_fits(handle, args)):
-            refusal = contract.check(args, kwargs if kwargs is not None else {})
+        if contract is None or kwargs is not None or not self._surely_fits(handle, args):
+            self._take_copies(args)
+            if kwargs:
+                self._take_copies(tuple(kwargs.values()))
+            refusal = None if contract is None else contract.check(args, kwargs if kwargs is not None else {})
             if refusal is not None:
                 self.deny(handle, right, f"its arguments are refused: {refusal}")
                 return Inert(handle)
@@ -262,6 +284,8 @@ class Gate(Naming):
             if kind is range and handle.sized & READS:
                 length = (arg[-1] - arg[0]) // arg.step + 1 if arg else 0
                 self.budget.take_items(0, min(length, 2**60), 36)
+                if handle.sized & HASHES:
+                    self._check_keys(handle, arg)
             elif kind is int and handle.sized & SIZES:
                 self.deny(handle, right, "its arguments are refused: a number as a size")
                 return False
@@ -276,12 +300,16 @@ class Gate(Naming):
             if kind not in _UNHASHABLE:
                 self.keys.check(handle, arg)
             return
-        if kind is list or kind is tuple or kind is set or kind is frozenset or kind is dict:
-            pairs = issubclass(handle.target, dict) and kind is not dict
-            for item in arg:
-                key = item[0] if pairs and type(item) in (tuple, list) and item else item
-                if type(key) not in _UNHASHABLE:
-                    self.keys.check(arg, key)
+        self.keys.big_ints = self.keys.big_ints or kind is range
+        for base in _ITERATED:
+            if issubclass(kind, base):
+                # As the interpreter would: what a class of its own makes of them is not known.
+                pairs = issubclass(handle.target, dict) and base is not dict
+                for item in base.__iter__(arg):
+                    key = item[0] if pairs and type(item) in (tuple, list) and item else item
+                    if type(key) not in _UNHASHABLE:
+                        self.keys.check(arg, key)
+                return
 
     def _adopt(self, handle: GlobalHandle, result: Any) -> None:
         """Note what a call made, so that later opcodes find the rule it was made under, and pay for its size."""
@@ -392,6 +420,10 @@ class Gate(Naming):
                     # It sets attributes one by one: __class__, __cause__, or args that are read to their end.
                     check_exception_state(state)
                 self.budget.take_call()
+                self._take_copies((state,))
+                if type(state) is tuple:
+                    self._take_copies(state)
+                self.changed = True
                 shape.setter(obj, state)
                 if handle.guards is not None and handle.guards.asks_states:
                     handle.guards.keep_given(state)
@@ -496,6 +528,7 @@ class Gate(Naming):
         self.filled[id(obj)] = (present + added, obj)
 
     def _may_change(self, obj: Any, right: int) -> bool:
+        self.changed = True
         if type(obj) is Inert:
             if obj.handle is not None:
                 self.require(obj.handle, right)

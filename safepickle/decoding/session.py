@@ -117,6 +117,7 @@ def _put_away(machine: Machine, policy: Policy | FindClass, limits: Limits, is_u
         if not is_usual or _unspent.limits is not machine.budget.limits:
             unspent = None  # for whomever: it is opened anew
         machine.let_go(policy, limits, unspent)
+        gate.let_go()
         machine.keep_few()
         push(_idle, machine)
 

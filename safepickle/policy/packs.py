@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["load_pack", "pack_names", "packs_folder"]
 
 _NAME = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
+#: A name is that of a file, too: file systems take 255 bytes.
+_LONGEST = 64
 _PACKAGE = Path(__file__).resolve().parent.parent
 _CACHE: dict[str, Policy] = {}
 
@@ -55,7 +57,7 @@ def load_pack(name: str, *, within: tuple[str, ...] = ()) -> Policy:
 
 
 def _read(name: str, within: tuple[str, ...]) -> Policy:
-    if type(name) is not str or not _NAME.fullmatch(name):
+    if type(name) is not str or len(name) > _LONGEST or not _NAME.fullmatch(name):
         raise PolicyFileError(f"no such pack: {quote(name)} (there are {', '.join(pack_names())})")
     path = packs_folder() / f"{name}.toml"
     if path.is_file():

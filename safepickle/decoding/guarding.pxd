@@ -19,6 +19,8 @@ cdef class RuleGuards:
     cdef list kept, fields_kept
     cdef readonly StateCheck by_name
 
+    @cython.locals(guards=RuleGuards)
+    cpdef RuleGuards renewed(self, Budget budget, object stand_in)
     @cython.locals(check=CallCheck)
     cpdef refuse_call(self, bint is_new, tuple args, object kwargs)
     cpdef refuse_reconstruction(self, object base, object state)

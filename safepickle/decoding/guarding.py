@@ -65,6 +65,29 @@ class RuleGuards:
         self.by_name: Any = self.state_check if type(rule.state_guard) is Attributes else None
         self.fields_kept: Any = [] if self.keeps_states and self.by_name is not None else None
 
+    def renewed(self, budget: Budget | None, stand_in: type) -> RuleGuards:
+        """Return the same constraints for another load."""
+        guards = RuleGuards.__new__(RuleGuards)
+        guards.call_guard = self.call_guard
+        guards.new_guard = self.new_guard
+        guards.state_guard = self.state_guard
+        guards.call_check = self.call_check
+        guards.new_check = self.new_check
+        guards.state_check = self.state_check
+        guards.asks_calls = self.asks_calls
+        guards.asks_states = self.asks_states
+        guards.keeps_calls = self.keeps_calls
+        guards.keeps_news = self.keeps_news
+        guards.keeps_states = self.keeps_states
+        guards.source = self.source
+        guards.budget = budget
+        guards.stand_in = stand_in
+        guards.made = 0
+        guards.kept = None
+        guards.by_name = self.by_name
+        guards.fields_kept = None if self.fields_kept is None else []
+        return guards
+
     def refuse_call(self, is_new: bool, args: tuple[Any, ...], kwargs: Any) -> str | None:
         """Return why a call is refused, or None; then it counts."""
         check = self.new_check if is_new else self.call_check

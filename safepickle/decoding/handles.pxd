@@ -2,12 +2,26 @@ cimport cython
 from safepickle.decoding.guarding cimport RuleGuards
 
 @cython.final
+cdef class Known:
+    cdef readonly str module, name
+    cdef readonly int rights
+    cdef readonly bint accept_gadget, is_final
+    cdef public object emulation
+    cdef public RuleGuards guards
+    cdef readonly object contract
+    cdef public object reference, settled_contract
+    cdef public bint is_class
+    cdef public long long cost
+    cdef public int sized
+
+@cython.final
 cdef class GlobalHandle:
     cdef readonly str module
     cdef readonly str name
     cdef public int rights, sized
     cdef public object target, emulation, registered, sizer
     cdef public RuleGuards guards
+    cdef public Known known
     cdef readonly object contract, quick, quick_type
     cdef public bint resolved, is_class, listed, accept_gadget, noted
     cdef public long long cost

@@ -5,6 +5,8 @@ Rules that hold here:
 
 * These are inert records. They never leave the machine: the gate turns a handle into its object, or refuses, at
   the moment it is used as a value.
+* What is :class:`Known` of a pair from load to load says nothing that the policy and the tables do not say, and of an
+  object only what holds for that very one.
 """
 
 from __future__ import annotations
@@ -13,6 +15,31 @@ from typing import Any
 
 from ..policy.contracts import CONTRACTS
 from .guarding import RuleGuards
+
+
+class Known:
+    """What a policy and the tables say of a pair, and what is known of the object that it stood for the last time.
+
+    Kept with the policy, for the pairs that it allows and for those alone: a stream cannot make it grow.
+    """
+
+    def __init__(self, module: str, name: str, rights: int, accept_gadget: bool, is_final: bool) -> None:
+        self.module = module
+        self.name = name
+        self.rights = rights
+        self.accept_gadget = accept_gadget
+        #: Whether a stream that names this pair means it: no alias leads from it to another.
+        self.is_final = is_final
+        self.emulation: Any = None
+        #: The rule's constraints, to be renewed for each load, or None.
+        self.guards: RuleGuards | None = None
+        self.contract: Any = CONTRACTS.get((module, name))
+        #: A weak reference to the object, None for none yet; what follows is of that object.
+        self.reference: Any = None
+        self.settled_contract: Any = None
+        self.is_class = False
+        self.cost = 0
+        self.sized = 0
 
 
 class GlobalHandle:
@@ -35,7 +62,11 @@ class GlobalHandle:
         #: Whether it is in the list of denials.
         self.noted = False
         self.emulation: Any = None
-        self.hold_to(CONTRACTS.get((module, name)))
+        #: What was known of it before, if it is kept.
+        self.known: Known | None = None
+        self.contract: Any = None
+        self.quick: Any = None
+        self.quick_type: Any = None
         #: What the rule asks for beside its rights.
         self.guards: RuleGuards | None = None
         self.registered: Any = None
@@ -49,8 +80,8 @@ class GlobalHandle:
     def hold_to(self, contract: Any) -> None:
         """Hold the callable to a contract, or None."""
         self.contract = contract
-        self.quick: Any = None
-        self.quick_type: Any = None
+        self.quick = None
+        self.quick_type = None
         if contract is not None:
             self.quick = contract.quick
             self.quick_type = contract.quick_type

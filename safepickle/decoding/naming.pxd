@@ -1,7 +1,8 @@
 cimport cython
 from safepickle.decoding.budget cimport Budget
 from safepickle.decoding.guarding cimport RuleGuards
-from safepickle.decoding.handles cimport GlobalHandle, HeldTuple, Inert
+from safepickle.decoding.handles cimport GlobalHandle, HeldTuple, Inert, Known
+from safepickle.decoding.resolving cimport import_global, traits_of
 from safepickle.decoding.refusals cimport Refusals
 
 cdef int REFER, ALL_RIGHTS
@@ -14,11 +15,18 @@ cdef class Naming(Refusals):
     cdef readonly dict handles
     cdef dict shapes
     cdef readonly list guarded
+    cdef dict kept
 
     cpdef open_naming(self, object policy, Budget budget, object find_class, bint fix_imports, bint inert)
     cpdef find(self, object module, object name, int protocol)
     @cython.locals(handle=GlobalHandle)
     cpdef lookup(self, str module, str name)
+    cpdef begin_naming(self)
+    cpdef _keep(self, GlobalHandle handle, object rule)
+    cpdef GlobalHandle _make_known(self, Known known)
+    cpdef _note_guarded(self, GlobalHandle handle)
+    @cython.locals(known=Known)
+    cpdef _settle(self, GlobalHandle handle, object target)
     cpdef _guard(self, GlobalHandle handle, object rule)
     cpdef GlobalHandle make_handle(self, str module, str name)
     cpdef extension(self, object code, int protocol)

@@ -6,7 +6,9 @@ Rules that hold here:
 * What the machine has on its stack for a global is a :class:`GlobalHandle`, never the object itself. A handle is
   turned into the object only where it is used, and only if the policy grants the right for that use: so appearing
   never implies being called, and a helper that the machine emulates is never handed out.
-* The decision for a pair is made once a load; after that it is one look-up.
+* The decision for a pair is made once a load; after that it is one look-up. Where the policy allows it by name alone,
+  the decision is kept with the policy, which cannot change, and so is what was found out about the object. A load takes
+  the latter over only if the name stands for that very object again.
 * Nothing is imported while the gate is inert.
 """
 
@@ -15,6 +17,7 @@ from __future__ import annotations
 import copyreg
 import enum
 import types
+from _weakref import ref  # weakref takes longer to import
 from collections.abc import Callable
 from typing import Any
 
@@ -26,7 +29,7 @@ from ..wire.python2 import to_python3
 from .budget import Budget
 from .emulated import CONSTANTS, EMULATED
 from .guarding import RuleGuards
-from .handles import GlobalHandle, HeldTuple, Inert
+from .handles import GlobalHandle, HeldTuple, Inert, Known
 from .refusals import ALL_RIGHTS, LABELS, REFER, Refusals
 from .resolving import import_global, traits_of
 
@@ -56,6 +59,8 @@ class Naming(Refusals):
         self.guarded: Any = None
         #: What BUILD needs to know, by class.
         self.shapes: Any = None
+        #: What is known of pairs under this policy.
+        self.kept: Any = None
 
     # -- globals -----------------------------------------------------------------------------------------------
 
@@ -67,19 +72,29 @@ class Naming(Refusals):
             raise FormatError(f"a global without a name: {quote_name(module, name)}")
         if self.fix_imports and protocol < 3:
             module, name = to_python3(module, name)
-        module, name = self.policy.rename(module, name)
+        if self.handles is None:
+            self.begin_naming()
+        known = self.kept.get((module, name))
+        if type(known) is not Known or not known.is_final:
+            module, name = self.policy.rename(module, name)
         return self.lookup(module, name)
+
+    def begin_naming(self) -> None:
+        """Make what only streams with globals need."""
+        self.handles = {}
+        if self.made is None:
+            # What came from outside before the first global is known by it: it stays so.
+            self.made = {}
+        self.types = {}
+        self.shapes = {}
+        self.kept = self.policy.kept
 
     def lookup(self, module: str, name: str) -> Any:
         """Return what stands on the stack for a global under its present name."""
         if self.handles is None:
-            self.handles = {}
-            if self.made is None:
-                # What came from outside before the first global is known by it: it stays so.
-                self.made = {}
-            self.types = {}
-            self.shapes = {}
-        handle = self.handles.get((module, name))
+            self.begin_naming()
+        handles: dict[tuple[str, str], GlobalHandle] = self.handles  # type: ignore[assignment]
+        handle = handles.get((module, name))
         if handle is not None:
             return handle
         self.budget.take_object(400 + 4 * (len(module) + len(name)))
@@ -87,14 +102,20 @@ class Naming(Refusals):
         if constant is not None:
             return constant
         handle = self.make_handle(module, name)
-        self.handles[(module, name)] = handle
+        handles[(module, name)] = handle
         self.handles_seen = True
         return handle
 
     def make_handle(self, module: str, name: str) -> GlobalHandle:
         """Return the handle of a global, with the rights that the policy or the user's find_class grants."""
+        if self.find_class is None:
+            known = self.kept.get((module, name))
+            if type(known) is Known:
+                # Not of the other form of this package, which shares policies with this one.
+                return self._make_known(known)
         rule = self.policy.lookup(module, name)
         handle = GlobalHandle(module, name, 0 if rule is None else rule.rights.value)
+        handle.hold_to(CONTRACTS.get((module, name)))
         handle.accept_gadget = rule is not None and rule.accept_known_gadget
         if rule is not None and rule.constrained:
             self._guard(handle, rule)
@@ -103,6 +124,7 @@ class Naming(Refusals):
             if rule is not None and rule.classes_only:
                 # Only where it is emulated: what else it does is not for all classes of a module.
                 handle.rights = 0
+            self._keep(handle, rule)
             return handle
         if self.find_class is not None:
             self._ask_hook(handle, rule is None)
@@ -111,13 +133,44 @@ class Naming(Refusals):
             self._go_inert(handle)
         if rule is not None and self.policy.class_rules and not self.inert:
             self._narrow(handle)
+        else:
+            self._keep(handle, rule)
         return handle
 
-    def _guard(self, handle: GlobalHandle, rule: Rule) -> None:
-        handle.guards = RuleGuards(rule, self.budget, Inert)
+    def _keep(self, handle: GlobalHandle, rule: Rule | None) -> None:
+        """Keep what was decided for a pair, if the policy allows it, or the machine emulates it, by its name alone."""
+        policy = self.policy
+        if self.find_class is not None or policy.class_rules or (rule is None and handle.emulation is None):
+            return
+        module, name = handle.module, handle.name
+        is_final = policy.rename(module, name) == (module, name)
+        known = Known(module, name, handle.rights, handle.accept_gadget, is_final)
+        known.emulation = handle.emulation
+        # Without what this load has seen, and without its budget.
+        known.guards = None if handle.guards is None else handle.guards.renewed(None, Inert)
+        self.kept[(module, name)] = handle.known = known
+
+    def _make_known(self, known: Known) -> GlobalHandle:
+        """Return the handle of a global that was decided on before."""
+        handle = GlobalHandle(known.module, known.name, known.rights)
+        handle.known = known
+        handle.accept_gadget = known.accept_gadget
+        handle.emulation = known.emulation
+        if known.contract is not None:
+            handle.hold_to(known.contract)
+        if known.guards is not None:
+            handle.guards = known.guards.renewed(self.budget, Inert)
+            self._note_guarded(handle)
+        return handle
+
+    def _note_guarded(self, handle: GlobalHandle) -> None:
         if self.guarded is None:
             self.guarded = []
         self.guarded.append(handle)
+
+    def _guard(self, handle: GlobalHandle, rule: Rule) -> None:
+        handle.guards = RuleGuards(rule, self.budget, Inert)
+        self._note_guarded(handle)
 
     def _narrow(self, handle: GlobalHandle) -> None:
         """Hold a rule for the classes of a module to what the name really stands for."""
@@ -202,6 +255,16 @@ class Naming(Refusals):
         return handle.target
 
     def _settle(self, handle: GlobalHandle, target: Any) -> None:
+        known = handle.known
+        if known is not None and known.reference is not None and known.reference() is target:
+            handle.target = target
+            handle.resolved = True
+            handle.cost = known.cost
+            handle.is_class = known.is_class
+            handle.sized = known.sized
+            if handle.contract is not known.settled_contract:
+                handle.hold_to(known.settled_contract)
+            return
         if isinstance(target, types.ModuleType):
             self.deny(handle, REFER, "it is a module")
         elif not handle.accept_gadget and isinstance(target, NAMED):
@@ -225,6 +288,13 @@ class Naming(Refusals):
             handle.sized = traits_of(target)
             if isinstance(target, enum.EnumMeta) and handle.contract is None:
                 handle.hold_to(ENUM)
+        if known is not None and handle.rights and not self.inert and isinstance(target, NAMED):
+            known.reference = None
+            known.cost = handle.cost
+            known.is_class = handle.is_class
+            known.sized = handle.sized
+            known.settled_contract = handle.contract
+            known.reference = ref(target)
 
     # -- values ------------------------------------------------------------------------------------------------
 

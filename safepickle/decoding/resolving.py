@@ -16,6 +16,7 @@ import types
 from typing import Any
 
 #: Classes whose constructors read an iterable to its end, take a number as a size (D15), or hash items (D05).
+_MRO: Any = type.__dict__["__mro__"]
 _READERS = (list, tuple, set, frozenset, dict, bytes, bytearray)
 _SIZED = (bytes, bytearray)
 _HASHERS = (set, frozenset, dict)
@@ -30,6 +31,8 @@ def import_global(module: str, name: str) -> Any:
     if loaded is None:
         __import__(module, level=0)
         loaded = sys.modules[module]
+    if "." not in name:
+        return getattr(loaded, name)
     parts = name.split(".")
     if len(parts) > MAX_DOTS:
         raise AttributeError("too many dots")
@@ -53,7 +56,8 @@ def traits_of(target: type) -> int:
 
 def sizer_of(kind: type) -> Any:
     """Return how an instance of a class is asked for its own size, running no code of the class."""
-    for base in type.mro(kind):
+    # As the interpreter has it: type.mro() would work it out anew.
+    for base in _MRO.__get__(kind):
         sizer = base.__dict__.get("__sizeof__")
         if sizer is not None:
             return sizer if type(sizer) is types.MethodDescriptorType else object.__sizeof__

@@ -64,7 +64,7 @@ class Policy:
         the two counts, so a policy can only tighten. None for no bounds of its own.
     """
 
-    __slots__ = ("_fingerprint", "aliases", "class_rules", "denies", "limits", "name", "rules", "unrestricted")
+    __slots__ = ("_fingerprint", "aliases", "class_rules", "denies", "kept", "limits", "name", "rules", "unrestricted")
 
     _fingerprint: str | None
     name: str
@@ -76,6 +76,9 @@ class Policy:
     denies: frozenset[Pair]
     limits: Limits | None
     unrestricted: bool
+    #: What the engine has made of single pairs that are allowed, so that it is made once and not for each load; says
+    #: nothing that the policy does not say.
+    kept: dict[Pair, Any]
 
     def __init__(
         self,
@@ -116,6 +119,7 @@ class Policy:
         put(self, "limits", limits)
         put(self, "unrestricted", unrestricted)
         put(self, "_fingerprint", None)
+        put(self, "kept", {})
 
     @classmethod
     def from_file(cls, path: Any) -> Policy:

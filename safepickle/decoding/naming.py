@@ -200,7 +200,7 @@ class Naming(Refusals):
                     return handle.target
                 raise ReconstructionError(
                     f"{quote_name(handle.module, handle.name)} is allowed but cannot be imported: "
-                    f"{type(error).__name__}"
+                    f"{type(error).__name__}; is it installed, and on the path?"
                 ) from error
             self._settle(handle, target)
         return handle.target

@@ -15,7 +15,16 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
-from ..errors import EmptyInputError, FormatError, KeyRingError, PolicyError, PolicyFileError, SafePickleError, quote
+from ..errors import (
+    EmptyInputError,
+    FormatError,
+    KeyRingError,
+    PolicyError,
+    PolicyFileError,
+    SafePickleError,
+    counted,
+    quote,
+)
 from .drawing import (
     Printer,
     as_json,
@@ -272,7 +281,7 @@ def _counts(verdict: _Verdict) -> str:
     opcodes = sum(survey.opcodes for survey in verdict.surveys)
     calls = sum(survey.calls for survey in verdict.surveys)
     names = sorted({f"{module}:{name}" for survey in verdict.surveys for module, name in survey.globals})
-    text = f"{opcodes} opcodes, {calls} calls"
+    text = f"{counted(opcodes, 'opcode')}, {counted(calls, 'call')}"
     if names:
         text += f", globals: {ascii_text(', '.join(names[:_MOST_GLOBALS]))}"
     if len(names) > _MOST_GLOBALS:
@@ -304,7 +313,7 @@ def _summary(verdicts: list[_Verdict]) -> str:
     for verdict in verdicts:
         word = outcome(verdict.code)
         counts[word] = counts.get(word, 0) + 1
-    return f"{len(verdicts)} files: " + ", ".join(f"{count} {word}" for word, count in counts.items())
+    return f"{counted(len(verdicts), 'file')}: " + ", ".join(f"{count} {word}" for word, count in counts.items())
 
 
 # -- packs ---------------------------------------------------------------------------------------------------
@@ -368,7 +377,7 @@ def report_error(printer: Printer, file: str | None, error: BaseException) -> No
     )
     if isinstance(error, PolicyError):
         count = len({(denial.module, denial.name) for denial in error.denials})
-        what = "1 global" if count == 1 else f"{count} globals"
+        what = counted(count, "global")
         printer.line(f"safepickle: {shown}policy {quote(error.policy)} refuses {what}", "bold red")
         for line, style in denial_lines(error.denials):
             printer.line(line, style)

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = ["FORMATS", "format_option", "is_pickle", "load_as", "survey_as", "tree_as", "with_hint"]
 
+#: How a signed file begins (docs/envelope.md).
+_MAGIC = b"\xf5SPK"
 FORMATS = ("pickle", "joblib", "torch")
 
 
@@ -96,6 +98,9 @@ def with_hint(error: FormatError, data: bytes) -> FormatError:
     from ..integrations.compression import compression_of
 
     found = compression_of(data)
+    if data.startswith(_MAGIC):
+        hint = "it is signed: load it with --keys, or see safepickle verify"
+        return FormatError(f"{error.reason}; {hint}", position=error.position, opcode=error.opcode)
     if data.startswith(b"PK\x03\x04"):
         hint = "it looks like a zip archive, such as a checkpoint of torch: try --as torch"
     elif found is not None:

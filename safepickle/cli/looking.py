@@ -13,7 +13,7 @@ import io
 import sys
 from typing import TYPE_CHECKING, Any
 
-from ..errors import EmptyInputError, FormatError
+from ..errors import EmptyInputError, FormatError, counted
 from .commands import EXPECTED, bounds, print_json, report_error
 from .drawing import Printer, argument_json, as_text, ascii_text, error_json
 from .formats import is_pickle, tree_as, with_hint
@@ -122,7 +122,10 @@ def _print_tree(printer: Printer, tree: Tree, arguments: argparse.Namespace) -> 
     records = {record.pair: record for record in tree.globals}
     paths = find_paths(tree.value, [*calls.values(), *records.values()])
     needs = tree.needs()
-    printer.line(f"# {tree.bytes} bytes, protocol {tree.protocol}, {tree.opcodes} opcodes, {len(tree.calls)} calls")
+    printer.line(
+        f"# {counted(tree.bytes, 'byte')}, protocol {tree.protocol}, {counted(tree.opcodes, 'opcode')},"
+        f" {counted(len(tree.calls), 'call')}"
+    )
     if needs:
         printer.line("# to load it, a policy has to grant:")
     for pair, rights in needs.items():

@@ -14,7 +14,7 @@ import io
 import sys
 from typing import TYPE_CHECKING, Any
 
-from ..errors import EmptyInputError, SafePickleError
+from ..errors import EmptyInputError, SafePickleError, counted
 from .commands import EXPECTED, print_json, report_error
 from .drawing import Printer, ascii_text, error_json, error_line
 from .formats import is_pickle, tree_as
@@ -125,7 +125,7 @@ def learn(arguments: argparse.Namespace) -> int:
             write_whole(arguments.output, learned.text.encode("ascii"))
         document |= _learned_json(learned, arguments.output)
         if arguments.format == "text":
-            _report_learned(printer, learned, arguments.output)
+            _report_learned(printer, learned, arguments.output, arguments.extends)
         return worst([*codes, DENIED if learned.withheld else OK])
 
     return _run(arguments, "learn", action)
@@ -139,14 +139,16 @@ def _learned_json(learned: Learned, output: str) -> dict[str, Any]:
         "globals": [
             {"module": module, "name": name, "rights": list(rule.rights.labels())}
             for (module, name), rule in sorted(learned.policy.rules.items())
+            if (module, name) in learned.globals
         ],
         "withheld": [one._asdict() for one in learned.withheld],
     }
 
 
-def _report_learned(printer: Printer, learned: Learned, output: str) -> None:
+def _report_learned(printer: Printer, learned: Learned, output: str, extends: Sequence[str]) -> None:
     printer.line(
-        f"safepickle: learned {len(learned.policy.rules)} globals from {learned.pickles} pickles"
+        f"safepickle: learned {counted(len(learned.globals), 'global')} from {counted(learned.pickles, 'pickle')}"
+        + (f", on top of {', '.join(extends)}" if extends else "")
         + ("" if output == "-" else f", written to {ascii_text(output)}")
     )
     for one in learned.withheld:
@@ -195,7 +197,7 @@ def _print_findings(findings: list[Finding]) -> None:
     for finding in findings:
         printer.line(ascii_text(str(finding)), "bold yellow" if finding.level == "warning" else "")
     warnings = sum(finding.level == "warning" for finding in findings)
-    printer.line(f"{warnings} warnings, {len(findings) - warnings} notes")
+    printer.line(f"{counted(warnings, 'warning')}, {counted(len(findings) - warnings, 'note')}")
 
 
 # -- explain, show, diff -------------------------------------------------------------------------------------
@@ -264,7 +266,7 @@ def diff(arguments: argparse.Namespace) -> int:
             printer = Printer(sys.stdout)
             for change in changes:
                 printer.line(ascii_text(str(change)), "yellow" if change.widens else "")
-            verdict = "no difference" if not changes else f"{len(changes)} changes; "
+            verdict = "no difference" if not changes else f"{counted(len(changes), 'change')}; "
             if changes:
                 verdict += "the second may allow more" if widens else "the second allows no more"
             printer.line(verdict)

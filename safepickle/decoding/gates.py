@@ -140,6 +140,7 @@ class Gate(Naming):
 
     def _survey_call(self, handle: GlobalHandle, right: int, args: tuple[Any, ...], kwargs: Any) -> Inert:
         """Say what stands for the result of a call that is not made, and what the rule has against its arguments."""
+        self.calls += 1
         if handle.guards is not None and handle.rights & (NEW | CALL):
             self.look_through(len(args))
             refusal = handle.guards.refuse_call(right == NEW, args, kwargs)

@@ -366,6 +366,10 @@ def _bit_generator(args: Args) -> str | None:
 
 
 def _generator(args: Args) -> str | None:
+    if len(args) == 2 and type(args[0]) is str:
+        # Before numpy 2: a name, and the function that makes one of it.
+        make = getattr(sys.modules.get("numpy.random._pickle"), "__bit_generator_ctor", None)
+        return _bit_generator(args[:1]) if make is not None and args[1] is make else "wants numpy's own function"
     if len(args) == 1:
         bits = getattr(sys.modules.get("numpy.random"), "BitGenerator", None)
         if type(args[0]) is str:
@@ -469,6 +473,7 @@ ARRAY_STATES: Mapping[Pair, ArrayState] = MappingProxyType(
         ("numpy.ma.core", "_mareconstruct"): (_masked_state, _masked_weight, _ALLOCATES, "R30"),
         ("numpy", "dtype"): (_dtype_state, None, _POINTERS, "R30; numpy 30476"),
         ("numpy.random._pickle", "__bit_generator_ctor"): _GENERATOR_STATE,
+        ("numpy.random._pickle", "__generator_ctor"): _GENERATOR_STATE,
         ("numpy.random._pickle", "__randomstate_ctor"): _GENERATOR_STATE,
         ("numpy.random.bit_generator", "__pyx_unpickle_SeedSequence"): (
             _seed_sequence_state, None, "a pool of another size than it says", "R30; found here"

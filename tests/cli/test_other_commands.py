@@ -128,6 +128,10 @@ def test_help_has_examples_and_exit_codes(capsys: Any) -> None:
         code, out, _ = run(capsys, command, "--help")
         assert code == 0
         assert f"  safepickle {command} " in out
+    for action in ("new", "rotate", "retire", "revoke", "list"):
+        code, out, _ = run(capsys, "keys", action, "--help")
+        assert code == 0
+        assert f"  safepickle keys {action} cache.keys" in out
 
 
 def test_no_command_is_usage(capsys: Any) -> None:

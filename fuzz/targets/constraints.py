@@ -140,6 +140,7 @@ _WANTED: dict[str, type] = {
 
 def _allows(spec: Any, value: Any) -> bool:
     """Judge a value, without a line of the package."""
+    kind: object = type(value)
     if isinstance(spec, str):
         spec = {"type": spec}
     if isinstance(spec, list):
@@ -152,7 +153,7 @@ def _allows(spec: Any, value: Any) -> bool:
         return True
     if "is" in spec or ":" in str(spec.get("type", "")):
         return _allows_class(spec, value)
-    if type(value) is not _WANTED[spec["type"]]:
+    if kind is not _WANTED[spec["type"]]:
         return False
     # A NaN is neither below nor above.
     if ("min" in spec and not value >= spec["min"]) or ("max" in spec and not value <= spec["max"]):
@@ -162,7 +163,7 @@ def _allows(spec: Any, value: Any) -> bool:
     ):
         return False
     if "pattern" in spec:
-        shown = value if type(value) is str else value.decode("latin-1")
+        shown = value if kind is str else value.decode("latin-1")
         if re.fullmatch(spec["pattern"], shown, re.ASCII | re.DOTALL) is None:
             return False
     return _allows_parts(spec, value)
@@ -256,8 +257,8 @@ def _stream(road: str, value: Any, draw: Choices) -> tuple[bytes, Any]:
     """Return the pickle that brings a value, and the object that would be written so; None where there is none."""
     target = name(_SAMPLES, "Argued")
     pushed = _pushed(value)
+    made: Any
     if road == "state":
-        made = samples.Node()
         return target + b")\x81" + dict_of(text("key"), pushed) + b"b", None
     if road == "keyword":
         return target + b")" + dict_of(text("second"), pushed) + b"\x92", None
@@ -265,7 +266,7 @@ def _stream(road: str, value: Any, draw: Choices) -> tuple[bytes, Any]:
         return name(_SAMPLES, "Stated") + b")\x81" + pushed + b"b", samples.Stated(_made(value))
     if road == "slots":
         made = samples.Both()
-        made.slot = _made(value)  # type: ignore[attr-defined]
+        made.slot = _made(value)
         if draw.below(2):
             return name(_SAMPLES, "Both") + b")\x81N" + dict_of(text("slot"), pushed) + b"\x86b", made
         return name(_SAMPLES, "Both") + b")\x81}" + text("key") + number(5) + b"s" + dict_of(text("slot"),

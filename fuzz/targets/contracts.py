@@ -18,6 +18,7 @@ import time
 import types
 import uuid
 from collections import ChainMap, Counter, OrderedDict, UserDict, UserList, UserString, defaultdict, deque
+from functools import partial
 from importlib.util import find_spec
 from typing import Any
 
@@ -51,9 +52,9 @@ class Hostile:
         samples.RECORD.append("Hostile was asked")
         return 0
 
-    __eq__ = __hash__ = __len__ = __iter__ = __getitem__ = __bool__ = __int__ = __index__ = __float__ = __record  # type: ignore[assignment]
+    __eq__ = __hash__ = __len__ = __iter__ = __getitem__ = __bool__ = __int__ = __index__ = __float__ = __record
     __repr__ = __str__ = __contains__ = __lt__ = __gt__ = __le__ = __ge__ = __call__ = __fspath__ = __record
-    __buffer__ = __complex__ = __bytes__ = __format__ = __instancecheck__ = __getattr__ = __record  # type: ignore[assignment]
+    __buffer__ = __complex__ = __bytes__ = __format__ = __instancecheck__ = __getattr__ = __record
 
 
 class HostileText(str):
@@ -90,6 +91,8 @@ def _of_numpy() -> tuple[Any, ...]:
     if not HAS_NUMPY:
         return ()
     np = numpy
+    u4: Any
+    u8: Any
     u4, u8 = np.arange(624, dtype="u4"), np.arange(4, dtype="u8")
     record = np.dtype([("a", "i4"), ("b", "f8")])
     titled = np.dtype([(("title", "a"), "i4")])
@@ -307,7 +310,7 @@ def _header(draw: Choices) -> Any:
     if draw.below(8):
         state.pop("more", None)
     state = draw.pick((state, state, state, {**state, 5: 5}, [state]))
-    header = draw.pick((ArrayHeader(), ArrayHeader(), 5))
+    header: Any = draw.pick((ArrayHeader(), ArrayHeader(), 5))
     contract = STATES[WRAPPER]
     answer = _asked("an array's header", lambda: contract.refusal(header, state))
     if answer is None:
@@ -392,7 +395,7 @@ def _set(obj: Any, state: Any, what: str) -> None:
     except (TypeError, ValueError):
         return
     if isinstance(obj, numpy.ndarray):
-        if obj.nbytes > 10**7 or (obj.base is not None and memoryview(obj).nbytes != obj.nbytes):
+        if obj.nbytes > 10**7 or (obj.base is not None and obj.data.nbytes != obj.nbytes):
             raise Finding("an array is larger than its data", what)
         obj.copy().tobytes()
         pickle.dumps(obj)
@@ -433,7 +436,7 @@ def _passes(draw: Choices) -> Any:
         if obj.__class__ is list and isinstance(obj[1], type):
             obj.pop(1)
         data = pickle.dumps(obj, protocol)
-        found = outcome(lambda data=data: terms.package.loads(data, policy=terms.STDLIB, limits=terms.LIMITS))
+        found = outcome(partial(terms.package.loads, data, policy=terms.STDLIB, limits=terms.LIMITS))
         if found.error:
             raise Finding(f"what a pickler writes is refused: {type(one).__name__}",
             f"{found.message} (protocol {protocol})")

@@ -25,7 +25,7 @@ NAMES = (
     "decode", "programs", "differential", "unrestricted", "roundtrip", "writers", "symmetry", "spending",
     "canonical", "oddities",
     "readers", "looking", "files", "policies", "drafts", "constraints", "combined", "typed",
-    "guards", "contracts",
+    "guards", "contracts", "nearly",
     "signing", "sealed", "rings", "keyfiles", "offered", "habits", "hooks", "within", "costs", "leaks", "forms",
     "learned",
 )  # fmt: skip

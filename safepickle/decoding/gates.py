@@ -133,6 +133,9 @@ class Gate(Naming):
             if not handle.rights & CALL:
                 self.deny(handle, CALL, "not in a form that picklers write")
                 return Inert(handle)
+            # A call like any other, then: paid for once, where it is made.
+            self.calls -= 1
+            self.budget.calls_left += 1
         args = self._arguments(handle, args)
         if not self.require(handle, CALL):
             return self._survey_call(handle, CALL, args, None)

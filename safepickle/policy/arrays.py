@@ -269,6 +269,9 @@ def _dtype_state(dtype: Any, state: Any) -> str | None:
         return "wants no size of its own for this type"
     if char in "SUV" and (size < 0 or (char == "U" and size % 4)):
         return "wants a size, a multiple of 4 for text"
+    if char in "SUV" and (alignment < 1 or alignment & (alignment - 1)):
+        # numpy divides by it when it copies: the process would end.
+        return "wants a power of two as its alignment"
     if char != "V" and (subarray is not None or names is not None or fields is not None):
         return "only a void type has fields or a base"
     if char in "SUV" and size != dtype.itemsize and not _may_grow(dtype):

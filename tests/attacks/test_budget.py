@@ -302,6 +302,14 @@ def test_calls_are_counted_on_every_road(sp: Any) -> None:
         check(sp, pickled((road + POP) * 11 + NONE), limited("max_calls"), policy=policy, limits=limits)
 
 
+def test_a_call_of_what_is_also_a_helper_is_counted_once(sp: Any) -> None:
+    """What is no form that picklers write of `int` is a call that a rule may allow, and one call."""
+    policy = allowing("int call", module="builtins")
+    road = name("builtins", "int") + number(5) + TUPLE1 + REDUCE + POP
+    check(sp, pickled(road * 3 + NONE), equals(None), policy=policy, limits=Limits(max_calls=3))
+    check(sp, pickled(road * 4 + NONE), limited("max_calls"), policy=policy, limits=Limits(max_calls=3))
+
+
 def test_items_of_a_subclass_are_counted(sp: Any) -> None:
     """D03: what goes in through a class's own method counts like what goes into a list."""
     policy = allowing("QuietList new append", "QuietDict new setitem", "QuietSet new add")

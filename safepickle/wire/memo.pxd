@@ -168,6 +168,7 @@ cdef class Memo:
     cdef Table table
     cpdef Py_ssize_t find(self, item) noexcept
     cpdef Py_ssize_t claim(self, item, Py_ssize_t index) except -2
+    cpdef int move(self, item, Py_ssize_t index) except -1
     cpdef clear(self)
     cpdef empty(self)
     cpdef dict as_dict(self)

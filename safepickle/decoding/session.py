@@ -113,8 +113,9 @@ def _put_away(machine: Machine, policy: Policy | FindClass, limits: Limits, is_u
     """Keep a machine that has given its value back, if nothing can refer to it or its gate any more."""
     gate = machine.gate
     if gate.handles is None and gate.strict and gate.find_class is None and not gate.foreign and not _idle:
+        # Read once: another thread may put one of other limits in its place.
         unspent: Budget | None = _unspent
-        if not is_usual or _unspent.limits is not machine.budget.limits:
+        if not is_usual or unspent.limits is not machine.budget.limits:
             unspent = None  # for whomever: it is opened anew
         machine.let_go(policy, limits, unspent)
         gate.let_go()

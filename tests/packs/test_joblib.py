@@ -437,6 +437,19 @@ def test_depth_is_counted_through_arrays_of_objects(files: ModuleType) -> None:
         files.load(file(60), policy=PACK, limits=limits)
 
 
+def test_a_cycle_in_an_array_of_objects_is_walked_in_the_end(files: ModuleType) -> None:
+    """It was counted each time that it was closed; nobody knows better before the walk."""
+    before, _, after = pickle.dumps(filled([], None), 2).rpartition(b"]q")
+    inner = header(dtype=np.dtype(object), shape=(2,)) + before + b"]" + b"2a" * 80 + b"q" + after
+    value = files.load(
+        io.BytesIO(b"\x80\x02" + b"]" * 40 + inner + b"a" * 40 + b"."), policy=PACK, limits=Limits(max_depth=100)
+    )
+    for _ in range(40):
+        value = value[0]
+    assert len(value[0]) == 80
+    assert value[0][0] is value[0]
+
+
 class Kept:
     """Is made of a list that is filled later, as it is in it itself."""
 

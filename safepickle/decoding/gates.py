@@ -28,6 +28,7 @@ from .refusals import ADD, APPEND, BUILD, CALL, NEW, SETITEM
 from .resolving import HASHES, READS, SIZES, is_plain_id, size_by, sizer_of
 from .state import Shape, check_exception_state, set_state
 from .usual import is_usual
+from .usual_arrays import UsualArrays, usual_state
 
 COMPILING = False
 if COMPILING:
@@ -39,6 +40,8 @@ _FACTORIES = frozenset(HARMLESS_FACTORIES)
 _UNHASHABLE = frozenset({list, dict, set, bytearray})
 #: Arguments that are looked at for nothing.
 FEW = 64
+#: Bytes of an array, scalar or dtype of numpy without its data, and of what is noted of it.
+_MADE_BY_NUMPY = 240
 
 
 if not cython.compiled:
@@ -100,6 +103,8 @@ class Gate(Naming):
         self.lent = False
         #: Items given to objects of classes of their own, by id; the object is kept so that its id stays its own.
         self.filled: Any = None
+        #: What the load has to do with numpy, None for nothing.
+        self.arrays: Any = None
         self.calls = 0
 
     # -- calls -------------------------------------------------------------------------------------------------
@@ -216,7 +221,12 @@ class Gate(Naming):
             return Inert(handle)
         self.look_through(len(args))
         contract = handle.contract
-        if contract is not None and not (kwargs is None and self._surely_fits(handle, args)):
+        usual = 0
+        if handle.usual:
+            usual = self._usual_call(handle, right, args, kwargs)
+        elif self.arrays is not None:
+            self.arrays.forget()
+        if contract is not None and not usual and not (kwargs is None and self._surely_fits(handle, args)):
             refusal = contract.check(args, kwargs if kwargs is not None else {})
             if refusal is not None:
                 self.deny(handle, right, f"its arguments are refused: {refusal}")
@@ -232,7 +242,9 @@ class Gate(Naming):
         self.budget.take_call()
         self.budget.take_object(handle.cost)
         try:
-            if right == NEW:
+            if usual:
+                result = self.arrays.call(usual, target, args)
+            elif right == NEW:
                 result = new_instance(target, args, kwargs)
             else:
                 result = target(*args)
@@ -242,8 +254,31 @@ class Gate(Naming):
             raise ReconstructionError(
                 f"{quote_name(handle.module, handle.name)} failed: {type(error).__name__}"
             ) from error
-        self._adopt(handle, result)
+        if usual:
+            self._adopt_usual(handle, result)
+        else:
+            self._adopt(handle, result)
         return result
+
+    def _usual_call(self, handle: GlobalHandle, right: int, args: tuple[Any, ...], kwargs: Any) -> int:
+        """Return which of numpy's calls this is, if the contract need not be asked; else 0."""
+        arrays = self.arrays
+        if arrays is None:
+            arrays = self.arrays = UsualArrays()
+        if right == CALL and kwargs is None and arrays.fits(handle.usual, args):
+            return handle.usual
+        arrays.forget()
+        return 0
+
+    def _adopt_usual(self, handle: GlobalHandle, result: Any) -> None:
+        """Do as :meth:`_adopt` for what numpy has made of plain arguments: it is new, and of a size that is known."""
+        kind = type(result)
+        if kind is not handle.registered:
+            if not self.arrays.is_made_by(handle.usual, kind) or self.types.setdefault(kind, handle) is not handle:
+                self._adopt(handle, result)
+                return
+            handle.registered = kind
+        self.budget.take_memory(_MADE_BY_NUMPY)
 
     def _surely_fits(self, handle: GlobalHandle, args: tuple[Any, ...]) -> bool:
         """Return whether the contract need not be asked: these are what picklers write for dates and numbers."""
@@ -374,7 +409,15 @@ class Gate(Naming):
         shape = self.shapes.get(kind)
         if shape is None:
             shape = self.make_shape(handle, kind)
-        if shape.contract is not None:
+        weight = -1
+        if self.arrays is not None:
+            if shape.usual:
+                weight = self.arrays.weigh_state(shape.usual, obj, state)
+            else:
+                self.arrays.forget()
+        if weight >= 0:
+            self.budget.take_memory(weight)
+        elif shape.contract is not None:
             refusal = shape.contract.refusal_to_set(obj, state)
             if refusal is not None:
                 self.deny(handle, BUILD, f"its state is refused: {refusal}")
@@ -416,6 +459,8 @@ class Gate(Naming):
         """Find out what BUILD needs to know of a class."""
         contract = STATES.get((handle.module, handle.name)) or STATES.get((str(kind.__module__), kind.__qualname__))
         shape = Shape(kind, contract)
+        if contract is not None:
+            shape.usual = usual_state(handle.module, handle.name, kind)
         self.shapes[kind] = shape
         return shape
 

@@ -12,13 +12,13 @@ cdef class Known:
     cdef public object reference, settled_contract
     cdef public bint is_class
     cdef public long long cost
-    cdef public int sized
+    cdef public int sized, usual
 
 @cython.final
 cdef class GlobalHandle:
     cdef readonly str module
     cdef readonly str name
-    cdef public int rights, sized
+    cdef public int rights, sized, usual
     cdef public object target, emulation, registered, sizer
     cdef public RuleGuards guards
     cdef public Known known

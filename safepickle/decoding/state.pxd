@@ -18,6 +18,7 @@ cdef extern from *:
 cdef class Shape:
     cdef readonly object kind, contract, setter
     cdef dict members
+    cdef public int usual
 
     cpdef member(self, str name)
 

@@ -52,6 +52,8 @@ class Shape:
     def __init__(self, kind: type, contract: Any) -> None:
         self.kind = kind
         self.contract = contract
+        #: Which kind of state it is that is seen without the contract, 0 for none.
+        self.usual = 0
         #: Looked up on the type: an instance attribute would be a call without REDUCE (R43).
         self.setter: Any = getattr(kind, "__setstate__", None)
         self.members: dict[str, Any] = {}

@@ -31,6 +31,9 @@ cdef class Gate(Naming):
     cdef readonly bint strict, foreign, lent
     cdef dict filled
     cdef UsualArrays arrays
+    cdef object last_built
+    cdef GlobalHandle last_owner
+    cdef Shape last_shape
     cdef readonly long long calls
 
     cpdef equip(self)
@@ -46,7 +49,7 @@ cdef class Gate(Naming):
     cpdef instantiate(self, object callee, tuple args)
     @cython.locals(handle=GlobalHandle)
     cpdef new(self, object cls, object args, object kwargs)
-    @cython.locals(arguments=tuple, usual=cython.int)
+    @cython.locals(usual=cython.int, fits=bint, count=Py_ssize_t)
     cpdef _run(self, GlobalHandle handle, int right, object args, object kwargs)
     cpdef bint _surely_fits(self, GlobalHandle handle, tuple args) except -1
     cdef _is_from_elsewhere(self, object kind)

@@ -105,6 +105,10 @@ class Gate(Naming):
         self.filled: Any = None
         #: What the load has to do with numpy, None for nothing.
         self.arrays: Any = None
+        #: The class of the last object that was given state, the rule's handle and what is known of it.
+        self.last_built: Any = None
+        self.last_owner: Any = None
+        self.last_shape: Any = None
         self.calls = 0
 
     # -- calls -------------------------------------------------------------------------------------------------
@@ -119,6 +123,8 @@ class Gate(Naming):
         if type(args) is not tuple and type(args) is not HeldTuple:
             raise FormatError(f"arguments are {quote(args)}, not a tuple")
         handle = callee
+        if type(args) is tuple and handle.emulation is None and handle.rights & CALL and not self.inert:
+            return self._run(handle, CALL, args, None)
         if handle.emulation is not None:
             self.calls += 1
             self.budget.take_call()
@@ -187,6 +193,9 @@ class Gate(Naming):
             self._not_a_global(cls, NEW)
             return Inert(None)
         handle = cls
+        if kwargs is None and type(args) is tuple and handle.is_class and handle.rights & NEW and not self.inert:
+            if handle.emulation is None:
+                return self._run(handle, NEW, args, None)
         args = self._arguments(handle, args)
         if handle.emulation is not None and not args and not kwargs and is_object(handle):
             self.budget.take_object(16)
@@ -219,14 +228,19 @@ class Gate(Naming):
         target = handle.target if handle.resolved else self.resolve(handle)
         if self.inert:
             return Inert(handle)
-        self.look_through(len(args))
+        count = len(args)
+        if count > FEW:
+            self.look_through(count)
         contract = handle.contract
         usual = 0
+        fits = False
         if handle.usual:
             usual = self._usual_call(handle, right, args, kwargs)
         elif self.arrays is not None:
             self.arrays.forget()
-        if contract is not None and not usual and not (kwargs is None and self._surely_fits(handle, args)):
+        if contract is not None and not usual:
+            fits = kwargs is None and self._surely_fits(handle, args)
+        if contract is not None and not usual and not fits:
             refusal = contract.check(args, kwargs if kwargs is not None else {})
             if refusal is not None:
                 self.deny(handle, right, f"its arguments are refused: {refusal}")
@@ -239,8 +253,7 @@ class Gate(Naming):
         if handle.sized and not self._sizes_are_bounded(handle, right, args):
             return Inert(handle)
         self.calls += 1
-        self.budget.take_call()
-        self.budget.take_object(handle.cost)
+        self.budget.take_made(handle.cost)
         try:
             if usual:
                 result = self.arrays.call(usual, target, args)
@@ -256,8 +269,13 @@ class Gate(Naming):
             ) from error
         if usual:
             self._adopt_usual(handle, result)
+        elif fits and handle.usual_size > 0 and type(result) is handle.registered:
+            self.budget.take_memory(handle.usual_size)
         else:
             self._adopt(handle, result)
+            if fits and handle.sizer is not None and type(result) is handle.target:
+                # What is seen without the contract is so short that all are of one size.
+                handle.usual_size = size_by(handle.sizer, result)
         return result
 
     def _usual_call(self, handle: GlobalHandle, right: int, args: tuple[Any, ...], kwargs: Any) -> int:
@@ -393,22 +411,32 @@ class Gate(Naming):
 
     def build(self, obj: Any, state: Any) -> None:
         """BUILD: give an object that this load made its state."""
-        state = self.value(state)
+        if type(state) is GlobalHandle or type(state) is HeldTuple:
+            state = self.value(state)
         if type(obj) is Inert:
             if obj.handle is not None:
                 self._survey_state(obj.handle, state)
             return
-        handle = self.owner(obj)
-        if handle is None:
-            self.disown(obj, BUILD)
-            return
-        if self.inert or not handle.rights & BUILD:
-            self._survey_state(handle, state)
-            return
         kind = type(obj)
-        shape = self.shapes.get(kind)
-        if shape is None:
-            shape = self.make_shape(handle, kind)
+        if kind is self.last_built and not self.made and not self.inert:
+            # Whose a class is does not change, but for objects that are noted.
+            handle = self.last_owner
+            shape = self.last_shape
+        else:
+            handle = self.owner(obj)
+            if handle is None:
+                self.disown(obj, BUILD)
+                return
+            if self.inert or not handle.rights & BUILD:
+                self._survey_state(handle, state)
+                return
+            shape = self.shapes.get(kind)
+            if shape is None:
+                shape = self.make_shape(handle, kind)
+            if not self.made:
+                self.last_built = kind
+                self.last_owner = handle
+                self.last_shape = shape
         weight = -1
         if self.arrays is not None:
             if shape.usual:

@@ -24,7 +24,7 @@ cdef class GlobalHandle:
     cdef public Known known
     cdef readonly object contract, quick, quick_type
     cdef public bint resolved, is_class, listed, accept_gadget, noted
-    cdef public long long cost
+    cdef public long long cost, usual_size
     cdef public dict missing
 
     cpdef hold_to(self, object contract)

@@ -41,6 +41,7 @@ HOT_MODULES: Final = (
     "safepickle.decoding.handles",
     "safepickle.decoding.hashing",
     "safepickle.decoding.usual",
+    "safepickle.decoding.usual_arrays",
     "safepickle.decoding.refusals",
     "safepickle.decoding.resolving",
     "safepickle.decoding.state",

@@ -27,4 +27,5 @@ cdef class Budget:
     cpdef take_int(self, Py_ssize_t length)
     cpdef take_items(self, Py_ssize_t present, Py_ssize_t added, Py_ssize_t amount)
     cpdef take_call(self)
+    cpdef take_made(self, Py_ssize_t amount)
     cpdef take_hash_work(self, Py_ssize_t amount)

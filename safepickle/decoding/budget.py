@@ -170,6 +170,11 @@ class Budget:
         # A call may take as long as many opcodes.
         self.since_clock += 64
 
+    def take_made(self, amount: int) -> None:
+        """Pay for one call that makes one object of *amount* bytes."""
+        self.take_call()
+        self.take_object(amount)
+
     def take_hash_work(self, amount: int) -> None:
         """Pay for visiting *amount* elements while hashing or comparing."""
         if amount > self.hash_work_left:

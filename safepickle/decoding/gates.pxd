@@ -3,7 +3,9 @@ from safepickle.decoding.budget cimport Budget
 from safepickle.decoding.handles cimport GlobalHandle, HeldTuple, Inert
 from safepickle.decoding.hashing cimport KeyGuard
 from safepickle.decoding.naming cimport Naming
+from safepickle.decoding.resolving cimport size_by, sizer_of
 from safepickle.decoding.usual cimport is_usual
+from safepickle.decoding.usual_arrays cimport UsualArrays, usual_state
 from safepickle.decoding.state cimport Shape, check_exception_state, set_state
 
 cdef extern from *:
@@ -19,7 +21,7 @@ cdef extern from *:
     """
     object new_instance "safepickle_new_instance"(object cls, tuple args, object kwargs)
 
-cdef int CALL, NEW, BUILD, APPEND, SETITEM, ADD, READS, SIZES, HASHES, FEW
+cdef int CALL, NEW, BUILD, APPEND, SETITEM, ADD, READS, SIZES, HASHES, FEW, _MADE_BY_NUMPY
 
 cpdef bint is_object(GlobalHandle handle) except -1
 
@@ -28,6 +30,10 @@ cdef class Gate(Naming):
     cdef object persistent_load
     cdef readonly bint strict, foreign, lent, changed
     cdef dict filled
+    cdef UsualArrays arrays
+    cdef object last_built
+    cdef GlobalHandle last_owner
+    cdef Shape last_shape
     cdef readonly long long calls
 
     cpdef equip(self)
@@ -46,13 +52,16 @@ cdef class Gate(Naming):
     cpdef instantiate(self, object callee, tuple args)
     @cython.locals(handle=GlobalHandle)
     cpdef new(self, object cls, object args, object kwargs)
-    @cython.locals(arguments=tuple)
+    @cython.locals(usual=cython.int, fits=bint, count=Py_ssize_t)
     cpdef _run(self, GlobalHandle handle, int right, object args, object kwargs)
     cpdef bint _surely_fits(self, GlobalHandle handle, tuple args) except -1
     cdef _is_from_elsewhere(self, object kind)
+    @cython.locals(arrays=UsualArrays)
+    cdef int _usual_call(self, GlobalHandle handle, int right, tuple args, object kwargs) except -1
+    cdef _adopt_usual(self, GlobalHandle handle, object result)
     cpdef _adopt(self, GlobalHandle handle, object result)
     cpdef Shape make_shape(self, GlobalHandle handle, object kind)
-    @cython.locals(handle=GlobalHandle, shape=Shape)
+    @cython.locals(handle=GlobalHandle, shape=Shape, weight=cython.longlong)
     cpdef build(self, object obj, object state)
     cpdef append(self, object obj, list items)
     @cython.locals(index=Py_ssize_t)

@@ -29,6 +29,7 @@ from .refusals import ADD, APPEND, BUILD, CALL, NEW, SETITEM
 from .resolving import HASHES, READS, SIZES, is_plain_id, size_by, sizer_of
 from .state import Shape, check_exception_state, set_state
 from .usual import is_usual
+from .usual_arrays import UsualArrays, usual_state
 
 COMPILING = False
 if COMPILING:
@@ -42,6 +43,8 @@ _UNHASHABLE = frozenset({list, dict, set, bytearray})
 _ITERATED: tuple[Any, ...] = (list, tuple, set, frozenset, dict, range, deque)
 #: Arguments that are looked at for nothing.
 FEW = 64
+#: Bytes of an array, scalar or dtype of numpy without its data, and of what is noted of it.
+_MADE_BY_NUMPY = 240
 
 
 if not cython.compiled:
@@ -105,6 +108,12 @@ class Gate(Naming):
         self.changed = False
         #: Items given to objects of classes of their own, by id; the object is kept so that its id stays its own.
         self.filled: Any = None
+        #: What the load has to do with numpy, None for nothing.
+        self.arrays: Any = None
+        #: The class of the last object that was given state, the rule's handle and what is known of it.
+        self.last_built: Any = None
+        self.last_owner: Any = None
+        self.last_shape: Any = None
         self.calls = 0
 
     def let_go(self) -> None:
@@ -124,6 +133,8 @@ class Gate(Naming):
         if type(args) is not tuple and type(args) is not HeldTuple:
             raise FormatError(f"arguments are {quote(args)}, not a tuple")
         handle = callee
+        if type(args) is tuple and handle.emulation is None and handle.rights & CALL and not self.inert:
+            return self._run(handle, CALL, args, None)
         if handle.emulation is not None:
             self.calls += 1
             self.budget.take_call()
@@ -196,6 +207,9 @@ class Gate(Naming):
             self._not_a_global(cls, NEW)
             return Inert(None)
         handle = cls
+        if kwargs is None and type(args) is tuple and handle.is_class and handle.rights & NEW and not self.inert:
+            if handle.emulation is None:
+                return self._run(handle, NEW, args, None)
         args = self._arguments(handle, args)
         if handle.emulation is not None and not args and not kwargs and is_object(handle):
             self.budget.take_object(16)
@@ -237,9 +251,19 @@ class Gate(Naming):
         target = handle.target if handle.resolved else self.resolve(handle)
         if self.inert:
             return Inert(handle)
-        self.look_through(len(args))
+        count = len(args)
+        if count > FEW:
+            self.look_through(count)
         contract = handle.contract
-        if contract is None or kwargs is not None or not self._surely_fits(handle, args):
+        usual = 0
+        fits = False
+        if handle.usual:
+            usual = self._usual_call(handle, right, args, kwargs)
+        elif self.arrays is not None:
+            self.arrays.forget()
+        if contract is not None and not usual:
+            fits = kwargs is None and self._surely_fits(handle, args)
+        if not usual and not fits:
             self._take_copies(args)
             if kwargs:
                 self._take_copies(tuple(kwargs.values()))
@@ -255,10 +279,11 @@ class Gate(Naming):
         if handle.sized and not self._sizes_are_bounded(handle, right, args):
             return Inert(handle)
         self.calls += 1
-        self.budget.take_call()
-        self.budget.take_object(handle.cost)
+        self.budget.take_made(handle.cost)
         try:
-            if right == NEW:
+            if usual:
+                result = self.arrays.call(usual, target, args)
+            elif right == NEW:
                 result = new_instance(target, args, kwargs)
             else:
                 result = target(*args)
@@ -268,8 +293,36 @@ class Gate(Naming):
             raise ReconstructionError(
                 f"{quote_name(handle.module, handle.name)} failed: {type(error).__name__}"
             ) from error
-        self._adopt(handle, result)
+        if usual:
+            self._adopt_usual(handle, result)
+        elif fits and handle.usual_size > 0 and type(result) is handle.registered:
+            self.budget.take_memory(handle.usual_size)
+        else:
+            self._adopt(handle, result)
+            if fits and handle.sizer is not None and type(result) is handle.target:
+                # What is seen without the contract is so short that all are of one size.
+                handle.usual_size = size_by(handle.sizer, result)
         return result
+
+    def _usual_call(self, handle: GlobalHandle, right: int, args: tuple[Any, ...], kwargs: Any) -> int:
+        """Return which of numpy's calls this is, if the contract need not be asked; else 0."""
+        arrays = self.arrays
+        if arrays is None:
+            arrays = self.arrays = UsualArrays()
+        if right == CALL and kwargs is None and arrays.fits(handle.usual, args):
+            return handle.usual
+        arrays.forget()
+        return 0
+
+    def _adopt_usual(self, handle: GlobalHandle, result: Any) -> None:
+        """Do as :meth:`_adopt` for what numpy has made of plain arguments: it is new, and of a size that is known."""
+        kind = type(result)
+        if kind is not handle.registered:
+            if not self.arrays.is_made_by(handle.usual, kind) or self.types.setdefault(kind, handle) is not handle:
+                self._adopt(handle, result)
+                return
+            handle.registered = kind
+        self.budget.take_memory(_MADE_BY_NUMPY)
 
     def _surely_fits(self, handle: GlobalHandle, args: tuple[Any, ...]) -> bool:
         """Return whether the contract need not be asked: these are what picklers write for dates and numbers."""
@@ -390,23 +443,41 @@ class Gate(Naming):
 
     def build(self, obj: Any, state: Any) -> None:
         """BUILD: give an object that this load made its state."""
-        state = self.value(state)
+        if type(state) is GlobalHandle or type(state) is HeldTuple:
+            state = self.value(state)
         if type(obj) is Inert:
             if obj.handle is not None:
                 self._survey_state(obj.handle, state)
             return
-        handle = self.owner(obj)
-        if handle is None:
-            self.disown(obj, BUILD)
-            return
-        if self.inert or not handle.rights & BUILD:
-            self._survey_state(handle, state)
-            return
         kind = type(obj)
-        shape = self.shapes.get(kind)
-        if shape is None:
-            shape = self.make_shape(handle, kind)
-        if shape.contract is not None:
+        if kind is self.last_built and not self.made and not self.inert:
+            # Whose a class is does not change, but for objects that are noted.
+            handle = self.last_owner
+            shape = self.last_shape
+        else:
+            handle = self.owner(obj)
+            if handle is None:
+                self.disown(obj, BUILD)
+                return
+            if self.inert or not handle.rights & BUILD:
+                self._survey_state(handle, state)
+                return
+            shape = self.shapes.get(kind)
+            if shape is None:
+                shape = self.make_shape(handle, kind)
+            if not self.made:
+                self.last_built = kind
+                self.last_owner = handle
+                self.last_shape = shape
+        weight = -1
+        if self.arrays is not None:
+            if shape.usual:
+                weight = self.arrays.weigh_state(shape.usual, obj, state)
+            else:
+                self.arrays.forget()
+        if weight >= 0:
+            self.budget.take_memory(weight)
+        elif shape.contract is not None:
             refusal = shape.contract.refusal_to_set(obj, state)
             if refusal is not None:
                 self.deny(handle, BUILD, f"its state is refused: {refusal}")
@@ -452,6 +523,8 @@ class Gate(Naming):
         """Find out what BUILD needs to know of a class."""
         contract = STATES.get((handle.module, handle.name)) or STATES.get((str(kind.__module__), kind.__qualname__))
         shape = Shape(kind, contract)
+        if contract is not None:
+            shape.usual = usual_state(handle.module, handle.name, kind)
         self.shapes[kind] = shape
         return shape
 

@@ -12,19 +12,19 @@ cdef class Known:
     cdef public object reference, settled_contract
     cdef public bint is_class
     cdef public long long cost
-    cdef public int sized
+    cdef public int sized, usual
 
 @cython.final
 cdef class GlobalHandle:
     cdef readonly str module
     cdef readonly str name
-    cdef public int rights, sized
+    cdef public int rights, sized, usual
     cdef public object target, emulation, registered, sizer
     cdef public RuleGuards guards
     cdef public Known known
     cdef readonly object contract, quick, quick_type
     cdef public bint resolved, is_class, listed, accept_gadget, noted
-    cdef public long long cost
+    cdef public long long cost, usual_size
     cdef public dict missing
 
     cpdef hold_to(self, object contract)

@@ -40,6 +40,7 @@ class Known:
         self.is_class = False
         self.cost = 0
         self.sized = 0
+        self.usual = 0
 
 
 class GlobalHandle:
@@ -72,6 +73,10 @@ class GlobalHandle:
         self.registered: Any = None
         self.cost = 0
         self.sized = 0
+        #: Which of the calls it is that are seen without the contract, 0 for none.
+        self.usual = 0
+        #: Size of the instances that are made of what is seen so, where instances are asked for it; 0 for not known.
+        self.usual_size = 0
         #: How the size of an instance is asked, None where all have one size.
         self.sizer: Any = None
         #: Rights that were used without being granted: bits, and (opcode, position, reason) by bit.

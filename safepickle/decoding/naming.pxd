@@ -3,6 +3,7 @@ from safepickle.decoding.budget cimport Budget
 from safepickle.decoding.guarding cimport RuleGuards
 from safepickle.decoding.handles cimport GlobalHandle, HeldTuple, Inert, Known
 from safepickle.decoding.resolving cimport import_global, traits_of
+from safepickle.decoding.usual_arrays cimport usual_call
 from safepickle.decoding.refusals cimport Refusals
 
 cdef int REFER, ALL_RIGHTS

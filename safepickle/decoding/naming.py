@@ -32,6 +32,7 @@ from .guarding import RuleGuards
 from .handles import GlobalHandle, HeldTuple, Inert, Known
 from .refusals import ALL_RIGHTS, LABELS, REFER, Refusals
 from .resolving import import_global, traits_of
+from .usual_arrays import usual_call
 
 NAMED = (type, types.FunctionType, types.BuiltinFunctionType)
 
@@ -281,6 +282,7 @@ class Naming(Refusals):
             handle.cost = known.cost
             handle.is_class = known.is_class
             handle.sized = known.sized
+            handle.usual = known.usual
             if handle.contract is not known.settled_contract:
                 handle.hold_to(known.settled_contract)
             return
@@ -307,11 +309,14 @@ class Naming(Refusals):
             handle.sized = traits_of(target)
             if isinstance(target, enum.EnumMeta) and handle.contract is None:
                 handle.hold_to(ENUM)
+        if handle.contract is not None:
+            handle.usual = usual_call(handle.module, handle.name, target)
         if known is not None and handle.rights and not self.inert and isinstance(target, NAMED):
             known.reference = None
             known.cost = handle.cost
             known.is_class = handle.is_class
             known.sized = handle.sized
+            known.usual = handle.usual
             known.settled_contract = handle.contract
             known.reference = ref(target)
 

@@ -37,6 +37,10 @@ if not cython.compiled:
     # The leaves: what the interpreter has in C, as Python offers it.
     generic_getattr = object.__getattribute__
 
+    def may_be_hook(name: str) -> bool:
+        """Return whether a name begins as dunder names do."""
+        return name[:1] == "_"
+
     def set_member(member: Any, obj: Any, value: Any) -> None:
         """Set a slot through its member."""
         member.__set__(obj, value)
@@ -52,6 +56,8 @@ class Shape:
     def __init__(self, kind: type, contract: Any) -> None:
         self.kind = kind
         self.contract = contract
+        #: Which kind of state it is that is seen without the contract, 0 for none.
+        self.usual = 0
         #: Looked up on the type: an instance attribute would be a call without REDUCE (R43).
         self.setter: Any = getattr(kind, "__setstate__", None)
         self.members: dict[str, Any] = {}
@@ -79,16 +85,20 @@ def set_state(budget: Budget, shape: Shape, obj: Any, state: Any) -> None:
             raise FormatError(f"state is {quote(state)}, not a dict")
         # A class without __dict__ is refused even for no attributes, where pickle's parsers differ (X15).
         attributes = getattr_dict(obj)
-        for key in state:
-            check_state_key(key)
-        budget.take_items(len(attributes), len(state), 48)
+        given: dict[Any, Any] = state
+        for key in given:
+            if type(key) is not str or may_be_hook(key):
+                check_state_key(key)
+        budget.take_items(len(attributes), len(given), 48)
         # Keys are not interned: they would stay for ever on some versions (R50).
-        attributes.update(state)
+        attributes.update(given)
     if slots is not None:
         if type(slots) is not dict:
             raise FormatError(f"slot state is {quote(slots)}, not a dict")
-        for key, item in slots.items():
-            check_state_key(key)
+        parts: dict[Any, Any] = slots
+        for key, item in parts.items():
+            if type(key) is not str or may_be_hook(key):
+                check_state_key(key)
             set_member(shape.member(key), obj, item)
 
 

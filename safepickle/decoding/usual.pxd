@@ -2,17 +2,30 @@ cimport cython
 
 cdef extern from *:
     """
-    static Py_ssize_t safepickle_after_digits(PyObject *text, Py_ssize_t start) {
-        Py_ssize_t length = PyUnicode_GET_LENGTH(text);
-        int kind = PyUnicode_KIND(text);
-        const void *data = PyUnicode_DATA(text);
-        while (start < length && PyUnicode_READ(kind, data, start) >= '0' && PyUnicode_READ(kind, data, start) <= '9') {
-            start++;
+    static int safepickle_is_number(PyObject *text) {
+        Py_ssize_t length = PyUnicode_GET_LENGTH(text), index = 0, digits = 0, point = 0;
+        const unsigned char *data;
+        if (!PyUnicode_IS_ASCII(text)) {
+            return 0;
         }
-        return start;
+        data = (const unsigned char *)PyUnicode_DATA(text);
+        if (length > 0 && data[0] == '-') {
+            index = 1;
+        }
+        for (; index < length; index++) {
+            if (data[index] >= '0' && data[index] <= '9') {
+                digits++;
+            } else if (data[index] == '.' && digits > 0 && !point) {
+                point = 1;
+                digits = 0;
+            } else {
+                return 0;
+            }
+        }
+        return digits > 0;
     }
     """
-    Py_ssize_t after_digits "safepickle_after_digits"(str text, Py_ssize_t start) noexcept
+    bint is_number "safepickle_is_number"(str text) noexcept
 
 cdef object _DATETIME, _DATE, _TIME, _TIMEDELTA, _TIMEZONE, _DECIMAL
 cdef Py_ssize_t _SHORT
@@ -24,5 +37,3 @@ cdef bint _is_date(bytes packed, int mask) except -1
 @cython.locals(hour=cython.int, fraction=cython.int)
 cdef bint _is_time(bytes packed, Py_ssize_t start) except -1
 cdef bint _is_below(object number, long long bound) except -1
-@cython.locals(length=Py_ssize_t, first=Py_ssize_t, end=Py_ssize_t)
-cdef bint _is_number(str text) except -1

@@ -42,7 +42,7 @@ def is_usual(func: Any, args: tuple[Any, ...]) -> bool:
     first = args[0]
     kind = type(first)
     if func is _DECIMAL:
-        return count == 1 and kind is str and _is_number(first)
+        return count == 1 and kind is str and len(first) <= _SHORT and is_number(first)
     if func is _TIMEDELTA:
         return count == 3 and _is_below(first, 1_000_000) and _is_below(args[1], 86_400) and _is_below(args[2], 10**6)
     if kind is not bytes:
@@ -59,11 +59,11 @@ def is_usual(func: Any, args: tuple[Any, ...]) -> bool:
 
 if not cython.compiled:
 
-    def after_digits(text: str, start: int) -> int:
-        """Return where the digits from *start* on end."""
-        while start < len(text) and "0" <= text[start] <= "9":
-            start += 1
-        return start
+    def is_number(text: str) -> bool:
+        """Return whether a text is digits, perhaps with a sign before and a point between them."""
+        digits = text[1:] if text[:1] == "-" else text
+        whole, point, rest = digits.partition(".")
+        return all(part.isascii() and part.isdecimal() for part in ((whole, rest) if point else (whole,)))
 
 
 def _find_types() -> None:
@@ -93,15 +93,3 @@ def _is_time(packed: bytes, start: int) -> bool:
 
 def _is_below(number: Any, bound: int) -> bool:
     return type(number) is int and 0 <= number < bound
-
-
-def _is_number(text: str) -> bool:
-    """Digits, perhaps with a sign before and a point between them."""
-    length = len(text)
-    if length == 0 or length > _SHORT:
-        return False
-    first = 1 if text[0] == "-" else 0
-    end = after_digits(text, first)
-    if end > first and end < length and text[end] == ".":
-        return after_digits(text, end + 1) == length
-    return first < end == length

@@ -1,0 +1,217 @@
+# cython: annotation_typing=False
+"""What picklers nearly always write for numpy's arrays, scalars and dtypes, seen without asking the contracts.
+
+Rules that hold here:
+
+* This only ever says yes where the contract of :mod:`safepickle.policy.arrays` says yes; what is anything but plain
+  goes to the contract. A test holds the two together.
+* Of a dtype only this is remembered, and of the last one only: that this very object has a size and whether there are
+  objects in it. It is forgotten when the load gives state to anything but an array, and when it calls anything else.
+* ``_frombuffer`` of one dimension is done by the function that it calls itself, which keeps hold of the buffer; the
+  array of another shape that it would make of that one would be the same.
+* Both forms do the same here, because what is made is paid for by what it was seen as.
+"""
+
+from __future__ import annotations
+
+import pickle
+import sys
+from types import FunctionType
+from typing import Any
+
+__all__ = ["UsualArrays", "usual_call", "usual_state"]
+
+#: What is called.
+BUFFER, SCALAR, ARRAY, DTYPE = 1, 2, 3, 4
+
+_CALLS = {
+    **{(f"numpy.{core}.numeric", "_frombuffer"): BUFFER for core in ("_core", "core")},
+    **{(f"numpy.{core}.multiarray", "scalar"): SCALAR for core in ("_core", "core")},
+    **{(f"numpy.{core}.multiarray", "_reconstruct"): ARRAY for core in ("_core", "core")},
+    ("numpy", "dtype"): DTYPE,
+}
+#: Codes of numbers and objects.
+_CODES = frozenset("b1 i1 i2 i4 i8 u1 u2 u4 u8 f2 f4 f8 c8 c16 O8".split())
+#: The same as one character each.
+_PLAIN = "?bBhHiIlLqQefdFD"
+_ORDERS = "<>|="
+#: Flags of a dtype of objects.
+_OF_OBJECTS = 0x3F
+_MOST_DIMENSIONS = 8
+#: Items and bytes of arrays that are counted here.
+_LARGEST = 2**40
+
+
+def usual_call(module: str, name: str, target: Any) -> int:
+    """Return which of the calls that are known here a global is, 0 for none."""
+    found = _CALLS.get((module, name), 0)
+    if found == BUFFER and (type(target) is not FunctionType or "frombuffer" not in target.__globals__):
+        return 0
+    return found
+
+
+def usual_state(module: str, name: str, kind: type) -> int:
+    """Return whether state of instances of *kind*, made by a global, is known here: ARRAY, DTYPE or 0."""
+    found = _CALLS.get((module, name), 0)
+    if found == ARRAY:
+        return ARRAY if kind is sys.modules["numpy"].ndarray else 0
+    return found if found == DTYPE else 0
+
+
+class UsualArrays:
+    """What one load has to do with numpy; made when it is there."""
+
+    def __init__(self) -> None:
+        numpy: Any = sys.modules["numpy"]
+        self.ndarray = numpy.ndarray
+        self.dtypes = numpy.dtype
+        self.generic = numpy.generic
+        self.from_buffer: Any = None
+        #: The dtype that was looked at last, its item's size, and whether there are objects in it.
+        self.dtype: Any = None
+        self.item_size = 0
+        self.has_objects = False
+
+    def forget(self) -> None:
+        """Forget what was seen of a dtype: it may be given state now."""
+        self.dtype = None
+
+    def fits(self, which: int, args: tuple[Any, ...]) -> bool:
+        """Return whether the contract of a call surely takes these arguments."""
+        if which == BUFFER:
+            return self._fits_buffer(args)
+        if which == SCALAR:
+            return (
+                len(args) == 2
+                and type(args[1]) is bytes
+                and self._is_sized(args[0])
+                and not self.has_objects
+                and len(args[1]) == self.item_size
+            )
+        if which == ARRAY:
+            return len(args) == 3 and args[0] is self.ndarray and _is_empty(args[1]) and _is_code(args[2])
+        return (
+            len(args) == 3
+            and type(args[0]) is str
+            and args[0] in _CODES
+            and (args[1] is False or args[1] is True)
+            and args[2] is True
+        )
+
+    def _fits_buffer(self, args: tuple[Any, ...]) -> bool:
+        if len(args) != 4:
+            return False
+        buffer = args[0]
+        kind = type(buffer)
+        if kind is bytearray or kind is bytes:
+            size = len(buffer)
+        elif kind is pickle.PickleBuffer or kind is memoryview:
+            size = memoryview(buffer).nbytes
+        else:
+            return False
+        order = args[3]
+        if type(order) is not str or (order != "C" and order != "F"):
+            return False
+        count = _count(args[2])
+        return count > 0 and self._is_sized(args[1]) and not self.has_objects and size == count * self.item_size
+
+    def _is_sized(self, dtype: Any) -> bool:
+        """Return whether something is a dtype with a size, and remember it."""
+        if dtype is self.dtype and dtype is not None:
+            return True
+        if not issubclass(type(dtype), self.dtypes):
+            return False
+        size = dtype.itemsize
+        if not 0 < size < _LARGEST:
+            # One without a size may still get one.
+            return False
+        self.item_size = size
+        self.has_objects = bool(dtype.hasobject)
+        self.dtype = dtype
+        return True
+
+    def call(self, which: int, target: Any, args: tuple[Any, ...]) -> Any:
+        """Carry out a call that fits."""
+        if which == BUFFER:
+            shape = args[2]
+            if len(shape) == 1:
+                if self.from_buffer is None:
+                    self.from_buffer = target.__globals__["frombuffer"]
+                make = self.from_buffer
+                return make(args[0], args[1])
+        return target(*args)
+
+    def is_made_by(self, which: int, kind: type) -> bool:
+        """Return whether a call gives instances of *kind*, new ones each time."""
+        if which == SCALAR:
+            return issubclass(kind, self.generic)
+        return issubclass(kind, self.dtypes) if which == DTYPE else kind is self.ndarray
+
+    def weigh_state(self, which: int, obj: Any, state: Any) -> int:
+        """Return what the contract takes an object's state to weigh, -1 where it may not let the object have it."""
+        if type(state) is not tuple:
+            return -1
+        if which == ARRAY:
+            return _weight(state[4]) if self._fits_array(obj, state) else -1
+        self.dtype = None
+        return 0 if self._fits_dtype(obj, state) else -1
+
+    def _fits_array(self, array: Any, state: tuple[Any, ...]) -> bool:
+        if type(array) is not self.ndarray or len(state) != 5 or type(state[0]) is not int or state[0] != 1:
+            return False
+        # Only one that waits for its data may be given any.
+        if array.size != 0 or array.dtype.char != "b":
+            return False
+        if state[3] is not False and state[3] is not True:
+            return False
+        count = _count(state[1])
+        if count < 0 or not self._is_sized(state[2]):
+            return False
+        data = state[4]
+        if self.has_objects:
+            return type(data) is list and len(data) == count
+        return type(data) is bytes and len(data) == count * self.item_size
+
+    def _fits_dtype(self, dtype: Any, state: tuple[Any, ...]) -> bool:
+        if len(state) != 8 or type(state[0]) is not int or state[0] != 3 or type(state[1]) is not str:
+            return False
+        if len(state[1]) != 1 or state[1] not in _ORDERS:
+            return False
+        if state[2] is not None or state[3] is not None or state[4] is not None:
+            return False
+        if not issubclass(type(dtype), self.dtypes):
+            return False
+        if type(state[5]) is not int or state[5] != -1 or type(state[6]) is not int or state[6] != -1:
+            return False
+        char: str = dtype.char
+        if type(state[7]) is not int or state[7] != (_OF_OBJECTS if char == "O" else 0):
+            return False
+        # Not the one that all share.
+        return (char == "O" or char in _PLAIN) and dtype is not self.dtypes(char)
+
+
+def _weight(data: Any) -> int:
+    return 8 * len(data) if type(data) is list else len(data)
+
+
+def _count(shape: Any) -> int:
+    """Return how many items there are in an array of a shape, -1 for one that is not counted here."""
+    if type(shape) is not tuple or len(shape) > _MOST_DIMENSIONS:
+        return -1
+    count = 1
+    for length in shape:
+        if type(length) is not int or not 0 < length < _LARGEST:
+            return -1
+        size = int(length)
+        if count > _LARGEST // size:
+            return -1
+        count = count * size
+    return count
+
+
+def _is_empty(shape: Any) -> bool:
+    return type(shape) is tuple and len(shape) == 1 and type(shape[0]) is int and shape[0] == 0
+
+
+def _is_code(code: Any) -> bool:
+    return (type(code) is bytes and code == b"b") or (type(code) is str and code == "b")

@@ -10,6 +10,7 @@ import pickle
 import re
 import shlex
 import shutil
+import sys
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,9 @@ from safepickle.cli.main import main
 ROOT = Path(__file__).parents[2]
 REAL = ROOT / "tests" / "real"
 KEYS = "/etc/app/cache.keys"
+TRIED = (
+    "auditing", "index", "inspecting", "integrations", "migration", "packs", "signing", "tutorial", "types",
+)  # fmt: skip
 
 
 def blocks(page: str, language: str) -> list[str]:
@@ -59,7 +63,7 @@ def test_every_page_with_examples_is_tried() -> None:
         for path in pages
         if re.search(r"^```python$", path.read_text("utf-8"), re.MULTILINE)
     }
-    here = {f"docs/{name}.md" for name in ("auditing", "index", "inspecting", "integrations", "packs", "tutorial")}
+    here = {f"docs/{name}.md" for name in TRIED}
     assert found == {"README.md", *here}
 
 
@@ -125,6 +129,39 @@ def test_packs(folder: Path) -> None:
     kept = [line for line in torch_block.splitlines() if "model." not in line.partition("(")[0]]
     exec("\n".join(kept), names)  # what is left out takes a model of torch's
     assert len(names["state"]) > 0
+
+
+@pytest.mark.parametrize("page", ["signing", "migration"])
+def test_blocks_and_commands_in_turn(folder: Path, page: str) -> None:
+    """A command of a console block says in its comment with which code it ends."""
+    shutil.copy(REAL / "plain_records.p4.pkl", "order.pkl")
+    names: dict[str, Any] = {}
+    if page == "migration":
+        shutil.copy("cache.keys", "app.keys")
+    commands = 0
+    text = (ROOT / "docs" / f"{page}.md").read_text("utf-8")
+    for language, code in re.findall(r"^```(python|console)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
+        if language == "python":
+            exec(compile(code, page, "exec"), names)
+            continue
+        for line in code.splitlines():
+            command, _, expected = line.partition("# exit code ")
+            assert (line, _run(command.removeprefix("$ "))) == (line, int(expected))
+            commands += 1
+    assert commands == {"signing": 10, "migration": 1}[page]
+
+
+def test_types(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(folder))
+    module, *others = blocks("docs/types.md", "python")
+    Path("orders.py").write_text(module, "utf-8")
+    names: dict[str, Any] = {}
+    try:
+        for code in others:
+            exec(compile(code, "types.md", "exec"), names)
+        assert names["order"].items[0].name == "tea"
+    finally:
+        sys.modules.pop("orders", None)
 
 
 COMMANDS = {

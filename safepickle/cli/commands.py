@@ -304,14 +304,18 @@ def _summary(verdicts: list[_Verdict]) -> str:
 def packs(arguments: argparse.Namespace) -> int:
     """List the policy packs, or what one of them allows."""
     from ..policy.packs import load_pack, pack_names
+    from ..policy.sources import read_source
 
     def action(document: dict[str, Any]) -> None:
         if arguments.name is None:
             policies = {name: load_pack(name) for name in pack_names()}
-            document["packs"] = [{**_pack_json(policy), "pack": name} for name, policy in policies.items()]
+            about = {name: read_source(name).content.get("description", "") for name in policies}
+            document["packs"] = [
+                {**_pack_json(policy), "pack": name, "description": about[name]} for name, policy in policies.items()
+            ]
             if arguments.format == "text":
                 for name, policy in policies.items():
-                    print(f"{name:<12} {len(policy.rules)} globals")
+                    print(f"{name:<12} {counted(len(policy.rules), 'global'):>11}  {ascii_text(about[name])}")
         else:
             policy = load_pack(arguments.name)
             document |= {"pack": arguments.name, **_pack_json(policy), "rules": _rules_json(policy)}

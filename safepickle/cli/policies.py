@@ -10,23 +10,21 @@ Rules that hold here:
 
 from __future__ import annotations
 
-import io
 import sys
 from typing import TYPE_CHECKING, Any
 
-from ..errors import EmptyInputError, SafePickleError, counted
-from .commands import EXPECTED, print_json, report_error
+from ..errors import SafePickleError, counted
+from .commands import run_action
 from .drawing import Printer, ascii_text, error_json, error_line
-from .formats import is_pickle, tree_as
-from .inputs import UsageError, open_input, parse_limits, read_all, resolve_policy, write_whole
-from .outcomes import DENIED, DIFFERS, FINDINGS, OK, exit_code, outcome, worst
+from .formats import trees
+from .inputs import UsageError, parse_limits, resolve_policy, write_whole
+from .outcomes import DENIED, DIFFERS, FINDINGS, OK, exit_code, worst
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from ..inspection.tree import Tree
-    from ..limits import Limits
     from ..policy.learning import Learned
     from ..policy.lint import Corpus, Finding
 
@@ -34,51 +32,7 @@ __all__ = ["diff", "explain", "learn", "lint", "show"]
 
 
 def _run(arguments: argparse.Namespace, command: str, action: Callable[[dict[str, Any]], int]) -> int:
-    """Run a command: *action* fills in the JSON document, prints the text, and returns the exit code."""
-    document: dict[str, Any] = {"command": f"policy {command}"}
-    try:
-        code = action(document)
-        error = None
-    except BrokenPipeError:
-        raise
-    except EXPECTED as caught:
-        error, code = caught, exit_code(caught)
-    if arguments.format == "json":
-        print_json(
-            **document,
-            error=None if error is None else error_json(error),
-            outcome=outcome(code),
-            exit_code=code,
-        )
-    elif error is not None:
-        sys.stdout.flush()
-        report_error(Printer(sys.stderr), None, error)
-    return code
-
-
-def _trees(name: str, arguments: argparse.Namespace, limits: Limits) -> Iterator[Tree]:
-    """Yield the trees of a file's pickles: of the one that is all of it, or of each with ``--all``."""
-    from ..inspection.tree import inspect
-
-    with open_input(name) as file:
-        if not is_pickle(arguments):
-            yield tree_as(arguments.kind, file, limits)
-            return
-        data = read_all(file, limits)
-    if not arguments.all:
-        yield inspect(data, limits=limits, encoding=arguments.encoding)
-        return
-    source = io.BytesIO(data)
-    count = 0
-    while True:
-        try:
-            tree = inspect(source, limits=limits, encoding=arguments.encoding)
-        except EmptyInputError:
-            if not count:
-                raise
-            return
-        count += 1
-        yield tree
+    return run_action(arguments, {"command": f"policy {command}"}, action)
 
 
 def _read_corpus(
@@ -89,7 +43,7 @@ def _read_corpus(
     broken: list[tuple[str, SafePickleError | OSError]] = []
     for name in names:
         try:
-            for tree in list(_trees(name, arguments, limits)):
+            for tree in list(trees(name, arguments, limits)):
                 add(tree)
         except (SafePickleError, OSError) as error:
             broken.append((name, error))

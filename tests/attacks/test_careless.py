@@ -142,3 +142,16 @@ def test_sets_of_a_subclass_count_equal_hashes_too(sp: Any) -> None:
     check(sp, pickled(new(name(CANARY, "QuietSet")) + MARK, *keys, ADDITEMS), work, policy=APP)
     pairs = [key + NONE for key in keys]
     check(sp, pickled(new(name(CANARY, "QuietDict")) + MARK, *pairs, SETITEMS), work, policy=APP)
+
+
+def test_no_line_is_suggested_that_the_policy_has(sp: Any) -> None:
+    """Where arguments are refused that no rule can allow, the same line once more would not help."""
+    data = pickled(call(name("builtins", "bytearray"), number(10**9)))
+    with pytest.raises(sp.errors.PolicyError) as caught:
+        sp.loads(data)
+    (line,) = caught.value.suggestions
+    assert line == '"builtins:bytearray" = ["call"]'
+    with pytest.raises(sp.errors.PolicyError) as caught:
+        sp.loads(data, policy=sp.Policy.from_text(f"schema = 1\n[globals]\n{line}"))
+    assert caught.value.suggestions == ()
+    assert "a number as a size" in caught.value.denials[0].reason

@@ -24,7 +24,7 @@ from typing import NamedTuple
 NAMES = (
     "decode", "programs", "differential", "unrestricted", "roundtrip", "writers", "symmetry", "spending",
     "canonical", "oddities",
-    "readers", "looking", "files", "policies", "drafts", "constraints", "combined", "typed",
+    "readers", "looking", "files", "policies", "drafts", "constraints", "combined", "typed", "records",
     "guards", "contracts", "nearly",
     "signing", "sealed", "rings", "keyfiles", "offered", "habits", "hooks", "within", "costs", "leaks", "forms",
     "learned",

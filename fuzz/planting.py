@@ -46,7 +46,8 @@ HUNTERS: dict[str, tuple[str, ...]] = {
     ),
     "encoding": ("writers", "symmetry", "spending", "canonical", "constraints", "typed", "roundtrip", "oddities"),
     "policy": (
-        "constraints", "contracts", "combined", "nearly", "typed", "records", "drafts", "policies", "learned", "habits", "offered", "guards", "decode",
+        "constraints", "contracts", "combined", "nearly", "typed", "records", "drafts", "policies",
+        "learned", "habits", "offered", "guards", "decode",
     ),
     "signing": ("signing", "sealed", "chunks", "rings", "keyfiles"),
     "inspection": ("looking", "learned", "habits", "roundtrip"),

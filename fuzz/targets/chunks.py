@@ -1,4 +1,4 @@
-"""A signed stream is a file that gives the bytes that were written, in pieces of any size, and none that is not verified.
+"""A signed stream is a file that gives the bytes that were written, in pieces of any size, and none is unverified.
 
 The input is a series of choices: what is written and covered, of which sizes, what is changed, how it is read. Beside
 that: calls that mean nothing, files that take or give little, keys and guards at their edges.

@@ -98,7 +98,8 @@ def _of_numpy() -> tuple[Any, ...]:
         np.dtype({"names": ["a"], "formats": ["f8"], "offsets": [8], "itemsize": 24}), np.dtype([("s", ("i2", (2,)))]),
         np.random.default_rng(1), np.random.RandomState(1), np.random.PCG64(1), np.random.Philox(1),
         np.random.MT19937(1),
-        np.random.SeedSequence([1, 2], spawn_key=(3,)), np.zeros((1, 1)).view(np.matrix), np.ma.array([(1, 2.0)], dtype="i4,f8"),
+        np.random.SeedSequence([1, 2], spawn_key=(3,)), np.zeros((1, 1)).view(np.matrix), np.ma.array([(1, 2.0)],
+        dtype="i4,f8"),
     )  # fmt: skip
 
 

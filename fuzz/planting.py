@@ -44,11 +44,12 @@ HUNTERS: dict[str, tuple[str, ...]] = {
         "decode", "within", "differential", "looking", "hooks", "unrestricted", "guards", "contracts", "constraints",
         "typed", "files", "programs", "readers", "costs",
     ),
-    "encoding": ("writers", "symmetry", "spending", "canonical", "constraints", "typed", "roundtrip"),
+    "encoding": ("writers", "symmetry", "spending", "canonical", "constraints", "typed", "roundtrip", "oddities"),
     "policy": (
-        "constraints", "contracts", "typed", "drafts", "policies", "learned", "habits", "offered", "guards", "decode",
+        "constraints", "contracts", "combined", "nearly", "typed", "records", "drafts", "policies",
+        "learned", "habits", "offered", "guards", "decode",
     ),
-    "signing": ("signing", "sealed", "rings", "keyfiles"),
+    "signing": ("signing", "sealed", "chunks", "rings", "keyfiles"),
     "inspection": ("looking", "learned", "habits", "roundtrip"),
 }  # fmt: skip
 #: Seconds of silence after which a worker hangs, which is a finding; an input that takes long is ended much earlier.

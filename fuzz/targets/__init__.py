@@ -22,12 +22,10 @@ from typing import NamedTuple
 
 #: Every target by name; the order is that of reports.
 NAMES = (
-    "decode", "programs", "differential", "unrestricted", "roundtrip", "writers", "symmetry", "spending",
-    "canonical", "oddities",
-    "readers", "looking", "files", "policies", "drafts", "constraints", "combined", "typed",
-    "guards", "contracts", "nearly",
-    "signing", "sealed", "rings", "keyfiles", "offered", "habits", "hooks", "within", "costs", "leaks", "forms",
-    "learned",
+    "decode", "programs", "differential", "unrestricted", "roundtrip", "writers", "symmetry", "spending", "canonical",
+    "oddities", "readers", "looking", "files", "policies", "drafts", "constraints", "combined", "typed", "records",
+    "guards", "contracts", "nearly", "signing", "sealed", "chunks", "rings", "keyfiles", "offered", "habits", "hooks",
+    "within", "costs", "leaks", "forms", "learned",
 )  # fmt: skip
 
 

@@ -13,8 +13,8 @@ from typing import Any
 from ..wire.reading import float8, int4, long_int, piece, text, uint2, uint4
 
 __all__ = [
-    "drop", "extend", "holds", "new_float8", "new_int2", "new_int4", "new_piece", "new_small_int", "pop", "push",
-    "push_key", "push_new", "push_tuple", "push_utf8", "read_uint4", "tuple_of",
+    "drop", "extend", "holds", "new_piece", "new_small_int", "pop", "push", "push_key", "push_new", "push_numbers",
+    "push_tuple", "push_utf8", "read_uint4", "tuple_of",
 ]  # fmt: skip
 
 push = push_new = push_tuple = list.append
@@ -23,8 +23,20 @@ drop = list.clear
 extend = list.extend
 tuple_of: type[tuple[Any, ...]] = tuple
 
-new_int2, new_int4, read_uint4 = uint2, int4, uint4
-new_float8, new_piece, new_small_int = float8, piece, long_int
+new_piece, new_small_int, read_uint4 = piece, long_int, uint4
+
+#: Numbers of a fixed width: bytes of the argument, and what reads it.
+_NUMBERS: dict[int, tuple[int, Any]] = {0x47: (8, float8), 0x4A: (4, int4), 0x4D: (2, uint2)}
+
+
+def push_numbers(stack: list[Any], data: bytes, position: int, stop: int, end: int) -> int:
+    """Push the numbers from *position* on that have one opcode, up to one that is not wholly there; return where."""
+    code = data[position]
+    width, read = _NUMBERS[code]
+    while position < stop and data[position] == code and position + width < end:
+        stack.append(read(data, position + 1))
+        position += 1 + width
+    return position
 
 
 def push_utf8(stack: list[Any], data: bytes, start: int, stop: int) -> int:

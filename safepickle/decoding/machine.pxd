@@ -7,7 +7,7 @@ from safepickle.decoding.handles cimport GlobalHandle, HeldTuple
 from safepickle.decoding.hashing cimport KeyGuard, add_items, set_item, set_items
 from safepickle.decoding.nesting cimport Nesting
 from safepickle.wire.reading cimport float8, int4, long_int, uint4
-from safepickle.wire.reading cimport new_float8, new_int2, new_int4, new_piece, new_small_int, read_uint4
+from safepickle.wire.reading cimport new_piece, new_small_int, read_uint4
 
 cdef extern from *:
     """
@@ -156,6 +156,37 @@ cdef extern from *:
     #endif
     }
 
+    /* Pushes the numbers from `position` on whose opcode is the same, up to one that is not wholly there. */
+    static CYTHON_INLINE Py_ssize_t safepickle_push_numbers(
+        PyObject *list, PyObject *data, size_t position, size_t stop, size_t end
+    ) {
+        const unsigned char *p = (const unsigned char *)PyBytes_AS_STRING(data);
+        unsigned char code;
+        size_t width;
+        if (stop > end || end > (size_t)PyBytes_GET_SIZE(data) || position >= stop) {
+            PyErr_SetString(PyExc_IndexError, "numbers beyond the data");
+            return -1;
+        }
+        code = p[position];
+        width = code == 0x47 ? 8 : code == 0x4A ? 4 : 2;
+        while (position < stop && p[position] == code && end - position > width) {
+            PyObject *number;
+            if (code == 0x4A) {
+                number = PyLong_FromLong((int)(p[position + 1] | (unsigned int)p[position + 2] << 8
+                    | (unsigned int)p[position + 3] << 16 | (unsigned int)p[position + 4] << 24));
+            } else if (code == 0x47) {
+                number = PyFloat_FromDouble(safepickle_float8(data, position + 1));
+            } else {
+                number = PyLong_FromLong((long)(p[position + 1] | (unsigned int)p[position + 2] << 8));
+            }
+            if (number == NULL || safepickle_list_push_new(list, number) < 0) {
+                return -1;
+            }
+            position += 1 + width;
+        }
+        return (Py_ssize_t)position;
+    }
+
     /* Whether something of one of two types is among the items of a list or tuple. */
     static CYTHON_INLINE int safepickle_holds(PyObject *items, PyObject *kind, PyObject *other) {
         PyObject **parts = PySequence_Fast_ITEMS(items);
@@ -282,6 +313,9 @@ cdef extern from *:
     Py_ssize_t push_utf8 "safepickle_push_utf8"(list stack, bytes data, size_t start, size_t stop) except -1
     Py_ssize_t push_key "safepickle_push_key"(
         list stack, list below, bytes data, size_t start, size_t stop
+    ) except -1
+    Py_ssize_t push_numbers "safepickle_push_numbers"(
+        list stack, bytes data, size_t position, size_t stop, size_t end
     ) except -1
     object pop "safepickle_list_pop"(list stack)
     int extend "safepickle_list_move"(list target, list items) except -1

@@ -38,8 +38,8 @@ else:
 
 if not cython.compiled:
     from .leaves import (  # noqa: I001
-        drop, extend, holds, new_float8, new_int2, new_int4, new_piece, new_small_int, pop, push, push_key, push_new,
-        push_tuple, push_utf8, read_uint4, tuple_of,
+        drop, extend, holds, new_piece, new_small_int, pop, push, push_key, push_new, push_numbers, push_tuple,
+        push_utf8, read_uint4, tuple_of,
     )  # fmt: skip
 
 
@@ -161,27 +161,17 @@ class Machine(Door):
                         if type(value) is not str and nesting.cell_count > 1:
                             nesting.recall(base + len(stack), length)
                         push(stack, value)
-                    elif opcode == 0x4A:  # BININT
-                        if position + 4 > end:
-                            missing = 4
+                    elif opcode == 0x4A or opcode == 0x4D or opcode == 0x47:  # BININT, BININT2, BINFLOAT
+                        # Where there is one there are often more of the same.
+                        length = len(stack)
+                        position = push_numbers(stack, data, start, stop, end)
+                        length = len(stack) - length
+                        if not length:
+                            position += 1
+                            missing = 8 if opcode == 0x47 else 4 if opcode == 0x4A else 2
                             break
-                        used += 24
-                        push_new(stack, new_int4(data, position))
-                        position += 4
-                    elif opcode == 0x47:  # BINFLOAT
-                        if position + 8 > end:
-                            missing = 8
-                            break
-                        used += 24
-                        push_new(stack, new_float8(data, position))
-                        position += 8
-                    elif opcode == 0x4D:  # BININT2
-                        if position + 2 > end:
-                            missing = 2
-                            break
-                        used += 24
-                        push_new(stack, new_int2(data, position))
-                        position += 2
+                        done += length - 1
+                        used += 24 * length
                     elif opcode == 0x4E:  # NONE
                         push(stack, None)
                     elif opcode == 0x88:  # NEWTRUE

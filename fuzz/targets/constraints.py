@@ -63,7 +63,7 @@ class _Of:
 def spec_of(draw: Choices, depth: int = 2) -> Any:
     """Return a constraint, as TOML has it."""
     kind = draw.below(12)
-    if kind == 0 and depth:
+    if kind == 0 and depth > 0:
         return [spec_of(draw, 0) if draw.below(2) else draw.pick(_TYPES) for _ in range(1 + draw.below(3))]
     if kind == 1:
         return {"enum": [draw.pick((1, 2, "a", "b", True, 1.5)) for _ in range(1 + draw.below(3))]}
@@ -92,15 +92,17 @@ def spec_of(draw: Choices, depth: int = 2) -> Any:
 
 
 def _inside(draw: Choices, spec: dict[str, Any], kind_of: str, depth: int) -> dict[str, Any]:
-    if kind_of in ("list", "tuple") and draw.below(4) == 0:
-        return {"type": kind_of, "elements": [spec_of(draw, 0) for _ in range(draw.below(3))]}
-    if kind_of == "dict" and draw.below(4) == 0:
+    # A policy file may have ten constraints inside each other.
+    below = 0 if depth > 0 else depth - 1
+    if depth > -6 and kind_of in ("list", "tuple") and draw.below(4) == 0:
+        return {"type": kind_of, "elements": [spec_of(draw, below) for _ in range(draw.below(3))]}
+    if depth > -6 and kind_of == "dict" and draw.below(4) == 0:
         optional = {"type": "int", "optional": True}
         more = {"1": optional} if draw.below(2) else {}
-        return {"type": "dict", "fields": {"0": spec_of(draw, 0), **more}}
-    if kind_of in ("list", "tuple", "set", "frozenset") and depth and draw.below(2):
+        return {"type": "dict", "fields": {"0": spec_of(draw, below), **more}}
+    if kind_of in ("list", "tuple", "set", "frozenset") and depth > 0 and draw.below(2):
         spec["items"] = spec_of(draw, depth - 1)
-    if kind_of == "dict" and depth and draw.below(2):
+    if kind_of == "dict" and depth > 0 and draw.below(2):
         spec[draw.pick(("values", "keys"))] = spec_of(draw, depth - 1)
     return spec
 

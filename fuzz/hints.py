@@ -219,20 +219,22 @@ def annotation(draw: Any, depth: int = 3) -> Any:
     if kind == 7:
         return draw.pick(_OF_TWO)[draw.pick(_HASHABLE), annotation(draw, depth - 1)]
     if kind == 8:
-        parts = tuple(annotation(draw, depth - 1) for _ in range(draw.below(4)))
-        return tuple[parts] if draw.below(2) else tuple[(*parts[:1], ...)] if parts else tuple[()]
+        parts: Any = tuple(annotation(draw, depth - 1) for _ in range(draw.below(4)))
+        of: Any = tuple
+        return of[parts] if draw.below(2) else of[(*parts[:1], ...)] if parts else of[()]
     if kind == 9:
         # Two alternatives that only what is inside tells apart, now and then.
         return annotation(draw, depth - 1)
     if kind == 10:
         bounds = draw.pick(_BOUNDS)
-        inner = (
+        bounded: Any = (
             draw.pick((int, float))
             if bounds[4:] == (None, None)
             else draw.pick((str, bytes, list[int], dict[str, int]))
         )
-        return Annotated[inner, bounds, "a word"]
-    return Box[annotation(draw, depth - 1)]
+        return Annotated[bounded, bounds, "a word"]
+    boxed: Any = Box
+    return boxed[annotation(draw, depth - 1)]
 
 
 def is_open(of: Any) -> bool:
@@ -402,7 +404,7 @@ def fits(one: Any, of: Any) -> bool:
 
 
 def _within(one: Any, bounds: AtLeast) -> bool:
-    return (
+    return bool(
         (bounds.ge is None or one >= bounds.ge) and (bounds.le is None or one <= bounds.le)
         and (bounds.gt is None or one > bounds.gt) and (bounds.lt is None or one < bounds.lt)
         and (bounds.min_length is None or len(one) >= bounds.min_length)
@@ -414,7 +416,7 @@ def _fits_container(one: Any, kind: Any, args: Any, *, empty: bool) -> bool:
     if type(one) not in _KINDS.get(kind, (kind,)):
         return False
     if empty:
-        return one == ()
+        return bool(one == ())
     if kind is tuple and args != ():
         if len(args) == 2 and args[1] is ...:
             return all(fits(item, args[0]) for item in one)

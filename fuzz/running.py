@@ -133,7 +133,7 @@ class Order:
     #: Where `fuzz` and the package are found, if not as here.
     path: tuple[str, ...] = ()
     cwd: str = ""
-    #: Seconds after which the worker is ended; 0 for what its bounds suggest.
+    #: Seconds after which the worker is ended, for a hunt seconds of silence; 0 for what its bounds suggest.
     patience: float = 0.0
     unbounded: bool = False
     #: Longest input; 0 for what the engine thinks best.
@@ -192,7 +192,10 @@ def _carry_out(order: Order, progress: Progress | None) -> Result:
         # libFuzzer ends by itself what hangs; on a busy machine its corpus may take long to read.
         slack = PATIENCE if order.engine == "plain" else order.seconds + 5 * PATIENCE
         patience = order.patience or order.seconds + slack + order.runs / 20
-        _watch(command, environment, order.cwd or str(ROOT), patience, result, progress, last)
+        _watch(
+            command, environment, order.cwd or str(ROOT), patience, result, progress, last,
+            silent=order.engine == "hunt",
+        )  # fmt: skip
         if order.engine == "atheris":
             _keep(Path(scratch, "corpus"), order, result)
         elif order.engine == "native":
@@ -243,7 +246,7 @@ _VARYING = re.compile(r"0x[0-9a-f]+|\(.*?\)|:\d+(:\d+)?|/\S*/")
 def _watch(
     command: list[str], environment: dict[str, str], cwd: str, patience: float, result: Result,
     progress: Progress | None,
-    last: str,
+    last: str, *, silent: bool = False,
 ) -> None:  # fmt: skip
     started = time.monotonic()
     process = subprocess.Popen(
@@ -256,6 +259,11 @@ def _watch(
     try:
         assert process.stdout is not None
         for line in process.stdout:
+            if silent:
+                # Time counts from the last that was heard.
+                overdue.cancel()
+                overdue = threading.Timer(patience, process.kill)
+                overdue.start()
             if line.startswith("{"):
                 done |= _take(json.loads(line), result)
                 if progress is not None:

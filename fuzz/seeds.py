@@ -176,10 +176,11 @@ def array_files() -> list[bytes]:
         {"a": np.arange(2), "b": (np.arange(2),)}, np.array([[1, [2]], [3, 4]], object),
     )  # fmt: skip
     found = []
-    for one, options in (
+    ways: tuple[tuple[Any, dict[str, Any]], ...] = (
         *((value, {"protocol": protocol}) for value in values for protocol in (2, 4, 5)),
         *((values[0], {"compress": (kind, 1)}) for kind in ("zlib", "gzip", "bz2")),
-    ):
+    )
+    for one, options in ways:
         with io.BytesIO() as file:
             joblib.dump(one, file, **options)
             found.append(file.getvalue())

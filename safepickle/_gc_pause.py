@@ -6,14 +6,15 @@ Rules that hold here:
   it is paused; when the last one ends it is as it was before the first one began.
 * It is only ever enabled again if it was enabled before. Code that switches it off while a load or dump runs in
   another thread cannot be told from us, and finds it on again afterwards.
+* A signal handler or finalizer may load while this very thread is in here: it gets in too, and leaves all as it was.
 """
 
 from __future__ import annotations
 
 import gc
-from _thread import allocate_lock  # as threading.Lock, which takes longer to import
+from _thread import RLock  # as threading.RLock, which takes longer to import
 
-_lock = allocate_lock()
+_lock = RLock()
 _running = 0
 _paused = False
 

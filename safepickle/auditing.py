@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .decoding.unpickler import loads as _loads
 from .decoding.unpickler import survey
-from .errors import Denial, PolicyError, StateError, TrailingDataError, quote_name
+from .errors import Denial, PolicyError, StateError, TrailingDataError, counted, quote_name
 from .policy.hazards import DANGER, hazard_of
 from .policy.rules import Policy, Right, Rule
 
@@ -92,7 +92,8 @@ class AuditedDenial(NamedTuple):
     suggestion: str
 
     def __str__(self) -> str:
-        text = f"{quote_name(self.module, self.name)}: {self.right}: {self.times} times, {self.went_on} went on"
+        what = f"{quote_name(self.module, self.name)}: {self.right}"
+        text = f"{what}: {counted(self.times, 'time')}, {self.went_on} went on"
         text += f": {self.reason}" + ("" if self.path is None else f", first at {self.path}")
         return text + (f"; KNOWN GADGET ({self.gadget})" if self.gadget else "")
 
@@ -132,7 +133,7 @@ class AuditReport(NamedTuple):
         }
 
     def __str__(self) -> str:
-        lines = [f"{self.loads} loads, {self.denied} with denials, of which {self.went_on} went on"]
+        lines = [f"{counted(self.loads, 'load')}, {self.denied} with denials, of which {self.went_on} went on"]
         lines += [f"  {denial}" for denial in self.denials]
         if self.dropped:
             lines.append(f"  ... and {self.dropped} more denials")

@@ -99,6 +99,11 @@ class Denial(NamedTuple):
         return (self.module, self.name)
 
 
+def counted(count: int, what: str) -> str:
+    """Return how many there are, in words: ``1 file``, ``2 files``."""
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
 def quote_name(module: str, name: str) -> str:
     """Return the pair (module, name) for a message, escaped, without joining it to an ambiguous string."""
     if name == "":

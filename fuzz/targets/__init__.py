@@ -23,10 +23,9 @@ from typing import NamedTuple
 #: Every target by name; the order is that of reports.
 NAMES = (
     "decode", "programs", "differential", "unrestricted", "roundtrip", "writers", "symmetry", "spending", "canonical",
-    "readers", "looking", "files", "policies", "drafts", "constraints", "typed", "guards", "contracts", "signing",
-    "sealed", "rings",
-    "keyfiles",
-    "offered", "habits", "hooks", "within", "costs", "leaks", "forms", "learned",
+    "oddities", "readers", "looking", "files", "policies", "drafts", "constraints", "combined", "typed", "records",
+    "guards", "contracts", "nearly", "signing", "sealed", "chunks", "rings", "keyfiles", "offered", "habits", "hooks",
+    "within", "costs", "leaks", "forms", "learned",
 )  # fmt: skip
 
 

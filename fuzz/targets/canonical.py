@@ -35,6 +35,7 @@ class _Twice:
         """Return something hashable, twice."""
         draw = self.draw
         kind = draw.below(7)
+        one: Any
         if kind < 2 or not depth:
             one = draw.pick(INTS[:20])
         elif kind == 2:

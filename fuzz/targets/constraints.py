@@ -60,11 +60,11 @@ class _Of:
         return cls() if self.instance else cls
 
 
-def _spec(draw: Choices, depth: int = 2) -> Any:
+def spec_of(draw: Choices, depth: int = 2) -> Any:
     """Return a constraint, as TOML has it."""
     kind = draw.below(12)
     if kind == 0 and depth:
-        return [_spec(draw, 0) if draw.below(2) else draw.pick(_TYPES) for _ in range(1 + draw.below(3))]
+        return [spec_of(draw, 0) if draw.below(2) else draw.pick(_TYPES) for _ in range(1 + draw.below(3))]
     if kind == 1:
         return {"enum": [draw.pick((1, 2, "a", "b", True, 1.5)) for _ in range(1 + draw.below(3))]}
     if kind == 2:
@@ -93,19 +93,20 @@ def _spec(draw: Choices, depth: int = 2) -> Any:
 
 def _inside(draw: Choices, spec: dict[str, Any], kind_of: str, depth: int) -> dict[str, Any]:
     if kind_of in ("list", "tuple") and draw.below(4) == 0:
-        return {"type": kind_of, "elements": [_spec(draw, 0) for _ in range(draw.below(3))]}
+        return {"type": kind_of, "elements": [spec_of(draw, 0) for _ in range(draw.below(3))]}
     if kind_of == "dict" and draw.below(4) == 0:
         optional = {"type": "int", "optional": True}
-        return {"type": "dict", "fields": {"0": _spec(draw, 0), "1": optional} if draw.below(2) else {"0": _spec(draw,
-        0)}}
+        more = {"1": optional} if draw.below(2) else {}
+        return {"type": "dict", "fields": {"0": spec_of(draw, 0), **more}}
     if kind_of in ("list", "tuple", "set", "frozenset") and depth and draw.below(2):
-        spec["items"] = _spec(draw, depth - 1)
+        spec["items"] = spec_of(draw, depth - 1)
     if kind_of == "dict" and depth and draw.below(2):
-        spec[draw.pick(("values", "keys"))] = _spec(draw, depth - 1)
+        spec[draw.pick(("values", "keys"))] = spec_of(draw, depth - 1)
     return spec
 
 
-def _value(draw: Choices, depth: int = 2) -> Any:
+def value_of(draw: Choices, depth: int = 2) -> Any:
+    """Return a value."""
     kind = draw.below(15 if depth else 8)
     if kind < 2:
         return draw.pick(_NUMBERS)
@@ -126,7 +127,7 @@ def _value(draw: Choices, depth: int = 2) -> Any:
     if kind == 9:
         plain = {draw.pick((0, 1, "a", "b")) for _ in range(draw.below(4))}
         return plain if draw.below(2) else frozenset(plain)
-    items = [_value(draw, depth - 1) for _ in range(draw.below(4))]
+    items = [value_of(draw, depth - 1) for _ in range(draw.below(4))]
     if kind == 10:
         return items
     return tuple(items) if kind == 11 else {str(index): item for index, item in enumerate(items)}
@@ -138,21 +139,22 @@ _WANTED: dict[str, type] = {
 }  # fmt: skip
 
 
-def _allows(spec: Any, value: Any) -> bool:
+def allows(spec: Any, value: Any) -> bool:
     """Judge a value, without a line of the package."""
+    kind: object = type(value)
     if isinstance(spec, str):
         spec = {"type": spec}
     if isinstance(spec, list):
-        return any(_allows(part, value) for part in spec)
+        return any(allows(part, value) for part in spec)
     if "any_of" in spec:
-        return any(_allows(part, value) for part in spec["any_of"])
+        return any(allows(part, value) for part in spec["any_of"])
     if "enum" in spec:
         return any(type(one) is type(value) and one == value for one in spec["enum"])
     if spec.get("type") == "any":
         return True
     if "is" in spec or ":" in str(spec.get("type", "")):
         return _allows_class(spec, value)
-    if type(value) is not _WANTED[spec["type"]]:
+    if kind is not _WANTED[spec["type"]]:
         return False
     # A NaN is neither below nor above.
     if ("min" in spec and not value >= spec["min"]) or ("max" in spec and not value <= spec["max"]):
@@ -162,7 +164,7 @@ def _allows(spec: Any, value: Any) -> bool:
     ):
         return False
     if "pattern" in spec:
-        shown = value if type(value) is str else value.decode("latin-1")
+        shown = value if kind is str else value.decode("latin-1")
         if re.fullmatch(spec["pattern"], shown, re.ASCII | re.DOTALL) is None:
             return False
     return _allows_parts(spec, value)
@@ -184,21 +186,22 @@ def _allows_class(spec: Any, value: Any) -> bool:
 
 def _allows_parts(spec: Any, value: Any) -> bool:
     if "elements" in spec:
-        return len(value) == len(spec["elements"]) and all(map(_allows, spec["elements"], value))
+        return len(value) == len(spec["elements"]) and all(map(allows, spec["elements"], value))
     if "fields" in spec:
         fields = spec["fields"]
         needed = [key for key, part in fields.items() if not (type(part) is dict and part.get("optional"))]
-        return all(key in fields and _allows(fields[key], item) for key, item in value.items()) and all(
+        return all(key in fields and allows(fields[key], item) for key, item in value.items()) and all(
             key in value for key in needed
         )
-    if "items" in spec and not all(_allows(spec["items"], item) for item in value):
+    if "items" in spec and not all(allows(spec["items"], item) for item in value):
         return False
-    if "keys" in spec and not all(_allows(spec["keys"], key) for key in value):
+    if "keys" in spec and not all(allows(spec["keys"], key) for key in value):
         return False
-    return "values" not in spec or all(_allows(spec["values"], item) for item in value.values())
+    return "values" not in spec or all(allows(spec["values"], item) for item in value.values())
 
 
-def _pushed(value: Any) -> bytes:
+def pushed_of(value: Any) -> bytes:
+    """Return the opcodes that push a value."""
     kind = type(value)
     if kind is _Of:
         pushed = name(_SAMPLES, value.cls)
@@ -218,12 +221,12 @@ def _pushed(value: Any) -> bytes:
     if kind is bytearray:
         return op("BYTEARRAY8", bytes(value))
     if kind is set:
-        return b"\x8f(" + b"".join(map(_pushed, value)) + b"\x90"
+        return b"\x8f(" + b"".join(map(pushed_of, value)) + b"\x90"
     if kind is frozenset:
-        return b"(" + b"".join(map(_pushed, value)) + b"\x91"
+        return b"(" + b"".join(map(pushed_of, value)) + b"\x91"
     if kind is dict:
-        return dict_of(*(part for pair in value.items() for part in map(_pushed, pair)))
-    return (list_of if kind is list else tuple_of)(*map(_pushed, value))
+        return dict_of(*(part for pair in value.items() for part in map(pushed_of, pair)))
+    return (list_of if kind is list else tuple_of)(*map(pushed_of, value))
 
 
 def _made(value: Any) -> Any:
@@ -235,15 +238,17 @@ def _made(value: Any) -> Any:
     return {key: _made(item) for key, item in value.items()} if type(value) is dict else value
 
 
-def _toml(spec: Any) -> str:
+def toml(spec: Any) -> str:
+    """Return a constraint as text."""
     if isinstance(spec, dict):
-        return "{ " + ", ".join(f'"{key}" = {_toml(value)}' for key, value in spec.items()) + " }"
+        return "{ " + ", ".join(f'"{key}" = {toml(value)}' for key, value in spec.items()) + " }"
     if isinstance(spec, list):
-        return "[" + ", ".join(map(_toml, spec)) + "]"
+        return "[" + ", ".join(map(toml, spec)) + "]"
     return json.dumps(spec)
 
 
-def _policy(source: str) -> Policy:
+def policy_of(source: str) -> Policy:
+    """Return the policy of a file's text."""
     policy = _POLICIES.get(source)
     if policy is None:
         if len(_POLICIES) > 500:
@@ -255,9 +260,9 @@ def _policy(source: str) -> Policy:
 def _stream(road: str, value: Any, draw: Choices) -> tuple[bytes, Any]:
     """Return the pickle that brings a value, and the object that would be written so; None where there is none."""
     target = name(_SAMPLES, "Argued")
-    pushed = _pushed(value)
+    pushed = pushed_of(value)
+    made: Any
     if road == "state":
-        made = samples.Node()
         return target + b")\x81" + dict_of(text("key"), pushed) + b"b", None
     if road == "keyword":
         return target + b")" + dict_of(text("second"), pushed) + b"\x92", None
@@ -265,7 +270,7 @@ def _stream(road: str, value: Any, draw: Choices) -> tuple[bytes, Any]:
         return name(_SAMPLES, "Stated") + b")\x81" + pushed + b"b", samples.Stated(_made(value))
     if road == "slots":
         made = samples.Both()
-        made.slot = _made(value)  # type: ignore[attr-defined]
+        made.slot = _made(value)
         if draw.below(2):
             return name(_SAMPLES, "Both") + b")\x81N" + dict_of(text("slot"), pushed) + b"\x86b", made
         return name(_SAMPLES, "Both") + b")\x81}" + text("key") + number(5) + b"s" + dict_of(text("slot"),
@@ -280,27 +285,27 @@ def check(data: bytes) -> Any:
     """Constrain, send, and judge."""
     draw = ByteChoices(data)
     road, line = draw.pick(_ROADS)
-    spec = _spec(draw)
-    value = _value(draw)
+    spec = spec_of(draw)
+    value = value_of(draw)
     if draw.below(2):
         # One that fits, if a few tries find it.
-        value = next((one for one in (value, *(_value(draw) for _ in range(8))) if _allows(spec, one)), value)
+        value = next((one for one in (value, *(value_of(draw) for _ in range(8))) if allows(spec, one)), value)
     if road == "instances":
         spec, value = 1 + draw.below(3), draw.below(5)
     if road == "optional":
         spec = draw.pick(("int", "str", ["int", "none"]))
-    policy = _policy(_FILE % (_SAMPLES, line % _toml(spec)))
+    policy = policy_of(_FILE % (_SAMPLES, line % toml(spec)))
     body, made = _stream(road, value, draw)
     found = outcome(lambda: terms.package.loads(pickled(body), policy=policy, limits=terms.LIMITS))
     if road == "instances":
         allowed = value <= spec
     else:
-        allowed = road == "optional" or _allows(spec, value)
+        allowed = road == "optional" or allows(spec, value)
     if found.error not in ("", "PolicyError"):
         raise Finding(f"a constraint ends in {found.error}", found.message)
     if allowed != (not found.error):
         how = "refuses what it allows" if allowed else "allows what it refuses"
-        raise Finding(f"a constraint {how}: {road}", f"{_toml(spec)} for {value!a}: {found.message}")
+        raise Finding(f"a constraint {how}: {road}", f"{toml(spec)} for {value!a}: {found.message}")
     if made is not None and (road != "state value" or value is not None):
         _written(made, policy, road, allowed=allowed)
     return road, _kind(spec), type(value).__name__, allowed, feature(found)

@@ -18,6 +18,7 @@ import time
 import types
 import uuid
 from collections import ChainMap, Counter, OrderedDict, UserDict, UserList, UserString, defaultdict, deque
+from functools import partial
 from importlib.util import find_spec
 from typing import Any
 
@@ -51,9 +52,9 @@ class Hostile:
         samples.RECORD.append("Hostile was asked")
         return 0
 
-    __eq__ = __hash__ = __len__ = __iter__ = __getitem__ = __bool__ = __int__ = __index__ = __float__ = __record  # type: ignore[assignment]
+    __eq__ = __hash__ = __len__ = __iter__ = __getitem__ = __bool__ = __int__ = __index__ = __float__ = __record
     __repr__ = __str__ = __contains__ = __lt__ = __gt__ = __le__ = __ge__ = __call__ = __fspath__ = __record
-    __buffer__ = __complex__ = __bytes__ = __format__ = __instancecheck__ = __getattr__ = __record  # type: ignore[assignment]
+    __buffer__ = __complex__ = __bytes__ = __format__ = __instancecheck__ = __getattr__ = __record
 
 
 class HostileText(str):
@@ -90,6 +91,8 @@ def _of_numpy() -> tuple[Any, ...]:
     if not HAS_NUMPY:
         return ()
     np = numpy
+    u4: Any
+    u8: Any
     u4, u8 = np.arange(624, dtype="u4"), np.arange(4, dtype="u8")
     record = np.dtype([("a", "i4"), ("b", "f8")])
     titled = np.dtype([(("title", "a"), "i4")])
@@ -167,7 +170,7 @@ def value(draw: Choices) -> Any:
     return draw.pick(_PLAIN)
 
 
-def _asked(what: str, check: Any) -> Any:
+def asked(what: str, check: Any) -> Any:
     """Ask a contract: an answer in a few words, at once, and nothing acts."""
     samples.RECORD.clear()
     started = time.process_time()
@@ -190,8 +193,8 @@ def _calls(draw: Choices) -> Any:
     arguments = tuple(value(draw) for _ in range(draw.below(6)))
     keywords = {"a": value(draw)} if draw.below(9) == 8 else {}
     what = ":".join(pair)
-    answer = _asked(what, lambda: contract.check(arguments, keywords))
-    _asked("an enumeration", lambda: ENUM.check(arguments, keywords))
+    answer = asked(what, lambda: contract.check(arguments, keywords))
+    asked("an enumeration", lambda: ENUM.check(arguments, keywords))
     if keywords and answer is None:
         raise Finding(f"a contract passes keywords: {what}")
     if contract.quick is not None and len(arguments) == 1 and not keywords:
@@ -201,7 +204,7 @@ def _calls(draw: Choices) -> Any:
     if not keywords and pair[0] in _MADE:
         _shortened(pair, arguments, answer)
     if answer is None and pair[0] in _MADE:
-        _makes(pair, arguments)
+        makes(pair, arguments)
     return pair, answer
 
 
@@ -231,10 +234,10 @@ def _usual(draw: Choices) -> Any:
         packed = bytearray(arguments[0])
         packed[draw.below(len(packed))] = draw.below(256)
         arguments = (bytes(packed), *arguments[1:])
-    answer = _asked(":".join(pair), lambda: CONTRACTS[pair].check(arguments, {}))
+    answer = asked(":".join(pair), lambda: CONTRACTS[pair].check(arguments, {}))
     _shortened(pair, arguments, answer)
     if answer is None:
-        _makes(pair, arguments)
+        makes(pair, arguments)
     return pair, answer
 
 
@@ -280,13 +283,13 @@ def _formats(draw: Choices) -> Any:
     if kind == 1:
         pair, parts = draw.pick(tuple(_OTHERS.items()))
         arguments = tuple([draw.pick(part) for part in parts[: draw.below(len(parts) + 1)]])
-        return pair, _asked(":".join(pair), lambda: FORMAT_CALLS[pair][0](arguments))
+        return pair, asked(":".join(pair), lambda: FORMAT_CALLS[pair][0](arguments))
     name = draw.pick(tuple(_TENSORS))
     parts = _TENSORS[name]
     # The first of each part is fine, so that one that is not is met alone now and then.
     arguments = tuple([part[0] if draw.below(2) else draw.pick(part) for part in parts])
     arguments = arguments[: len(arguments) - max(0, draw.below(8) - 5)]
-    answer = _asked(name, lambda: FORMAT_CALLS["torch._utils", name][0](arguments))
+    answer = asked(name, lambda: FORMAT_CALLS["torch._utils", name][0](arguments))
     if answer is None:
         _lies_inside(name, arguments)
     return name, answer
@@ -307,9 +310,9 @@ def _header(draw: Choices) -> Any:
     if draw.below(8):
         state.pop("more", None)
     state = draw.pick((state, state, state, {**state, 5: 5}, [state]))
-    header = draw.pick((ArrayHeader(), ArrayHeader(), 5))
+    header: Any = draw.pick((ArrayHeader(), ArrayHeader(), 5))
     contract = STATES[WRAPPER]
-    answer = _asked("an array's header", lambda: contract.refusal(header, state))
+    answer = asked("an array's header", lambda: contract.refusal(header, state))
     if answer is None:
         header.__dict__.update(state)
         if contract.refusal(header, state) is None and contract.refusal_to_set(header, state) is None:
@@ -325,7 +328,8 @@ _MADE = frozenset(
 )
 
 
-def _makes(pair: tuple[str, str], arguments: tuple[Any, ...]) -> None:
+def makes(pair: tuple[str, str], arguments: tuple[Any, ...]) -> None:
+    """Call what passes: it ends soon, or fails as a constructor may."""
     target: Any = sys.modules.get(pair[0])
     for part in pair[1].split("."):
         target = getattr(target, part, None)
@@ -358,13 +362,13 @@ def _states(draw: Choices) -> Any:
     state = value(draw)
     what = ":".join(pair)
     if contract.check_object is None:
-        answer = _asked(what, lambda: contract.refusal(obj, state))
+        answer = asked(what, lambda: contract.refusal(obj, state))
         if contract.refusal_to_set(obj, state) != answer:
             raise Finding(f"state is refused when set and not before: {what}")
         return pair, answer
     if contract.refusal(obj, state) is None and contract.check(state) is None:
         raise Finding("a contract that needs the object passes without it", what)
-    answer = _asked(what, lambda: contract.refusal(obj, state))
+    answer = asked(what, lambda: contract.refusal(obj, state))
     if contract.weigh is not None and not 0 <= contract.weigh(state) < 10**9:
         raise Finding("state weighs what it cannot", what)
     of_numpy = pair[0].startswith("numpy")
@@ -372,7 +376,7 @@ def _states(draw: Choices) -> Any:
     if settled and contract.refusal_to_set(obj, state) is None:
         raise Finding("state is given to what has its state", what)
     if HAS_NUMPY and answer is None and not settled and pair[0] == "numpy":
-        _set(obj, state, what)
+        set_state(obj, state, what)
     return pair, answer
 
 
@@ -385,14 +389,14 @@ def _waiting() -> tuple[Any, ...]:
     )
 
 
-def _set(obj: Any, state: Any, what: str) -> None:
+def set_state(obj: Any, state: Any, what: str) -> None:
     """Give what passes to the object: it takes it, stays within its memory, and can be written again."""
     try:
         obj.__setstate__(state)
     except (TypeError, ValueError):
         return
     if isinstance(obj, numpy.ndarray):
-        if obj.nbytes > 10**7 or (obj.base is not None and memoryview(obj).nbytes != obj.nbytes):
+        if obj.nbytes > 10**7 or (obj.base is not None and obj.data.nbytes != obj.nbytes):
             raise Finding("an array is larger than its data", what)
         obj.copy().tobytes()
         pickle.dumps(obj)
@@ -407,7 +411,7 @@ def _set(obj: Any, state: Any, what: str) -> None:
 
 
 #: What picklers write for these passes, at every protocol.
-_ORDINARY: tuple[Any, ...] = (
+ORDINARY: tuple[Any, ...] = (
     dt.date(2020, 2, 29), dt.time(23, 59, 59, 999_999, fold=1), dt.datetime(2020, 1, 2, 3, tzinfo=dt.UTC),
     dt.timedelta(-1),
     dt.datetime(1, 1, 1, tzinfo=dt.timezone(dt.timedelta(hours=-5), "x")), decimal.Decimal("-1.5E+3"),
@@ -427,13 +431,13 @@ _PROTOCOLS = range(6)
 
 def _passes(draw: Choices) -> Any:
     """What picklers write for these passes, twice in one pickle too, and is equal."""
-    one = draw.pick(_ORDINARY)
+    one = draw.pick(ORDINARY)
     protocol = draw.pick(_PROTOCOLS)
     for obj in (one, [one, one.__class__, one], [_another(one), one]):
         if obj.__class__ is list and isinstance(obj[1], type):
             obj.pop(1)
         data = pickle.dumps(obj, protocol)
-        found = outcome(lambda data=data: terms.package.loads(data, policy=terms.STDLIB, limits=terms.LIMITS))
+        found = outcome(partial(terms.package.loads, data, policy=terms.STDLIB, limits=terms.LIMITS))
         if found.error:
             raise Finding(f"what a pickler writes is refused: {type(one).__name__}",
             f"{found.message} (protocol {protocol})")

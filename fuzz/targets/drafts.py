@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import copy
 import pickle
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +48,23 @@ _SPECS: tuple[Any, ...] = (
     {"any_of": ["int", {"type": "float", "max": 1.5}]}, {"type": "bytes", "min_length": 1},
     {"type": "int", "optional": True},
 )  # fmt: skip
+#: Constraints that are none.
+_BAD_SPECS: tuple[Any, ...] = (
+    "integer", [], {}, {"type": "int", "pattern": "a"}, {"type": "int", "min": 5, "max": 1}, {"type": []}, 5,
+    {"type": "str", "min_length": -1}, {"type": "str", "min_length": 5, "max_length": 1}, {"enum": []}, {"is": []},
+    {"type": "int", "enum": [1]}, {"type": "str", "pattern": "a**"}, {"type": "str", "pattern": "(a+)+"},
+    {"type": "str", "pattern": "(?:a+)+"}, {"type": "str", "pattern": "^a"}, {"type": "str", "pattern": "(?:a"},
+    {"type": "str", "pattern": "a)"}, {"type": "str", "pattern": "a" * 201},
+    {"type": "str", "pattern": ".*.*.*.*.*"},
+    {"type": "str", "pattern": "|".join("a" * 40)}, {"type": "str", "pattern": "*a"},
+    {"type": "str", "pattern": "[z-a]"},
+    {"type": "str", "pattern": "a{5,2}"}, {"type": "a.b"}, {"type": "a*:C"}, {"is": "C"}, {"enum": [[1]]},
+    {"any_of": []},
+    {"type": "dict", "fields": 5}, {"type": "list", "items": "int", "elements": ["int"]},
+    {"type": "int", "min": "x"},
+    {"type": "list", "items": {"type": "list", "items": {"type": "nothing"}}}, {"type": "any", "min": 1},
+    {"derived": True},
+)  # fmt: skip
 #: Parts that make a file no policy: path to the key and what is put there.
 _BAD: tuple[tuple[str, Any], ...] = (
     ("schema", 2), ("unknown", 1), ("name", "x" * 101), ("limits", {"max_bytes": True}), ("limits", {"max_nothing": 1}),
@@ -68,22 +87,7 @@ _BAD: tuple[tuple[str, Any], ...] = (
     ("allow", [{"module": "a", "names": ["C"], "rights": ["call"], "max_instances": 0}]),
     ("allow", [{"module": "a", "names": ["C"], "rights": ["call"], "args": [{"type": "int", "optional": True},
     "int"]}]),
-    *(("allow", [{"module": "a", "names": ["C"], "rights": ["call"], "args": [spec]}]) for spec in (
-        "integer", [], {}, {"type": "int", "pattern": "a"}, {"type": "int", "min": 5, "max": 1}, {"type": []}, 5,
-        {"type": "str", "min_length": -1}, {"type": "str", "min_length": 5, "max_length": 1}, {"enum": []}, {"is": []},
-        {"type": "int", "enum": [1]}, {"type": "str", "pattern": "a**"}, {"type": "str", "pattern": "(a+)+"},
-        {"type": "str", "pattern": "(?:a+)+"}, {"type": "str", "pattern": "^a"}, {"type": "str", "pattern": "(?:a"},
-        {"type": "str", "pattern": "a)"}, {"type": "str", "pattern": "a" * 201},
-        {"type": "str", "pattern": ".*.*.*.*.*"},
-        {"type": "str", "pattern": "|".join("a" * 40)}, {"type": "str", "pattern": "*a"},
-        {"type": "str", "pattern": "[z-a]"},
-        {"type": "str", "pattern": "a{5,2}"}, {"type": "a.b"}, {"type": "a*:C"}, {"is": "C"}, {"enum": [[1]]},
-        {"any_of": []},
-        {"type": "dict", "fields": 5}, {"type": "list", "items": "int", "elements": ["int"]},
-        {"type": "int", "min": "x"},
-        {"type": "list", "items": {"type": "list", "items": {"type": "nothing"}}}, {"type": "any", "min": 1},
-        {"derived": True},
-    )),
+    *(("allow", [{"module": "a", "names": ["C"], "rights": ["call"], "args": [spec]}]) for spec in _BAD_SPECS),
     ("alias", [{"from": "a:B", "to": "a:B"}]), ("alias", [{"from": "a:*", "to": "b:C"}]),
     ("alias", [{"from": "a", "to": "b"}]),
     ("alias", [{"from": "a:B", "to": "c:D"}, {"from": "a:B", "to": "c:E"}]),
@@ -236,10 +240,7 @@ def _is_value(policy: Policy) -> None:
             if copied != guard or hash(copied) != hash(guard) or repr(copied) != repr(guard) or guard == 5:
                 raise Finding("a guard is not equal to its copy", repr(guard))
             for value in (policy, guard):
-                for attempt in (
-                    lambda value=value: setattr(value, "text", ""),
-                    lambda value=value: delattr(value, "text"),
-                ):
+                for attempt in (partial(setattr, value, "text", ""), partial(delattr, value, "text")):
                     try:
                         attempt()
                     except AttributeError:
@@ -274,6 +275,7 @@ def _together(first: Policy, second: Policy, ours: list[Any], theirs: list[Any])
     except ValueError:
         either = None
     both = first & second
+    no_policy: Any = 5
     for module, name in _PAIRS:
         one, two = granted(ours, module, name), granted(theirs, module, name)
         denied = any(granted([{**part, "globals": {f"{module}:{name}": ["refer"]}}], module, name) is None
@@ -292,16 +294,17 @@ def _together(first: Policy, second: Policy, ours: list[Any], theirs: list[Any])
             raise Finding(
                 "the intersection of two policies allows less than both", f"{module}:{name} {found} {one} {two}"
             )
-    for one, two in ((first & first, first), (first | first, first), (first & second, second & first)):
-        if compare(one, two):
-            raise Finding("putting policies together is not what it should be", str(compare(one, two)[0]))
-    for attempt in (lambda: first | UNRESTRICTED, lambda: UNRESTRICTED & first):
+    for left, right in ((first & first, first), (first | first, first), (first & second, second & first)):
+        if compare(left, right):
+            raise Finding("putting policies together is not what it should be", str(compare(left, right)[0]))
+    attempts: tuple[Callable[[], Any], ...] = (lambda: first | UNRESTRICTED, lambda: UNRESTRICTED & first)
+    for attempt in attempts:
         try:
             attempt()
         except ValueError:
             continue
         raise Finding("UNRESTRICTED is put together with a policy")
-    if first.__or__(5) is not NotImplemented or first.__and__(5) is not NotImplemented:  # type: ignore[arg-type]
+    if first.__or__(no_policy) is not NotImplemented or first.__and__(no_policy) is not NotImplemented:
         raise Finding("a policy is put together with what is none")
 
 
@@ -322,11 +325,11 @@ def _linted(path: Path, content: dict[str, Any], base: dict[str, Any] | None, dr
         codes.setdefault(one.code, set()).add((one.module, one.name))
     rows = [(row["module"], name, row) for row in content.get("allow", ()) for name in row.get("names", ["*"])]
     rows += [(*key.split(":"), {"rights": rights}) for key, rights in content.get("globals", {}).items()]
-    denied = lambda module, name: any(  # noqa: E731
-        row["module"] == module and {name, "*"} & set(row["names"])
-        for one in _whole(content, base)
-        for row in one.get("deny", ())
-    )
+    denies = [row for one in _whole(content, base) for row in one.get("deny", ())]
+
+    def denied(module: str, name: str) -> bool:
+        return any(row["module"] == module and {name, "*"} & set(row["names"]) for row in denies)
+
     for code, expected in (
         ("whole-module", {(module, name) for module, name, _ in rows if name == "*"}),
         ("main-module", {(module, name) for module, name, _ in rows if module == "__main__"}),
@@ -359,7 +362,10 @@ def _bad(draw: Choices) -> Any:
     text = document({**content, key: value}) if key != "unknown" else document(content)
     path = _FOLDER / "main.toml"
     path.write_text(text, "utf-8")
-    for read in (lambda: Policy.from_file(path), lambda: read_source(str(path)), lambda: Policy.from_text(text)):
+    reads: tuple[Callable[[], Any], ...] = (
+        lambda: Policy.from_file(path), lambda: read_source(str(path)), lambda: Policy.from_text(text),
+    )  # fmt: skip
+    for read in reads:
         try:
             read()
         except PolicyFileError as error:
@@ -386,13 +392,12 @@ def _files(draw: Choices) -> Any:
     for number, one in enumerate(() if chain[0].exists() else chain):
         one.write_text(f'schema = 1\nextends = ["chain{(number + 1) % 20}.toml"]\n', "ascii")
     for file in (path, chain[0], _FOLDER, _FOLDER / "missing.toml", "\0"):
-        for read in (lambda file=file: Policy.from_file(file),):
-            try:
-                read()
-            except PolicyFileError as error:
-                failure(error)
-                continue
-            raise Finding("what is no policy file is read as one", ascii(str(file)))
+        try:
+            Policy.from_file(file)
+        except PolicyFileError as error:
+            failure(error)
+            continue
+        raise Finding("what is no policy file is read as one", ascii(str(file)))
     for pack in ("nothing", "UP", "../plain", "", 5):
         try:
             Policy.packs(pack)  # type: ignore[arg-type]

@@ -6,6 +6,7 @@ pickles that constraints are offered. A callable without a bound of its own is n
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from fuzz import samples, terms
@@ -118,7 +119,7 @@ def _holds(learned: Any, habits: list[_Habit], bodies: list[bytes]) -> None:
     if {habit.pair[0] for habit in habits} == {samples.__name__} and not learned.withheld:
         for body in bodies:
             tree = _tree(body)
-            found = outcome(lambda body=body: terms.package.loads(pickled(body), policy=learned.policy))
+            found = outcome(partial(terms.package.loads, pickled(body), policy=learned.policy))
             samples.restore()
             if found.error == "PolicyError" and not tree.strays and not tree.nameless():
                 raise Finding("a learned constraint refuses what it was learned from",

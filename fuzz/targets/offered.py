@@ -7,6 +7,7 @@ files are there.
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
@@ -100,7 +101,8 @@ def _named(name: str, rows: list[tuple[str, str, bool, str]]) -> Any:
             raise Finding("a pack's source is of another policy")
         return "shipped"
     fine = len({(value, dist) for _, value, _, dist in rows}) == 1 and rows[0][2]
-    for attempt in (lambda: Policy.packs(name), lambda: read_source(name).policy):
+    ways: tuple[Callable[[], Policy], ...] = (lambda: Policy.packs(name), lambda: read_source(name).policy)
+    for attempt in ways:
         packs._CACHE.pop(name, None)
         try:
             policy = attempt()

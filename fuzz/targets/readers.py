@@ -88,7 +88,7 @@ def _alone(draw: Choices) -> Any:
     chosen = [draw.pick(_PICKLES) for _ in range(1 + draw.below(4))]
     unpickler = _Ours(io.BytesIO(b"".join(chosen)), policy=terms.BOTH, limits=terms.LIMITS)
     for data in chosen:
-        alone = outcome(lambda data=data: _Ours(io.BytesIO(data), policy=terms.BOTH, limits=terms.LIMITS).load())
+        alone = outcome(_Ours(io.BytesIO(data), policy=terms.BOTH, limits=terms.LIMITS).load)
         found = outcome(unpickler.load)
         if (found.value, found.error) != (alone.value, alone.error):
             raise Finding("a pickle behind another one gives another result than alone", data.hex())

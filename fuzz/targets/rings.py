@@ -11,8 +11,9 @@ import os
 import pickle
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from fuzz import scratch
 from fuzz.choices import ByteChoices, Choices
@@ -58,6 +59,10 @@ def _refused(call: Callable[[], Any]) -> bool:
     return False
 
 
+def _giving(one: Any) -> Callable[[], Any]:
+    return lambda: one
+
+
 def _same(expected: bool, found: bool, what: str) -> None:
     if expected != found:
         raise Finding(f"{what}: {'refused' if found else 'accepted'}")
@@ -93,8 +98,8 @@ class _Model:
             key = self.key(draw, name)
             signing = {0: key.state == "signing", 1: True, 2: False}[how]
             clash = state is not None or (how == 0 and signing and "signing" in self.states.values())
-            make = {0: ring.add, 1: ring.rotate, 2: ring.stage}[how]
-            refused = _refused(lambda: setattr(self, "ring", make(key)))
+            with_key: Callable[[Key], KeyRing] = {0: ring.add, 1: ring.rotate, 2: ring.stage}[how]
+            refused = _refused(lambda: setattr(self, "ring", with_key(key)))
             _same(clash, refused, ("add", "rotate", "stage")[how])
             if not refused:
                 if how == 1:
@@ -103,8 +108,8 @@ class _Model:
         elif how == 6:
             self._made_for(draw)
         else:
-            make = {3: ring.promote, 4: ring.retire, 5: ring.revoke}[how]
-            refused = _refused(lambda: setattr(self, "ring", make(name)))
+            with_name: Callable[[str], KeyRing] = {3: ring.promote, 4: ring.retire, 5: ring.revoke}[how]
+            refused = _refused(lambda: setattr(self, "ring", with_name(name)))
             _same(state is None or (state == "revoked" and how != 5), refused, ("promote", "retire", "revoke")[how - 3])
             if not refused:
                 if how == 3 and state != "signing":
@@ -158,7 +163,7 @@ def _copies(ring: KeyRing) -> None:
     del os.environ["FUZZ_RING"]
     _same(True, _refused(lambda: KeyRing.from_env("FUZZ_RING")), "a variable that is not set")
     for source in (ring, text, text.encode(), bytearray(text.encode()), list(ring), tuple(ring)):
-        if KeyRing.from_callable(lambda source=source: source) != ring:
+        if KeyRing.from_callable(_giving(source)) != ring:
             raise Finding("a ring from a callable is another one", type(source).__name__)
     _same(True, _refused(lambda: KeyRing.from_callable(lambda: 5)), "a callable that returns no ring")
     if (
@@ -197,7 +202,7 @@ def _through_files(ring: KeyRing, draw: Choices) -> None:
     mode = draw.pick((0o600, 0o640, 0o644, 0o660, 0o666, 0o400, 0o604))
     path.chmod(mode)
     for readable_by, forbidden in (("owner", 0o077), ("group", 0o037), ("anyone", 0o022)):
-        _same(bool(mode & forbidden), _refused(lambda who=readable_by: KeyRing.from_file(path, readable_by=who)),
+        _same(bool(mode & forbidden), _refused(partial(KeyRing.from_file, path, readable_by=readable_by)),
               f"a file of mode {mode:o} for {readable_by}")  # fmt: skip
     path.chmod(0o600)
     if KeyRing.from_file(path) != ring or path.read_bytes() != before:
@@ -239,7 +244,7 @@ def _keys(draw: Choices) -> Any:
         _same(True, _refused(lambda: KeyRing([key, key])), "one id twice")
         other = Key("other", secret, algorithm=algorithm, state="retired")
         _same(True, _refused(lambda: KeyRing([key, other])), "one secret under two names")
-    _same(True, _refused(lambda: KeyRing(["key"])), "a ring of no keys")
+    _same(True, _refused(partial(KeyRing, cast("Any", ["key"]))), "a ring of no keys")
     made = Key.generate(algorithm=draw.pick(_ALGORITHMS))
     if Key.generate().same_secret(made) or KeyRing.generate("a").signing_key.id != "a":
         raise Finding("two keys that are generated have one secret, or another name")
@@ -250,10 +255,11 @@ def _keys(draw: Choices) -> Any:
 def _migration(draw: Choices) -> Any:
     """Unsigned data is accepted until the day, and not at it; the day has a time zone."""
     end = 1_700_000_000 + draw.below(3)
-    accept = AcceptUnsigned(until=draw.pick((float(end), datetime.fromtimestamp(end, UTC))))
+    days: tuple[float | datetime, ...] = (float(end), datetime.fromtimestamp(end, UTC))
+    accept = AcceptUnsigned(until=draw.pick(days))
     for now in (end - 1, end, end + 1):
         try:
-            accept.admit(lambda now=now: now)
+            accept.admit(_giving(now))
         except Exception as error:
             if now < end:
                 raise Finding("unsigned data is refused before the end") from error

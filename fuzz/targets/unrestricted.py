@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import pickle
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from fuzz import samples, terms
@@ -92,7 +93,7 @@ def _compare(data: bytes, options: dict[str, Any], mine: tuple[Any, ...]) -> Non
     """Hold a result to be that of one of pickle's unpicklers: they differ here and there, by file too."""
     found = []
     for reader, make in _READERS:
-        theirs = _loaded(lambda reader=reader, make=make: reader(make(data), **{**options, "buffers": terms.buffers()}))
+        theirs = _loaded(partial(reader, make(data), **{**options, "buffers": terms.buffers()}))
         if theirs == mine:
             return
         found.append(theirs)
@@ -103,7 +104,7 @@ def _compare(data: bytes, options: dict[str, Any], mine: tuple[Any, ...]) -> Non
 _READERS: tuple[tuple[Any, Any], ...] = (
     (_InC, io.BytesIO),
     (_InPython, io.BytesIO),
-    (_InC, lambda data: io.BufferedReader(io.BytesIO(data), 1 << 16)),  # type: ignore[arg-type]
+    (_InC, lambda data: io.BufferedReader(io.BytesIO(data), 1 << 16)),
 )
 
 

@@ -15,7 +15,16 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
-from ..errors import EmptyInputError, FormatError, KeyRingError, PolicyError, PolicyFileError, SafePickleError, quote
+from ..errors import (
+    EmptyInputError,
+    FormatError,
+    KeyRingError,
+    PolicyError,
+    PolicyFileError,
+    SafePickleError,
+    counted,
+    quote,
+)
 from .drawing import (
     Printer,
     as_json,
@@ -26,7 +35,7 @@ from .drawing import (
     error_json,
     error_line,
 )
-from .formats import is_pickle, load_as, survey_as, with_hint
+from .formats import is_pickle, load_as, one_after_another, survey_as, with_hint
 from .inputs import (
     UsageError,
     open_input,
@@ -39,14 +48,14 @@ from .viewing import Bounds, Part, view
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from ..codec import Codec
     from ..decoding.unpickler import Survey
     from ..limits import Limits
     from ..policy.rules import Policy
 
-__all__ = ["EXPECTED", "bounds", "check", "load", "packs", "print_json", "report_error"]
+__all__ = ["EXPECTED", "bounds", "check", "load", "packs", "print_json", "report_error", "run_action"]
 
 #: What ends one input without ending the command. SystemExit: an allowed callable must not choose our exit
 #: code.
@@ -111,16 +120,7 @@ def _values(file: BinaryIO, arguments: argparse.Namespace, policy: Policy, limit
             raise with_hint(error, data) from None
         yield value
         return
-    count = 0
-    while True:
-        try:
-            value = codec.load(file, encoding=arguments.encoding)
-        except EmptyInputError:
-            if not count:
-                raise
-            return
-        count += 1
-        yield value
+    yield from one_after_another(lambda: codec.load(file, encoding=arguments.encoding))
 
 
 def _signed_values(file: BinaryIO, arguments: argparse.Namespace, codec: Codec) -> Iterator[Any]:
@@ -131,16 +131,7 @@ def _signed_values(file: BinaryIO, arguments: argparse.Namespace, codec: Codec) 
         yield codec.load(file, encoding=arguments.encoding, context=context)
         return
     unpickler = codec.Unpickler(file, encoding=arguments.encoding, context=context)  # type: ignore[call-arg]
-    count = 0
-    while True:
-        try:
-            value = unpickler.load()
-        except EmptyInputError:
-            if not count:
-                raise
-            return
-        count += 1
-        yield value
+    yield from one_after_another(unpickler.load)
 
 
 def bounds(arguments: argparse.Namespace) -> Bounds:
@@ -272,7 +263,7 @@ def _counts(verdict: _Verdict) -> str:
     opcodes = sum(survey.opcodes for survey in verdict.surveys)
     calls = sum(survey.calls for survey in verdict.surveys)
     names = sorted({f"{module}:{name}" for survey in verdict.surveys for module, name in survey.globals})
-    text = f"{opcodes} opcodes, {calls} calls"
+    text = f"{counted(opcodes, 'opcode')}, {counted(calls, 'call')}"
     if names:
         text += f", globals: {ascii_text(', '.join(names[:_MOST_GLOBALS]))}"
     if len(names) > _MOST_GLOBALS:
@@ -304,7 +295,7 @@ def _summary(verdicts: list[_Verdict]) -> str:
     for verdict in verdicts:
         word = outcome(verdict.code)
         counts[word] = counts.get(word, 0) + 1
-    return f"{len(verdicts)} files: " + ", ".join(f"{count} {word}" for word, count in counts.items())
+    return f"{counted(len(verdicts), 'file')}: " + ", ".join(f"{count} {word}" for word, count in counts.items())
 
 
 # -- packs ---------------------------------------------------------------------------------------------------
@@ -313,16 +304,18 @@ def _summary(verdicts: list[_Verdict]) -> str:
 def packs(arguments: argparse.Namespace) -> int:
     """List the policy packs, or what one of them allows."""
     from ..policy.packs import load_pack, pack_names
+    from ..policy.sources import read_source
 
-    error: BaseException | None = None
-    document: dict[str, Any] = {"command": "packs"}
-    try:
+    def action(document: dict[str, Any]) -> None:
         if arguments.name is None:
             policies = {name: load_pack(name) for name in pack_names()}
-            document["packs"] = [{**_pack_json(policy), "pack": name} for name, policy in policies.items()]
+            about = {name: read_source(name).content.get("description", "") for name in policies}
+            document["packs"] = [
+                {**_pack_json(policy), "pack": name, "description": about[name]} for name, policy in policies.items()
+            ]
             if arguments.format == "text":
                 for name, policy in policies.items():
-                    print(f"{name:<12} {len(policy.rules)} globals")
+                    print(f"{name:<12} {counted(len(policy.rules), 'global'):>11}  {ascii_text(about[name])}")
         else:
             policy = load_pack(arguments.name)
             document |= {"pack": arguments.name, **_pack_json(policy), "rules": _rules_json(policy)}
@@ -330,18 +323,8 @@ def packs(arguments: argparse.Namespace) -> int:
                 print(f"# {policy.name}: {len(policy.rules)} globals, fingerprint {policy.fingerprint}")
                 for (module, name), rule in sorted(policy.rules.items()):
                     print(f"{module}:{name}  {' '.join(rule.rights.labels())}")
-    except BrokenPipeError:
-        raise
-    except EXPECTED as caught:
-        error = caught
-    code = exit_code(error)
-    if arguments.format == "json":
-        shown = None if error is None else error_json(error)
-        print_json(**document, error=shown, outcome=outcome(code), exit_code=code)
-    elif error is not None:
-        sys.stdout.flush()
-        report_error(Printer(sys.stderr), None, error)
-    return code
+
+    return run_action(arguments, {"command": "packs"}, action)
 
 
 def _pack_json(policy: Policy) -> dict[str, Any]:
@@ -358,6 +341,26 @@ def _rules_json(policy: Policy) -> list[dict[str, Any]]:
 # -- shared --------------------------------------------------------------------------------------------------
 
 
+def run_action(
+    arguments: argparse.Namespace, document: dict[str, Any], action: Callable[[dict[str, Any]], int | None]
+) -> int:
+    """Run a command: *action* fills in the JSON document, prints the text, and returns an exit code if it is not 0."""
+    error: BaseException | None = None
+    try:
+        code = action(document) or OK
+    except BrokenPipeError:
+        raise
+    except EXPECTED as caught:
+        error, code = caught, exit_code(caught)
+    if arguments.format == "json":
+        shown = None if error is None else error_json(error)
+        print_json(**document, error=shown, outcome=outcome(code), exit_code=code)
+    elif error is not None:
+        sys.stdout.flush()
+        report_error(Printer(sys.stderr), document.get("file"), error)
+    return code
+
+
 def report_error(printer: Printer, file: str | None, error: BaseException) -> None:
     """Print an error with all that it refuses."""
     # A system's error names its file itself.
@@ -368,7 +371,7 @@ def report_error(printer: Printer, file: str | None, error: BaseException) -> No
     )
     if isinstance(error, PolicyError):
         count = len({(denial.module, denial.name) for denial in error.denials})
-        what = "1 global" if count == 1 else f"{count} globals"
+        what = counted(count, "global")
         printer.line(f"safepickle: {shown}policy {quote(error.policy)} refuses {what}", "bold red")
         for line, style in denial_lines(error.denials):
             printer.line(line, style)

@@ -9,13 +9,14 @@ Rules that hold here:
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
-from ..errors import FormatError
-from .inputs import UsageError, read_all
+from ..errors import EmptyInputError, FormatError
+from .inputs import UsageError, open_input, read_all
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Callable, Iterator
     from types import ModuleType
 
     from ..decoding.unpickler import Survey
@@ -23,8 +24,12 @@ if TYPE_CHECKING:
     from ..limits import Limits
     from ..policy.rules import Policy
 
-__all__ = ["FORMATS", "format_option", "is_pickle", "load_as", "survey_as", "tree_as", "with_hint"]
+Found = TypeVar("Found")
 
+__all__ = ["FORMATS", "format_option", "is_pickle", "load_as", "one_after_another", "survey_as", "trees", "with_hint"]
+
+#: How a signed file begins (docs/envelope.md).
+_MAGIC = b"\xf5SPK"
 FORMATS = ("pickle", "joblib", "torch")
 
 
@@ -91,11 +96,48 @@ def survey_as(kind: str, file: BinaryIO, policy: Policy, limits: Limits) -> Surv
     return Survey(refused(tree, policy), error, tree.opcodes, len(tree.calls), pairs, tree.bytes)
 
 
+def trees(name: str, arguments: argparse.Namespace, limits: Limits) -> Iterator[Tree]:
+    """Yield what a file asks for: one tree, or with ``--all`` that of each pickle in it."""
+    from ..inspection.tree import inspect
+
+    with open_input(name) as file:
+        if not is_pickle(arguments):
+            yield tree_as(arguments.kind, file, limits)
+            return
+        if not arguments.all:
+            data = read_all(file, limits)
+            try:
+                tree = inspect(data, limits=limits, encoding=arguments.encoding)
+            except FormatError as error:
+                raise with_hint(error, data) from None
+            yield tree
+            return
+        source = _seekable(file, limits)
+        yield from one_after_another(lambda: inspect(source, limits=limits, encoding=arguments.encoding))
+
+
+def one_after_another(read: Callable[[], Found]) -> Iterator[Found]:
+    """Yield what is read of each pickle in a file; a file without any is an error, its end behind one is not."""
+    count = 0
+    while True:
+        try:
+            found = read()
+        except EmptyInputError:
+            if not count:
+                raise
+            return
+        count += 1
+        yield found
+
+
 def with_hint(error: FormatError, data: bytes) -> FormatError:
     """Return an error of data that were read as a pickle, with what they look like."""
     from ..integrations.compression import compression_of
 
     found = compression_of(data)
+    if data.startswith(_MAGIC):
+        hint = "it is signed: load it with --keys, or see safepickle verify"
+        return FormatError(f"{error.reason}; {hint}", position=error.position, opcode=error.opcode)
     if data.startswith(b"PK\x03\x04"):
         hint = "it looks like a zip archive, such as a checkpoint of torch: try --as torch"
     elif found is not None:

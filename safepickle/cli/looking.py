@@ -13,17 +13,16 @@ import io
 import sys
 from typing import TYPE_CHECKING, Any
 
-from ..errors import EmptyInputError, FormatError
-from .commands import EXPECTED, bounds, print_json, report_error
-from .drawing import Printer, argument_json, as_text, ascii_text, error_json
-from .formats import is_pickle, tree_as, with_hint
+from ..errors import counted
+from .commands import bounds, run_action
+from .drawing import Printer, argument_json, as_text, ascii_text
+from .formats import trees
 from .inputs import UsageError, open_input, parse_limits, read_all, write_whole
-from .outcomes import exit_code, outcome
 from .viewing import view
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from ..inspection.tree import Tree
 
@@ -32,21 +31,7 @@ __all__ = ["dis", "inspect", "optimize"]
 
 def _run(arguments: argparse.Namespace, command: str, action: Callable[[dict[str, Any]], None]) -> int:
     document: dict[str, Any] = {"command": command, "file": arguments.file}
-    error: BaseException | None = None
-    try:
-        action(document)
-    except BrokenPipeError:
-        raise
-    except EXPECTED as caught:
-        error = caught
-    code = exit_code(error)
-    if arguments.format == "json":
-        shown = None if error is None else error_json(error)
-        print_json(**document, error=shown, outcome=outcome(code), exit_code=code)
-    elif error is not None:
-        sys.stdout.flush()
-        report_error(Printer(sys.stderr), arguments.file, error)
-    return code
+    return run_action(arguments, document, action)
 
 
 # -- inspect -------------------------------------------------------------------------------------------------
@@ -58,42 +43,13 @@ def inspect(arguments: argparse.Namespace) -> int:
     def action(document: dict[str, Any]) -> None:
         document["pickles"] = []
         printer = Printer(sys.stdout)
-        for tree in _trees(arguments):
+        for tree in trees(arguments.file, arguments, parse_limits(arguments.limits)):
             if arguments.format == "json":
                 document["pickles"].append({**tree.as_json(), "needs": _needs_json(tree)})
             else:
                 _print_tree(printer, tree, arguments)
 
     return _run(arguments, "inspect", action)
-
-
-def _trees(arguments: argparse.Namespace) -> Iterator[Tree]:
-    from ..inspection.tree import inspect as look
-
-    limits = parse_limits(arguments.limits)
-    with open_input(arguments.file) as file:
-        if not is_pickle(arguments):
-            yield tree_as(arguments.kind, file, limits)
-            return
-        if not arguments.all:
-            data = read_all(file, limits)
-            try:
-                tree = look(data, limits=limits, encoding=arguments.encoding)
-            except FormatError as error:
-                raise with_hint(error, data) from None
-            yield tree
-            return
-        source: Any = file if file.seekable() else io.BytesIO(read_all(file, limits))
-        count = 0
-        while True:
-            try:
-                tree = look(source, limits=limits, encoding=arguments.encoding)
-            except EmptyInputError:
-                if not count:
-                    raise
-                return
-            count += 1
-            yield tree
 
 
 def _needs_json(tree: Tree) -> list[dict[str, Any]]:
@@ -122,7 +78,10 @@ def _print_tree(printer: Printer, tree: Tree, arguments: argparse.Namespace) -> 
     records = {record.pair: record for record in tree.globals}
     paths = find_paths(tree.value, [*calls.values(), *records.values()])
     needs = tree.needs()
-    printer.line(f"# {tree.bytes} bytes, protocol {tree.protocol}, {tree.opcodes} opcodes, {len(tree.calls)} calls")
+    printer.line(
+        f"# {counted(tree.bytes, 'byte')}, protocol {tree.protocol}, {counted(tree.opcodes, 'opcode')},"
+        f" {counted(len(tree.calls), 'call')}"
+    )
     if needs:
         printer.line("# to load it, a policy has to grant:")
     for pair, rights in needs.items():

@@ -42,7 +42,7 @@ EXIT_CODES = (
     ),
     (LIMIT, "limit", "a limit would be exceeded"),
     (MALFORMED, "malformed", "not a well-formed pickle: cut off, empty, followed by other bytes, ..."),
-    (FAILED, "failed", "a class or callable that the policy allows raised an exception"),
+    (FAILED, "failed", "what the policy allows raised an exception, or could not be imported"),
     (BAD_SIGNATURE, "bad-signature", "the signature is missing or does not verify"),
     (EXPIRED, "expired", "the signature verifies, but the data is too old, or not to be used yet"),
     (UNKNOWN_KEY, "unknown-key", "the key that signed it is not in the key ring, or is revoked"),

@@ -10,23 +10,21 @@ Rules that hold here:
 
 from __future__ import annotations
 
-import io
 import sys
 from typing import TYPE_CHECKING, Any
 
-from ..errors import EmptyInputError, SafePickleError
-from .commands import EXPECTED, print_json, report_error
+from ..errors import SafePickleError, counted
+from .commands import run_action
 from .drawing import Printer, ascii_text, error_json, error_line
-from .formats import is_pickle, tree_as
-from .inputs import UsageError, open_input, parse_limits, read_all, resolve_policy, write_whole
-from .outcomes import DENIED, DIFFERS, FINDINGS, OK, exit_code, outcome, worst
+from .formats import trees
+from .inputs import UsageError, parse_limits, resolve_policy, write_whole
+from .outcomes import DENIED, DIFFERS, FINDINGS, OK, exit_code, worst
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from ..inspection.tree import Tree
-    from ..limits import Limits
     from ..policy.learning import Learned
     from ..policy.lint import Corpus, Finding
 
@@ -34,51 +32,7 @@ __all__ = ["diff", "explain", "learn", "lint", "show"]
 
 
 def _run(arguments: argparse.Namespace, command: str, action: Callable[[dict[str, Any]], int]) -> int:
-    """Run a command: *action* fills in the JSON document, prints the text, and returns the exit code."""
-    document: dict[str, Any] = {"command": f"policy {command}"}
-    try:
-        code = action(document)
-        error = None
-    except BrokenPipeError:
-        raise
-    except EXPECTED as caught:
-        error, code = caught, exit_code(caught)
-    if arguments.format == "json":
-        print_json(
-            **document,
-            error=None if error is None else error_json(error),
-            outcome=outcome(code),
-            exit_code=code,
-        )
-    elif error is not None:
-        sys.stdout.flush()
-        report_error(Printer(sys.stderr), None, error)
-    return code
-
-
-def _trees(name: str, arguments: argparse.Namespace, limits: Limits) -> Iterator[Tree]:
-    """Yield the trees of a file's pickles: of the one that is all of it, or of each with ``--all``."""
-    from ..inspection.tree import inspect
-
-    with open_input(name) as file:
-        if not is_pickle(arguments):
-            yield tree_as(arguments.kind, file, limits)
-            return
-        data = read_all(file, limits)
-    if not arguments.all:
-        yield inspect(data, limits=limits, encoding=arguments.encoding)
-        return
-    source = io.BytesIO(data)
-    count = 0
-    while True:
-        try:
-            tree = inspect(source, limits=limits, encoding=arguments.encoding)
-        except EmptyInputError:
-            if not count:
-                raise
-            return
-        count += 1
-        yield tree
+    return run_action(arguments, {"command": f"policy {command}"}, action)
 
 
 def _read_corpus(
@@ -89,7 +43,7 @@ def _read_corpus(
     broken: list[tuple[str, SafePickleError | OSError]] = []
     for name in names:
         try:
-            for tree in list(_trees(name, arguments, limits)):
+            for tree in list(trees(name, arguments, limits)):
                 add(tree)
         except (SafePickleError, OSError) as error:
             broken.append((name, error))
@@ -125,7 +79,7 @@ def learn(arguments: argparse.Namespace) -> int:
             write_whole(arguments.output, learned.text.encode("ascii"))
         document |= _learned_json(learned, arguments.output)
         if arguments.format == "text":
-            _report_learned(printer, learned, arguments.output)
+            _report_learned(printer, learned, arguments.output, arguments.extends)
         return worst([*codes, DENIED if learned.withheld else OK])
 
     return _run(arguments, "learn", action)
@@ -139,14 +93,16 @@ def _learned_json(learned: Learned, output: str) -> dict[str, Any]:
         "globals": [
             {"module": module, "name": name, "rights": list(rule.rights.labels())}
             for (module, name), rule in sorted(learned.policy.rules.items())
+            if (module, name) in learned.globals
         ],
         "withheld": [one._asdict() for one in learned.withheld],
     }
 
 
-def _report_learned(printer: Printer, learned: Learned, output: str) -> None:
+def _report_learned(printer: Printer, learned: Learned, output: str, extends: Sequence[str]) -> None:
     printer.line(
-        f"safepickle: learned {len(learned.policy.rules)} globals from {learned.pickles} pickles"
+        f"safepickle: learned {counted(len(learned.globals), 'global')} from {counted(learned.pickles, 'pickle')}"
+        + (f", on top of {', '.join(extends)}" if extends else "")
         + ("" if output == "-" else f", written to {ascii_text(output)}")
     )
     for one in learned.withheld:
@@ -195,7 +151,7 @@ def _print_findings(findings: list[Finding]) -> None:
     for finding in findings:
         printer.line(ascii_text(str(finding)), "bold yellow" if finding.level == "warning" else "")
     warnings = sum(finding.level == "warning" for finding in findings)
-    printer.line(f"{warnings} warnings, {len(findings) - warnings} notes")
+    printer.line(f"{counted(warnings, 'warning')}, {counted(len(findings) - warnings, 'note')}")
 
 
 # -- explain, show, diff -------------------------------------------------------------------------------------
@@ -264,7 +220,7 @@ def diff(arguments: argparse.Namespace) -> int:
             printer = Printer(sys.stdout)
             for change in changes:
                 printer.line(ascii_text(str(change)), "yellow" if change.widens else "")
-            verdict = "no difference" if not changes else f"{len(changes)} changes; "
+            verdict = "no difference" if not changes else f"{counted(len(changes), 'change')}; "
             if changes:
                 verdict += "the second may allow more" if widens else "the second allows no more"
             printer.line(verdict)

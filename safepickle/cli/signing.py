@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
-from ..errors import PolicyError, SafePickleError, quote
+from ..errors import PolicyError, SafePickleError, counted, quote
 from .drawing import Printer, ascii_text, error_json, error_line
 from .inputs import UsageError, open_input, resolve_limits, resolve_policy
 from .outcomes import exit_code, outcome, worst
@@ -159,8 +159,9 @@ def register(
     actions = command.add_subparsers(title="actions", metavar="ACTION", dest="action", required=True)
     from ..signing.algorithms import ALGORITHMS
 
-    for name, (summary, run) in _ACTIONS.items():
-        action = actions.add_parser(name, help=summary, description=summary, allow_abbrev=False)
+    for name, (summary, examples, run) in _ACTIONS.items():
+        text = "\n".join(("examples:", *(f"  safepickle keys {name} {example}" for example in examples)))
+        action = add(actions, name, summary, f"{summary}\n\n{text}\n")
         action.set_defaults(run=_keys, change=run)
         action.add_argument("file", metavar="FILE", help="the key ring")
         if name in ("retire", "revoke"):
@@ -292,15 +293,29 @@ def _rotate(ring: KeyRing, arguments: argparse.Namespace) -> KeyRing:
     return ring.stage(key) if arguments.stage else ring.rotate(key)
 
 
-_ACTIONS: dict[str, tuple[str, Callable[[KeyRing, argparse.Namespace], KeyRing]]] = {
-    "new": ("Make a key ring with one new key, which signs.", lambda ring, _: ring),
-    "rotate": ("Let a new key sign; the one that did is retired, and verifies.", _rotate),
-    "retire": ("Let a key verify only.", lambda ring, arguments: ring.retire(arguments.id)),
+#: By name: what it does, arguments as an example, and the change.
+_ACTIONS: dict[str, tuple[str, tuple[str, ...], Callable[[KeyRing, argparse.Namespace], KeyRing]]] = {
+    "new": (
+        "Make a key ring with one new key, which signs.",
+        ("cache.keys", "cache.keys --id 2026-spring --algorithm blake2b"),
+        lambda ring, _: ring,
+    ),
+    "rotate": (
+        "Let a new key sign; the one that did is retired, and verifies.",
+        ("cache.keys", "cache.keys --stage", "cache.keys --to 2026-spring"),
+        _rotate,
+    ),
+    "retire": (
+        "Let a key verify only.",
+        ("cache.keys 2026-spring",),
+        lambda ring, arguments: ring.retire(arguments.id),
+    ),
     "revoke": (
         "Let a key do nothing any more: what it signed is refused.",
+        ("cache.keys 2026-spring",),
         lambda ring, arguments: ring.revoke(arguments.id),
     ),
-    "list": ("Show the keys and their states; no secrets.", lambda ring, _: ring),
+    "list": ("Show the keys and their states; no secrets.", ("cache.keys",), lambda ring, _: ring),
 }
 
 
@@ -482,7 +497,7 @@ def resign(arguments: argparse.Namespace) -> int:
         for failure in failures:
             _print_verdict(printer, failure)
         summary = ", ".join(f"{count} {word}" for word, count in sorted(counts.items())) or "nothing signed"
-        printer.line(f"{len(files)} files: {summary}" + (f", {len(failures)} failed" if failures else ""))
+        printer.line(f"{counted(len(files), 'file')}: {summary}" + (f", {len(failures)} failed" if failures else ""))
     shown = [failure.as_json() for failure in failures]
     return _finish(arguments, None, worst(codes), folder=arguments.folder, counts=counts, failures=shown)
 

@@ -60,7 +60,7 @@ def _bytes(gate: Any, args: Args) -> Any:
 
 def _encode(gate: Any, args: Args) -> Any:
     """``_codecs.encode(str, 'latin1')``, protocols 0 to 2 for bytes; no other codec (D17)."""
-    if len(args) != 2 or type(args[0]) is not str or args[1] not in ("latin1", "latin-1"):
+    if len(args) != 2 or type(args[0]) is not str or type(args[1]) is not str or args[1] not in ("latin1", "latin-1"):
         return NotImplemented
     _size(gate, 33 + len(args[0]))
     try:

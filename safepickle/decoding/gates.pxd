@@ -28,7 +28,7 @@ cpdef bint is_object(GlobalHandle handle) except -1
 cdef class Gate(Naming):
     cdef readonly KeyGuard keys
     cdef object persistent_load
-    cdef readonly bint strict, foreign, lent
+    cdef readonly bint strict, foreign, lent, changed
     cdef dict filled
     cdef UsualArrays arrays
     cdef object last_built
@@ -37,6 +37,7 @@ cdef class Gate(Naming):
     cdef readonly long long calls
 
     cpdef equip(self)
+    cpdef let_go(self)
     cpdef open_gate(
         self, object policy, Budget budget, object find_class, object persistent_load, bint fix_imports, bint inert
     )
@@ -46,6 +47,8 @@ cdef class Gate(Naming):
     cdef _survey_state(self, GlobalHandle handle, object state)
     cpdef _arguments(self, GlobalHandle callee, object args)
     cpdef look_through(self, Py_ssize_t count)
+    @cython.locals(count=Py_ssize_t)
+    cdef _take_copies(self, tuple parts)
     cpdef instantiate(self, object callee, tuple args)
     @cython.locals(handle=GlobalHandle)
     cpdef new(self, object cls, object args, object kwargs)

@@ -14,6 +14,7 @@ Rules that hold here:
 from __future__ import annotations
 
 import enum
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -38,6 +39,8 @@ else:
 
 _FACTORIES = frozenset(HARMLESS_FACTORIES)
 _UNHASHABLE = frozenset({list, dict, set, bytearray})
+#: What constructors of sets and dicts read, whose own way of going through it is known.
+_ITERATED: tuple[Any, ...] = (list, tuple, set, frozenset, dict, range, deque)
 #: Arguments that are looked at for nothing.
 FEW = 64
 #: Bytes of an array, scalar or dtype of numpy without its data, and of what is noted of it.
@@ -101,6 +104,8 @@ class Gate(Naming):
         self.foreign = False
         #: A call has returned something else than an instance of the class that was called.
         self.lent = False
+        #: A method of a class has been given items or state: what the class was given before may be another by now.
+        self.changed = False
         #: Items given to objects of classes of their own, by id; the object is kept so that its id stays its own.
         self.filled: Any = None
         #: What the load has to do with numpy, None for nothing.
@@ -110,6 +115,11 @@ class Gate(Naming):
         self.last_owner: Any = None
         self.last_shape: Any = None
         self.calls = 0
+
+    def let_go(self) -> None:
+        """Keep nothing of what came from outside or was a key."""
+        self.made = None
+        self.keys.let_go()
 
     # -- calls -------------------------------------------------------------------------------------------------
 
@@ -134,6 +144,9 @@ class Gate(Naming):
             if not handle.rights & CALL:
                 self.deny(handle, CALL, "not in a form that picklers write")
                 return Inert(handle)
+            # A call like any other, then: paid for once, where it is made.
+            self.calls -= 1
+            self.budget.calls_left += 1
         args = self._arguments(handle, args)
         if not self.require(handle, CALL):
             return self._survey_call(handle, CALL, args, None)
@@ -141,6 +154,7 @@ class Gate(Naming):
 
     def _survey_call(self, handle: GlobalHandle, right: int, args: tuple[Any, ...], kwargs: Any) -> Inert:
         """Say what stands for the result of a call that is not made, and what the rule has against its arguments."""
+        self.calls += 1
         if handle.guards is not None and handle.rights & (NEW | CALL):
             self.look_through(len(args))
             refusal = handle.guards.refuse_call(right == NEW, args, kwargs)
@@ -213,6 +227,15 @@ class Gate(Naming):
         if count > FEW:
             self.budget.take_hash_work(count)
 
+    def _take_copies(self, parts: tuple[Any, ...]) -> None:
+        """Pay for containers that a class may copy: any number of objects may share one of them (D16)."""
+        for part in parts:
+            kind = type(part)
+            if kind is list or kind is tuple or kind is dict or kind is set or kind is frozenset:
+                count = len(part)
+                if count > FEW:
+                    self.budget.take_memory((8 if kind is list or kind is tuple else 48) * count)
+
     def _not_a_global(self, callee: Any, right: int) -> None:
         if isinstance(callee, NAMED):
             handle = GlobalHandle(str(callee.__module__), callee.__qualname__, 0)
@@ -240,8 +263,11 @@ class Gate(Naming):
             self.arrays.forget()
         if contract is not None and not usual:
             fits = kwargs is None and self._surely_fits(handle, args)
-        if contract is not None and not usual and not fits:
-            refusal = contract.check(args, kwargs if kwargs is not None else {})
+        if not usual and not fits:
+            self._take_copies(args)
+            if kwargs:
+                self._take_copies(tuple(kwargs.values()))
+            refusal = None if contract is None else contract.check(args, kwargs if kwargs is not None else {})
             if refusal is not None:
                 self.deny(handle, right, f"its arguments are refused: {refusal}")
                 return Inert(handle)
@@ -315,6 +341,8 @@ class Gate(Naming):
             if kind is range and handle.sized & READS:
                 length = (arg[-1] - arg[0]) // arg.step + 1 if arg else 0
                 self.budget.take_items(0, min(length, 2**60), 36)
+                if handle.sized & HASHES:
+                    self._check_keys(handle, arg)
             elif kind is int and handle.sized & SIZES:
                 self.deny(handle, right, "its arguments are refused: a number as a size")
                 return False
@@ -329,12 +357,16 @@ class Gate(Naming):
             if kind not in _UNHASHABLE:
                 self.keys.check(handle, arg)
             return
-        if kind is list or kind is tuple or kind is set or kind is frozenset or kind is dict:
-            pairs = issubclass(handle.target, dict) and kind is not dict
-            for item in arg:
-                key = item[0] if pairs and type(item) in (tuple, list) and item else item
-                if type(key) not in _UNHASHABLE:
-                    self.keys.check(arg, key)
+        self.keys.big_ints = self.keys.big_ints or kind is range
+        for base in _ITERATED:
+            if issubclass(kind, base):
+                # As the interpreter would: what a class of its own makes of them is not known.
+                pairs = issubclass(handle.target, dict) and base is not dict
+                for item in base.__iter__(arg):
+                    key = item[0] if pairs and type(item) in (tuple, list) and item else item
+                    if type(key) not in _UNHASHABLE:
+                        self.keys.check(arg, key)
+                return
 
     def _adopt(self, handle: GlobalHandle, result: Any) -> None:
         """Note what a call made, so that later opcodes find the rule it was made under, and pay for its size."""
@@ -463,6 +495,10 @@ class Gate(Naming):
                     # It sets attributes one by one: __class__, __cause__, or args that are read to their end.
                     check_exception_state(state)
                 self.budget.take_call()
+                self._take_copies((state,))
+                if type(state) is tuple:
+                    self._take_copies(state)
+                self.changed = True
                 shape.setter(obj, state)
                 if handle.guards is not None and handle.guards.asks_states:
                     handle.guards.keep_given(state)
@@ -569,6 +605,7 @@ class Gate(Naming):
         self.filled[id(obj)] = (present + added, obj)
 
     def _may_change(self, obj: Any, right: int) -> bool:
+        self.changed = True
         if type(obj) is Inert:
             if obj.handle is not None:
                 self.require(obj.handle, right)

@@ -37,6 +37,8 @@ cdef class KeyGuard:
     cdef dict sizes, counts
 
     cpdef open_guard(self, Budget budget, bint strict)
+    cpdef let_go(self)
+    cdef bint _is_instance(self, object obj) except -1
     cpdef check(self, object container, object key)
 
 @cython.locals(big_ints=bint, index=Py_ssize_t)

@@ -77,10 +77,15 @@ class KeyGuard:
         self.big_ints = False
         #: A container's own operation raised: what is raised is not the machine's.
         self.failed = False
-        #: Visits and depth by id; the object is kept so that its id stays its own.
+        #: Visits and depth by id, of what BUILD cannot change; the object is kept so that its id stays its own.
         self.sizes: dict[int, tuple[int, int, object]] | None = None
         #: Count by hash, by id of the container; the container is kept likewise.
         self.counts: dict[int, tuple[dict[int, int], object]] | None = None
+
+    def let_go(self) -> None:
+        """Keep nothing that was seen."""
+        self.sizes = None
+        self.counts = None
 
     def check(self, container: object, key: object) -> None:
         """Refuse *key* if hashing it, or one more of its hash in *container*, costs too much."""
@@ -163,7 +168,10 @@ class KeyGuard:
         # which hashing could only follow into a RecursionError: it counts as a leaf.
         open_ids = {id(key)}
         work: list[tuple[object, list[Any], int]] = [(key, self._parts(key), 0)]
-        totals = [[1, 1]]
+        # Visits, depth, and whether an instance is among them: what hashing it visits may be more after a BUILD, so
+        # that this is remembered for no other key.
+        totals = [[1, 1, self._is_instance(key)]]
+        met: dict[int, tuple[int, int, object]] = {}
         visited = 0
         while work:
             obj, parts, index = work.pop()
@@ -173,17 +181,25 @@ class KeyGuard:
                 part = parts[index]
                 index += 1
                 visited += 1
-                if type(part) in _SCALARS or id(part) in open_ids:
+                if type(part) in _SCALARS:
                     total[0] += 1
                     continue
+                if id(part) in open_ids:
+                    total[0] += 1
+                    total[2] = True
+                    continue
                 known = self.sizes.get(id(part))
+                if known is None and met:
+                    known = met.get(id(part))
+                    if known is not None:
+                        total[2] = True
                 if known is not None:
                     total[0] = min(SATURATED, total[0] + known[0])
                     total[1] = max(total[1], known[1] + 1)
                     continue
                 work.append((obj, parts, index))
                 work.append((part, self._parts(part), 0))
-                totals.append([1, 1])
+                totals.append([1, 1, self._is_instance(part)])
                 open_ids.add(id(part))
                 descended = True
                 break
@@ -191,13 +207,17 @@ class KeyGuard:
                 continue
             totals.pop()
             open_ids.discard(id(obj))
-            self.sizes[id(obj)] = (total[0], total[1], obj)
+            (met if total[2] else self.sizes)[id(obj)] = (total[0], total[1], obj)
             if totals:
-                totals[-1][0] = min(SATURATED, totals[-1][0] + total[0])
-                totals[-1][1] = max(totals[-1][1], total[1] + 1)
+                above = totals[-1]
+                above[0] = min(SATURATED, above[0] + total[0])
+                above[1] = max(above[1], total[1] + 1)
+                above[2] = above[2] or total[2]
         self.budget.take_hash_work(visited)
-        size, depth, _ = self.sizes[id(key)]
-        return size, depth
+        return total[0], total[1]
+
+    def _is_instance(self, obj: object) -> bool:
+        return type(obj) is not tuple and type(obj) is not frozenset
 
     def _parts(self, obj: object) -> list[Any]:
         """Return what hashing *obj* may visit."""

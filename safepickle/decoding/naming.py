@@ -248,12 +248,31 @@ class Naming(Refusals):
             try:
                 target = import_global(handle.module, handle.name)
             except Exception as error:
+                target = self._by_an_old_name(handle)
+                if target is not None:
+                    self._settle(handle, target)
+                    return handle.target
                 raise ReconstructionError(
                     f"{quote_name(handle.module, handle.name)} is allowed but cannot be imported: "
-                    f"{type(error).__name__}"
+                    f"{type(error).__name__}; is it installed, and on the path?"
                 ) from error
             self._settle(handle, target)
         return handle.target
+
+    def _by_an_old_name(self, handle: GlobalHandle) -> Any:
+        """Return a global by the name that an alias of the policy leads from: the library may be older than the move.
+
+        Within the package only: no other one is imported in its place.
+        """
+        for (old_module, old_name), (module, name) in self.policy.aliases.items():
+            package = module.partition(".")[0]
+            if module != handle.module or name not in (handle.name, "*") or old_module.partition(".")[0] != package:
+                continue
+            try:
+                return import_global(old_module, handle.name if name == "*" else old_name)
+            except Exception:  # noqa: BLE001, S112  the first error is the one to tell of
+                continue
+        return None
 
     def _settle(self, handle: GlobalHandle, target: Any) -> None:
         known = handle.known

@@ -27,7 +27,66 @@ cdef extern from *:
             PyMem_Free(numbers);
         }
     }
+
+    static CYTHON_INLINE int safepickle_is_leaf(PyObject *obj) {
+        PyTypeObject *kind = Py_TYPE(obj);
+        return kind == &PyUnicode_Type || kind == &PyLong_Type || obj == Py_None || kind == &PyFloat_Type
+            || kind == &PyBool_Type || kind == &PyBytes_Type || kind == &PyComplex_Type || kind == &PyByteArray_Type
+            || kind == &PyRange_Type || kind == &PyType_Type;
+    }
+    /* What is no leaf in a list, tuple or dict, the first last; None for anything else. */
+    static PyObject *safepickle_parts(PyObject *obj) {
+        Py_ssize_t count = 0, index = 0, size;
+        PyObject *key, *value, *parts;
+        if (PyDict_CheckExact(obj)) {
+            while (PyDict_Next(obj, &index, &key, &value)) {
+                count += !safepickle_is_leaf(key) + !safepickle_is_leaf(value);
+            }
+        } else if (PyList_CheckExact(obj) || PyTuple_CheckExact(obj)) {
+            size = PySequence_Fast_GET_SIZE(obj);
+            while (index < size) {
+                count += !safepickle_is_leaf(PySequence_Fast_GET_ITEM(obj, index++));
+            }
+        } else {
+            Py_INCREF(Py_None);
+            return Py_None;
+        }
+        /* The collector may come by here, and let a finalizer run: only what is still there is taken. */
+        parts = PyList_New(count);
+        if (parts == NULL || count == 0) {
+            return parts;
+        }
+        index = 0;
+        if (PyDict_CheckExact(obj)) {
+            while (count > 0 && PyDict_Next(obj, &index, &key, &value)) {
+                if (!safepickle_is_leaf(key)) {
+                    Py_INCREF(key);
+                    PyList_SET_ITEM(parts, --count, key);
+                }
+            }
+            index = 0;
+            while (count > 0 && PyDict_Next(obj, &index, &key, &value)) {
+                if (!safepickle_is_leaf(value)) {
+                    Py_INCREF(value);
+                    PyList_SET_ITEM(parts, --count, value);
+                }
+            }
+        } else {
+            for (; count > 0 && index < PySequence_Fast_GET_SIZE(obj); index++) {
+                value = PySequence_Fast_GET_ITEM(obj, index);
+                if (!safepickle_is_leaf(value)) {
+                    Py_INCREF(value);
+                    PyList_SET_ITEM(parts, --count, value);
+                }
+            }
+        }
+        if (count > 0 && PyList_SetSlice(parts, 0, count, NULL) < 0) {
+            Py_CLEAR(parts);
+        }
+        return parts;
+    }
     """
+    list nested_parts "safepickle_parts"(object obj)
     long long *more_numbers "safepickle_more_numbers"(long long *numbers, long long *few, Py_ssize_t room) except NULL
     void no_numbers "safepickle_no_numbers"(long long *numbers, Py_ssize_t count)
     void free_numbers "safepickle_free_numbers"(long long *numbers, long long *few)
@@ -70,9 +129,9 @@ cdef class Nesting:
     cdef int _alias(self, Py_ssize_t height, long long cell) except -1
 
 @cython.locals(
-    budget=Budget, known=Memo, depths=list, opened=list, frame=list, above=list, left=list, parts=list, index=Py_ssize_t,
-    deepest=Py_ssize_t,
+    budget=Budget, known=Memo, opened=list, frame=list, above=list, left=list, parts=list, depth=Py_ssize_t,
+    deepest=Py_ssize_t, walked=Py_ssize_t,
 )
 cpdef measure(object value, Py_ssize_t bound, Refusals refusals)
-@cython.locals(found=list)
+@cython.locals(found=list, parts=list)
 cdef list _parts(object obj, Refusals refusals)

@@ -271,42 +271,45 @@ def measure(value: Any, bound: int, refusals: Refusals) -> None:
     if parts is None:
         return
     budget = refusals.budget
+    #: How deep each container is, 0 while it is open.
     known = new_memo()
     known.claim(value, 0)
-    #: By index: how deep each container is, 0 while it is open.
-    depths = [0]
-    #: For each open container its index, its parts that are left, and its depth so far.
-    opened: list[list[Any]] = [[0, parts, 1]]
+    walked = 1
+    #: For each open container itself, its parts that are left, and its depth so far.
+    opened: list[list[Any]] = [[value, parts, 1]]
     while opened:
         frame = opened[-1]
         left: list[Any] = frame[1]
         deepest: int = frame[2]
         while left:
             part = left.pop()
-            index = known.find(part)
-            if index >= 0:
+            depth = known.find(part)
+            if depth >= 0:
                 # One that is open still, at 0, is a cycle.
-                deepest = max(deepest, depths[index] + 1)
+                deepest = max(deepest, depth + 1)
                 continue
             parts = _parts(part, refusals)
             if parts is None:
                 continue
-            index = len(depths)
-            if index % 1024 == 0:
+            if walked % 1024 == 0:
                 budget.look_at_clock()
+            walked += 1
             budget.take_memory(_STEP + 8 * len(parts))
-            known.claim(part, index)
-            depths.append(0)
+            if len(opened) >= bound:
+                raise LimitError("max_depth", bound, len(opened) + 1)
+            if not parts:
+                known.claim(part, 1)
+                deepest = max(deepest, 2)
+                continue
+            known.claim(part, 0)
             frame[2] = deepest
-            opened.append([index, parts, 1])
-            if len(opened) > bound:
-                raise LimitError("max_depth", bound, len(opened))
+            opened.append([part, parts, 1])
             break
         else:
             opened.pop()
             if deepest > bound:
                 raise LimitError("max_depth", bound, deepest)
-            depths[frame[0]] = deepest
+            known.move(frame[0], deepest)
             if opened:
                 above = opened[-1]
                 above[2] = max(above[2], deepest + 1)
@@ -314,6 +317,10 @@ def measure(value: Any, bound: int, refusals: Refusals) -> None:
 
 def _parts(obj: Any, refusals: Refusals) -> list[Any] | None:
     """Return what *obj* has in it that may be deep, the first last, or None for a leaf."""
+    if cython.compiled:
+        parts = nested_parts(obj)
+        if parts is not None:
+            return parts
     kind = type(obj)
     if kind in _LEAVES:
         return None

@@ -102,9 +102,10 @@ class Operations(Window):
             # The C and Python loaders would leave a file at different places.
             raise FormatError("STOP before the end of its frame")
         value = self.gate.value(self.stack[-1])
-        if self.gate.guarded is not None and self.origin == 0 and (self.nesting.shared or self.gate.lent):
+        gate = self.gate
+        if gate.guarded is not None and self.origin == 0 and (self.nesting.shared or gate.lent or gate.changed):
             # Else no container has been at two places, and what was checked once has stayed as it was.
-            self.gate.recheck()
+            gate.recheck()
         if self.nesting.unsure and self.nesting.may_be_deep():
             self._measure(value, 0)
         return value

@@ -110,7 +110,8 @@ class Refusals:
                         reason,
                         gadget_reason(handle.module, handle.name),
                         ""
-                        if (handle.contract is not None or handle.guards is not None) and handle.rights & bit
+                        if (handle.contract is not None or handle.guards is not None or handle.sized)
+                        and handle.rights & bit
                         else suggestion(handle.module, handle.name, labels),
                     )
                 )

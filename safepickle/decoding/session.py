@@ -113,10 +113,12 @@ def _put_away(machine: Machine, policy: Policy | FindClass, limits: Limits, is_u
     """Keep a machine that has given its value back, if nothing can refer to it or its gate any more."""
     gate = machine.gate
     if gate.handles is None and gate.strict and gate.find_class is None and not gate.foreign and not _idle:
-        unspent: Budget | None = _unspent
-        if not is_usual or _unspent.limits is not machine.budget.limits:
-            unspent = None  # for whomever: it is opened anew
-        machine.let_go(policy, limits, unspent)
+        # Read once: another thread may put one of other limits in its place.
+        unspent = _unspent
+        # Without one it is opened anew, for whomever.
+        same = is_usual and unspent.limits is machine.budget.limits
+        machine.let_go(policy, limits, unspent if same else None)
+        gate.let_go()
         machine.keep_few()
         push(_idle, machine)
 

@@ -32,6 +32,7 @@ cdef class Containers(Keys):
     cdef Py_ssize_t entry_position
     cdef readonly object callee
 
+    cdef forget_entry(self)
     cdef begin_containers(self, int protocol, Bounds bounds, Memo memo, bint guarded, bint sparing)
     cdef save_other(self, obj, kind)
     cdef save_known(self, obj)

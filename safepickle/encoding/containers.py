@@ -74,10 +74,13 @@ class Containers(Keys):
         self.plain = True
         self.keep = True
         self.callee: Any = None
-        #: The entry at which the walk through a flat dict stopped, and whether its key has been written.
+        self.entry_written = False
+        self.forget_entry()
+
+    def forget_entry(self) -> None:
+        """Hold no entry of a dict: the one at which the walk through a flat one stopped (or its key was written)."""
         self.entry_key: Any = None
         self.entry_value: Any = None
-        self.entry_written = False
         if not cython.compiled:
             self.entry_iterator: Any = None
 

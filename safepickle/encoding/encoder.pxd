@@ -71,8 +71,8 @@ cdef class Encoder(Containers):
         self, int protocol, Bounds bounds, make_gate, Memo memo, file_write, bint fix_imports, buffer_callback,
         bint one_shot
     )
-    @cython.locals(out=Writer)
     cdef _begin_output(self)
+    cdef bint rest(self) except -1
     cpdef set_hooks(self, persistent_id, reducer_override, dispatch_table, bint binary)
     cpdef dump(self, obj)
     @cython.locals(out=Writer, frame=Frame, kind=cython.int)

@@ -25,7 +25,6 @@ from ..errors import EncodingError, SafePickleError, quote
 from ..wire.memo import Memo
 from ..wire.opcodes import BY_NAME
 from ..wire.output import Bounds
-from ..wire.writing import Writer
 from . import conforming, reducing
 from .containers import Containers
 from .frames import Frame, StartOver
@@ -85,12 +84,7 @@ _MISSING = reducing._MISSING
 
 # What is known of a class: nothing; that its instances are their ``__dict__``; that they are their slots; or that they
 # are reduced one by one, by code in C, by such code and have no attributes of their own, or by any.
-_UNKNOWN = 0
-_PLAIN = 1
-_SLOTTED = 2
-_IN_C = 3
-_BARE = 4
-_REDUCED = 5
+_UNKNOWN, _PLAIN, _SLOTTED, _IN_C, _BARE, _REDUCED = 0, 1, 2, 3, 4, 5
 
 
 class Encoder(Containers):
@@ -138,9 +132,15 @@ class Encoder(Containers):
         self._begin_output()
 
     def _begin_output(self) -> None:
-        out = Writer.__new__(Writer)
-        out.start(self.protocol, self.binary, self.bounds, self.memo, self.file_write, self.one_shot)
-        self.out = out
+        self.out.start(self.protocol, self.binary, self.bounds, self.memo, self.file_write, self.one_shot)
+
+    def rest(self) -> bool:
+        """Keep nothing of plain data that was written but the room it took; False where there was more than that."""
+        if self.classes is not None or self.gate is not None or not self.let_go():
+            return False
+        self.buffer_callback = None
+        self.forget_entry()
+        return True
 
     def save_known(self, obj: Any) -> None:
         """A global that was written for one use may be referred to for another."""
@@ -595,5 +595,6 @@ def new_encoder(
 ) -> Encoder:
     """Return an encoder for one dump; the parameters are those of the class."""
     encoder = Encoder.__new__(Encoder)
+    encoder.equip()
     encoder.begin(protocol, bounds, make_gate, memo, file_write, fix_imports, buffer_callback, one_shot)
     return encoder

@@ -8,6 +8,7 @@ from safepickle.wire.writing cimport Writer
 
 cdef Py_ssize_t _INTERVAL, _FIRST_SEARCH
 cdef int _SIMPLE
+cdef Py_ssize_t _MOST_FRAMES
 
 @cython.final
 @cython.no_gc
@@ -51,6 +52,7 @@ cdef class Stack:
     cdef str doing
     cdef Writer out
 
+    cdef equip(self)
     cdef begin_stack(self, int protocol, Bounds bounds, Memo memo, bint guarded, bint sparing)
     cdef int open(self, long long items, long long levels) except -1
     @cython.locals(bounds=Bounds, now=cython.double, seconds=cython.double)
@@ -65,6 +67,7 @@ cdef class Stack:
     cdef Frame push(self, int kind, obj, items, Py_ssize_t index, Py_ssize_t end)
     @cython.locals(frame=Frame)
     cdef int pop(self) except -1
+    cdef bint let_go(self) except -1
     cdef int release(self) except -1
     @cython.locals(depth=Py_ssize_t, again=Py_ssize_t, seen=dict, frame=Frame)
     cdef int search(self) except -1

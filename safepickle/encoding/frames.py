@@ -33,6 +33,8 @@ else:
 _INTERVAL = 2048
 #: Frames of the kinds up to this one are a plain list or tuple.
 _SIMPLE = 2
+#: An encoder that is put away keeps so many frames; its memo and its writer have bounds of their own.
+_MOST_FRAMES = 64
 #: Depth at which data without end is looked for first.
 _FIRST_SEARCH = 1024
 
@@ -96,6 +98,12 @@ class StartOver(Exception):
 class Stack:
     """Frames and counters of one dump."""
 
+    def equip(self) -> None:
+        """Make what serves one dump after another."""
+        self.out: Writer = Writer.__new__(Writer)
+        #: By depth; there is none at depth 0.
+        self.frames: list[Any] = [None]
+
     def begin_stack(self, protocol: int, bounds: Bounds, memo: Memo | None, guarded: bool, sparing: bool) -> None:
         """Begin one dump.
 
@@ -118,8 +126,6 @@ class Stack:
         self.opcodes = 4
         self.next_look = min(_INTERVAL, bounds.max_objects + 1)
         self.started = 0.0
-        #: By depth; there is none at depth 0.
-        self.frames: list[Any] = [None]
         self.top: Frame = None  # type: ignore[assignment]
         self.depth = 0
         #: Levels beyond the number of frames.
@@ -129,7 +135,6 @@ class Stack:
         self.current: Any = None
         #: What code of the data is running, for messages.
         self.doing = ""
-        self.out: Writer = None  # type: ignore[assignment]
 
     # -- counting ----------------------------------------------------------------------------------------------
 
@@ -226,6 +231,15 @@ class Stack:
             frame.clear()
         self.depth -= 1
         self.top = self.frames[self.depth]
+
+    def let_go(self) -> bool:
+        """Keep nothing of a dump that went well but the room it took; False if it took much."""
+        if self.memo is None or len(self.frames) > _MOST_FRAMES:
+            return False
+        self.guard = None
+        self.current = None
+        self.memo.empty()
+        return True
 
     def release(self) -> None:
         """Drop all frames."""

@@ -5,6 +5,8 @@ Rules that hold here:
 
 * What is put together belongs to one dump and to nobody else (S9). A policy and limits are looked at once for as long
   as the same ones are used.
+* An encoder that has written plain data is put away, and what it is made of serves the next dump: it is begun anew,
+  nothing of the data is left in it, and nobody else has it.
 """
 
 from __future__ import annotations
@@ -18,12 +20,25 @@ from ..policy.rules import PLAIN, Policy
 from ..wire.memo import new_memo
 from ..wire.opcodes import HIGHEST_PROTOCOL
 from ..wire.output import Bounds
-from .encoder import new_encoder
+from .encoder import Encoder, new_encoder
 from .granting import gate_maker
+
+COMPILING = False
+if COMPILING:
+    import cython
+else:
+    from .._form import cython
+
+if not cython.compiled:
+    from ..decoding.leaves import pop, push
 
 #: What the running interpreter's pickle writes when no protocol is given.
 DEFAULT_PROTOCOL: int = pickle.DEFAULT_PROTOCOL
 _PROTOCOL: int = DEFAULT_PROTOCOL
+
+#: The encoder that has been put away, if any. Another thread may take it or put one here at any time; ``pop`` gives it
+#: to one of them only.
+_idle: list[Encoder] = []
 
 BufferCallback = Callable[[Any], Any]
 
@@ -102,7 +117,24 @@ def dumps(
     number = _PROTOCOL
     if protocol is not None or buffer_callback is not None:
         number = protocol_of(protocol, buffer_callback)
-    encoder = new_encoder(
-        number, terms.bounds, terms.make_gate, new_memo(), None, fix_imports, buffer_callback, True
-    )
-    return encoder.dump(obj)  # type: ignore[return-value]
+    encoder = _take()
+    if encoder is None:
+        encoder = new_encoder(
+            number, terms.bounds, terms.make_gate, new_memo(), None, fix_imports, buffer_callback, True
+        )
+    else:
+        encoder.begin(
+            number, terms.bounds, terms.make_gate, encoder.memo, None, fix_imports, buffer_callback, True
+        )
+    data = encoder.dump(obj)
+    if not _idle and encoder.rest():
+        push(_idle, encoder)
+    return data  # type: ignore[return-value]
+
+
+def _take() -> Encoder | None:
+    """Return the encoder that was put away, if one was."""
+    try:
+        return pop(_idle) if _idle else None
+    except IndexError:  # another thread was faster
+        return None

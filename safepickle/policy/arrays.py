@@ -273,6 +273,9 @@ def _dtype_state(dtype: Any, state: Any) -> str | None:
         return "wants no size of its own for this type"
     if char in "SUV" and (size < 0 or (char == "U" and size % 4)):
         return "wants a size, a multiple of 4 for text"
+    if char in "SUV" and (alignment < 1 or alignment & (alignment - 1)):
+        # numpy divides by it when it copies: the process would end.
+        return "wants a power of two as its alignment"
     if char != "V" and (subarray is not None or names is not None or fields is not None):
         return "only a void type has fields or a base"
     if char in "SUV" and size != dtype.itemsize and not _may_grow(dtype):
@@ -370,6 +373,10 @@ def _bit_generator(args: Args) -> str | None:
 
 
 def _generator(args: Args) -> str | None:
+    if len(args) == 2 and type(args[0]) is str:
+        # Before numpy 2: a name, and the function that makes one of it.
+        make = getattr(sys.modules.get("numpy.random._pickle"), "__bit_generator_ctor", None)
+        return _bit_generator(args[:1]) if make is not None and args[1] is make else "wants numpy's own function"
     if len(args) == 1:
         bits = getattr(sys.modules.get("numpy.random"), "BitGenerator", None)
         if type(args[0]) is str:
@@ -473,6 +480,7 @@ ARRAY_STATES: Mapping[Pair, ArrayState] = MappingProxyType(
         ("numpy.ma.core", "_mareconstruct"): (_masked_state, _masked_weight, _ALLOCATES, "R30"),
         ("numpy", "dtype"): (_dtype_state, None, _POINTERS, "R30; numpy 30476"),
         ("numpy.random._pickle", "__bit_generator_ctor"): _GENERATOR_STATE,
+        ("numpy.random._pickle", "__generator_ctor"): _GENERATOR_STATE,
         ("numpy.random._pickle", "__randomstate_ctor"): _GENERATOR_STATE,
         ("numpy.random.bit_generator", "__pyx_unpickle_SeedSequence"): (
             _seed_sequence_state, None, "a pool of another size than it says", "R30; found here"

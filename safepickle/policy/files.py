@@ -188,7 +188,10 @@ def _extend(
         path = Path(base)
         if folder is None or path.is_absolute() or path.drive:
             raise where.error("a file is extended by its path from the folder of this file", key=key)
-        name = os.path.realpath(folder / path)
+        try:
+            name = os.path.realpath(folder / path)
+        except ValueError:  # a NUL in it
+            raise where.error(f"no path of a file: {quote(base)}", key=key) from None
     if name in within:
         raise where.error(f"{quote(base)} extends itself: {_chain((*within, name))}", key=key)
     if len(within) >= MAX_CHAIN:

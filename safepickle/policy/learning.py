@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ..errors import counted
 from .contracts import CONTRACTS
 from .hazards import BOUND, DANGER, hazard_of, is_bounded
 from .names import module_problem, name_problem
@@ -53,6 +54,8 @@ class Learned(NamedTuple):
     policy: Policy
     withheld: tuple[Withheld, ...]
     pickles: int
+    #: The globals that the file itself allows, without those of what it extends.
+    globals: tuple[Pair, ...]
 
 
 class _Use:
@@ -148,7 +151,8 @@ class Learner:
                     continue
                 tables.append((pair[0], rights.labels(), keys, pair[1], use.calls))
         text = "\n".join([*self._head(name, withheld=bool(withheld)), *_written(tables), *_warnings(withheld)]) + "\n"
-        return Learned(text, Policy.from_text(text, name=name), tuple(withheld), self._pickles)
+        own = tuple((module, table_name) for module, _, _, table_name, _ in tables)
+        return Learned(text, Policy.from_text(text, name=name), tuple(withheld), self._pickles, own)
 
     def _danger(self, pair: Pair, rights: Right) -> str | None:
         """Return why a global is not allowed by itself, or None."""
@@ -181,7 +185,7 @@ class Learner:
 
     def _head(self, name: str, *, withheld: bool) -> list[str]:
         lines = [
-            *comment(f"Learned by `safepickle policy learn` from {_counted(self._pickles, 'pickle')}."),
+            *comment(f"Learned by `safepickle policy learn` from {counted(self._pickles, 'pickle')}."),
             *comment("It allows what they hold and nothing else. Read it before you trust it: what was learned"),
             *comment("from a hostile file is what that file wanted."),
             *(comment("What is dangerous in them is marked below, and not allowed.") if withheld else ()),
@@ -197,7 +201,7 @@ class Learner:
             (self._nameless, "calls of what is no global: nothing allows these, they stay refused"),
         ):
             if count:
-                lines += ["", *comment(f"NOTE: {_counted(count, 'pickle')} with {what}.")]
+                lines += ["", *comment(f"NOTE: {counted(count, 'pickle')} with {what}.")]
         return lines
 
 
@@ -205,10 +209,6 @@ def _needs_bound(pair: Pair) -> bool:
     """Return whether a global takes any amount of memory or time where a policy does not bound its arguments."""
     hazard = hazard_of(*pair)
     return hazard is not None and hazard.kind == BOUND and not is_bounded(*pair)
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def _written(tables: list[tuple[Any, ...]]) -> list[str]:
@@ -235,7 +235,7 @@ def _table(
     content = {"module": module, "names": sorted(names), "rights": list(rights), **keys}
     if calls is None or not keys:
         return table("allow", content, "")
-    lines = table("allow", content, f"constraints as seen in {_counted(calls.count, 'call')}")
+    lines = table("allow", content, f"constraints as seen in {counted(calls.count, 'call')}")
     if calls.count:
         # How many there are differs from file to file more than anything else: offered, and not put in force.
         most = calls.most_in_one
@@ -252,7 +252,7 @@ def _warnings(withheld: list[Withheld]) -> list[str]:
             "",
             *comment(
                 f"WARNING: not allowed: {one.module}:{one.name} ({', '.join(one.rights)}; in"
-                f" {_counted(one.pickles, 'pickle')}{where}): {one.reason}"
+                f" {counted(one.pickles, 'pickle')}{where}): {one.reason}"
             ),
         ]
     return lines

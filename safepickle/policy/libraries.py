@@ -187,6 +187,25 @@ def _frame_state(obj: Any, state: Any) -> str | None:
     return None if _is_one(manager, "pandas.core.internals.managers", "BaseBlockManager") else "wants its blocks"
 
 
+def _zone(args: Args) -> str | None:
+    """Pytz keeps what it is asked for in tables of the whole process: so only offsets that the zone has."""
+    from datetime import timedelta
+
+    pytz = sys.modules.get("pytz")
+    if pytz is None or not args or type(args[0]) is not str or args[0] not in pytz.all_timezones_set:
+        return "wants the name of a time zone"
+    if len(args) == 1:
+        return None
+    if len(args) != 4 or type(args[3]) is not str or not all(_is_seconds(number) for number in args[1:3]):
+        return "wants its offset, that of summer time, and what they are called"
+    offset = timedelta(seconds=args[1]), timedelta(seconds=args[2]), args[3]
+    return None if offset in getattr(pytz.timezone(args[0]), "_tzinfos", {}) else "the zone has no such offset"
+
+
+def _is_seconds(value: Any) -> bool:
+    return type(value) is int and -86_400 < value < 86_400
+
+
 # ---- scipy.sparse ------------------------------------------------------------------------------------------
 
 
@@ -199,6 +218,8 @@ def _sparse_state(obj: Any, state: Any) -> str | None:
     if not all(type(length) is int and 0 <= length < 2**62 for length in shape):
         return "its shape is no tuple of lengths"
     kind = type(obj).__name__[:3]
+    if kind == "dok" and issubclass(type(obj), dict):
+        return None  # before scipy 1.12 it is the dict of its entries
     checks: Mapping[str, Callable[[Any, Any], str | None]] = {
         "csr": _compressed, "csc": lambda s, n: _compressed(s, n[::-1]), "bsr": _blocks, "coo": _coordinates,
         "dia": _diagonals, "lil": _lists, "dok": _keys,
@@ -423,6 +444,7 @@ LIBRARY_CALLS: Mapping[Pair, ArrayCall] = MappingProxyType(
         ("pyarrow.lib", "type_for_alias"): (_alias, "a type that is no name", "R26"),
         ("pandas._libs.arrays", "__pyx_unpickle_NDArrayBacked"): (_backed, "state without a check", "R26"),
         ("pandas.core.indexes.base", "_new_Index"): (_new_index, _OUTSIDE, _HERE),
+        ("pytz", "_p"): (_zone, "entries in tables of the whole process", _HERE),
         ("sklearn.tree._tree", "Tree"): (_tree, _OUTSIDE, _HERE),
     }
 )

@@ -144,8 +144,11 @@ class Deny(_Table):
 class Alias(_Table):
     """`[[alias]]`: a global, or with `:*` all of a module's, that the stream knows by another name."""
 
-    old: str = Field(alias="from")
-    new: str = Field(alias="to")
+    old: str = Field(alias="from", description="The name that streams have.")
+    new: str = Field(
+        alias="to",
+        description="The name that rules have. Where a library has only the old one, in the same package, it is taken.",
+    )
 
     @field_validator("old", "new")
     @classmethod

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["load_pack", "pack_names", "packs_folder"]
 
 _NAME = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
+#: A name is that of a file, too: file systems take 255 bytes.
+_LONGEST = 64
 _PACKAGE = Path(__file__).resolve().parent.parent
 _CACHE: dict[str, Policy] = {}
 
@@ -54,9 +56,15 @@ def load_pack(name: str, *, within: tuple[str, ...] = ()) -> Policy:
     return policy
 
 
+def no_such_pack(name: Any) -> PolicyFileError:
+    """Return the error for a name that no pack has."""
+    known = ", ".join(pack_names())
+    return PolicyFileError(f"no such pack: {quote(name)} (there are {known}; a file is named by its path: ./my.toml)")
+
+
 def _read(name: str, within: tuple[str, ...]) -> Policy:
-    if type(name) is not str or not _NAME.fullmatch(name):
-        raise PolicyFileError(f"no such pack: {quote(name)} (there are {', '.join(pack_names())})")
+    if type(name) is not str or len(name) > _LONGEST or not _NAME.fullmatch(name):
+        raise no_such_pack(name)
     path = packs_folder() / f"{name}.toml"
     if path.is_file():
         return _read_own(name, path, within)
@@ -65,7 +73,7 @@ def _read(name: str, within: tuple[str, ...]) -> Policy:
     # One that an installed package offers, which nothing but its name here makes anybody read.
     found = offered_pack(name)
     if found is None:
-        raise PolicyFileError(f"no such pack: {quote(name)} (there are {', '.join(pack_names())})")
+        raise no_such_pack(name)
     from .files import policy_from_file
 
     return policy_from_file(found, within=(*within, name))

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from ..errors import PolicyFileError, quote
 from .offered import offered_pack
-from .packs import load_pack, pack_names, packs_folder
+from .packs import load_pack, no_such_pack, packs_folder
 from .rules import Policy
 
 __all__ = ["Entry", "Source", "flattened", "read_source"]
@@ -113,7 +113,7 @@ def _pack_path(name: str) -> Path:
         return path
     offered = offered_pack(name)
     if offered is None:
-        raise PolicyFileError(f"no such pack: {quote(name)} (there are {', '.join(pack_names())})")
+        raise no_such_pack(name)
     return offered
 
 

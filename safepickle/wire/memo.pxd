@@ -111,6 +111,23 @@ cdef extern from *:
         PyMem_Free(entries);
     }
 
+    /* As table_free, but a small table stays. Nothing may be added meanwhile: what is let go may run code. */
+    static CYTHON_UNUSED void safepickle_table_empty(safepickle_table *table) {
+        size_t i;
+        if (table->mask > 127) {
+            safepickle_table_free(table);
+            return;
+        }
+        for (i = 0; table->used > 0 && i <= table->mask; i++) {
+            PyObject *key = table->entries[i].key;
+            if (key != NULL) {
+                table->entries[i].key = NULL;
+                table->used--;
+                Py_DECREF(key);
+            }
+        }
+    }
+
     static CYTHON_UNUSED PyObject *safepickle_table_dict(safepickle_table *table) {
         size_t i;
         PyObject *result = PyDict_New();
@@ -133,6 +150,7 @@ cdef extern from *:
     #define safepickle_m_claim(table, key, index) safepickle_table_claim(&(table), key, index)
     #define safepickle_m_add(table, key, index) safepickle_table_add(&(table), key, index)
     #define safepickle_m_table_free(table) safepickle_table_free(&(table))
+    #define safepickle_m_table_empty(table) safepickle_table_empty(&(table))
     #define safepickle_m_dict(table) safepickle_table_dict(&(table))
     """
     ctypedef struct Table "safepickle_table":
@@ -141,6 +159,7 @@ cdef extern from *:
     Py_ssize_t table_claim "safepickle_m_claim"(Table table, object key, Py_ssize_t index) except -2
     int table_add "safepickle_m_add"(Table table, object key, Py_ssize_t index) except -1
     void table_free "safepickle_m_table_free"(Table table) noexcept
+    void table_empty "safepickle_m_table_empty"(Table table) noexcept
     object table_dict "safepickle_m_dict"(Table table)
 
 @cython.final
@@ -149,7 +168,9 @@ cdef class Memo:
     cdef Table table
     cpdef Py_ssize_t find(self, item) noexcept
     cpdef Py_ssize_t claim(self, item, Py_ssize_t index) except -2
+    cpdef int move(self, item, Py_ssize_t index) except -1
     cpdef clear(self)
+    cpdef empty(self)
     cpdef dict as_dict(self)
 
 cpdef Memo new_memo()

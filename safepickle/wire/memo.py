@@ -48,6 +48,13 @@ class Memo:
         self.kept.append(item)
         return -1
 
+    def move(self, item: Any, index: int) -> None:
+        """Give an object that is in it another index."""
+        if cython.compiled:
+            table_add(self.table, item, index)
+        else:
+            self.entries[id(item)] = index
+
     def clear(self) -> None:
         """Forget everything."""
         self.count = 0
@@ -56,6 +63,14 @@ class Memo:
         else:
             self.entries = {}
             self.kept = []
+
+    def empty(self) -> None:
+        """Forget everything, and keep the room for the next dump, if it is little."""
+        if cython.compiled:
+            self.count = 0
+            table_empty(self.table)
+        else:
+            self.clear()
 
     def as_dict(self) -> dict[int, tuple[int, Any]]:
         """Return ``{id: (index, object)}``, as ``Pickler.memo`` shows it."""

@@ -13,6 +13,8 @@ cdef extern from *:
         Py_ssize_t room;
     } safepickle_output;
 
+    #define SAFEPICKLE_KEPT_ROOM 1024
+
     static CYTHON_UNUSED int safepickle_output_grow(safepickle_output *out, Py_ssize_t more) {
         Py_ssize_t room;
         if (more > PY_SSIZE_T_MAX / 4 || out->size > PY_SSIZE_T_MAX / 4) {
@@ -52,9 +54,22 @@ cdef extern from *:
         out->room = 0;
     }
 
+    /* Begins anew, in the room that there is if it is little. */
+    static CYTHON_UNUSED void safepickle_output_reset(safepickle_output *out) {
+        if (out->room > SAFEPICKLE_KEPT_ROOM) {
+            safepickle_output_free(out);
+        }
+        out->size = 0;
+    }
+
     static CYTHON_UNUSED PyObject *safepickle_output_take(safepickle_output *out) {
         PyObject *result = out->holder;
         Py_ssize_t size = out->size;
+        if (result != NULL && out->room <= SAFEPICKLE_KEPT_ROOM) {
+            /* A copy of a little is cheaper than to give up the room and to take it again. */
+            out->size = 0;
+            return PyBytes_FromStringAndSize((char *) out->data, size);
+        }
         out->holder = NULL;
         out->data = NULL;
         out->size = 0;
@@ -169,6 +184,7 @@ cdef extern from *:
     /* The struct is named by its owner, so that Python sources need no address-of. */
     #define safepickle_m_room(out, more) safepickle_output_room(&(out), more)
     #define safepickle_m_free(out) safepickle_output_free(&(out))
+    #define safepickle_m_reset(out) safepickle_output_reset(&(out))
     #define safepickle_m_take(out) safepickle_output_take(&(out))
     #define safepickle_m_cut(out, start) safepickle_output_cut(&(out), start)
     #define safepickle_m_patch(out, start, value) safepickle_output_patch(&(out), start, value)
@@ -180,6 +196,7 @@ cdef extern from *:
     ctypedef struct Buffer "safepickle_output":
         Py_ssize_t size
     void output_free "safepickle_m_free"(Buffer out) noexcept
+    void output_reset "safepickle_m_reset"(Buffer out) noexcept
     object output_take "safepickle_m_take"(Buffer out)
     object output_cut "safepickle_m_cut"(Buffer out, Py_ssize_t start)
     int output_patch "safepickle_m_patch"(Buffer out, Py_ssize_t start, Py_ssize_t value) except -1

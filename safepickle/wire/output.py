@@ -68,7 +68,7 @@ class Bounds:
 
 
 class Output:
-    """Bytes, frames and the file; to be opened once."""
+    """Bytes, frames and the file; to be opened for each pickle."""
 
     def open_output(self, protocol: int, bounds: Bounds, file_write: Callable[[Any], Any] | None) -> None:
         """Begin a pickle.
@@ -81,7 +81,9 @@ class Output:
         self.frames = 0
         self.framing = False
         self.in_file = False
-        if not cython.compiled:
+        if cython.compiled:
+            output_reset(self.out)
+        else:
             self.buffer: bytearray = bytearray()
             #: What comes before the buffer: large bytes are kept as they are until the end.
             self.chunks: list[Any] = []

@@ -114,7 +114,7 @@ class PeekSource(ReadSource):
 
     def _look(self, count: int) -> bytes:
         try:
-            return bytes(self._peek(count))
+            return _checked(self._peek(count), 2**62)
         except NotImplementedError:
             # A file may have peek() only by inheritance. pickle goes on without it.
             self._peek = None

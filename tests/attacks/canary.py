@@ -180,6 +180,30 @@ class Equal:
         return "acted"
 
 
+class Described:
+    """Is hashed and compared by an attribute, of which the class has one too."""
+
+    parts: Any = ()
+
+    def __hash__(self) -> int:
+        return hash(self.parts)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Described) and self.parts == other.parts
+
+
+class Copying:
+    """Copies what it is given."""
+
+    def __new__(cls, items: Any = (), **more: Any) -> Any:
+        made = object.__new__(cls)
+        made.items = [*items, *more.values()]  # type: ignore[attr-defined]
+        return made
+
+    def __setstate__(self, state: Any) -> None:
+        self.items = [list(part or ()) for part in state] if type(state) is tuple else list(state)
+
+
 class Meta(type):
     """A metaclass that acts when its class is called or given attributes."""
 

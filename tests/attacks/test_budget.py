@@ -11,16 +11,19 @@ from typing import Any
 
 import pytest
 from attacks import canary
-from attacks.app import allowing
+from attacks.app import CANARY, allowing
 from attacks.asm import (
     ADDITEMS,
     APPENDS,
+    BUILD,
     DICT,
     DUP,
     FROZENSET,
     LIST,
     MARK,
     MEMOIZE,
+    NEWOBJ,
+    NEWOBJ_EX,
     NONE,
     POP,
     REDUCE,
@@ -35,6 +38,7 @@ from attacks.asm import (
     dict_of,
     list_of,
     name,
+    new,
     number,
     op,
     pickled,
@@ -217,6 +221,52 @@ def test_equal_hashes_are_counted_where_calls_give_the_ints(sp: Any) -> None:
     check(sp, pickled(SET + MARK, *keys[:60], ADDITEMS), ANY, policy=policy)
 
 
+COPIED = {
+    "list": list_of(NONE * 10_000),
+    "tuple": tuple_of(NONE * 10_000),
+    "dict": DICT + MARK + b"".join(number(n) + NONE for n in range(2000)) + SETITEMS,
+    "set": SET + MARK + b"".join(number(n) for n in range(2000)) + ADDITEMS,
+    "frozenset": MARK + b"".join(number(n) for n in range(2000)) + FROZENSET,
+}
+
+
+@pytest.mark.parametrize("kind", COPIED)
+@pytest.mark.parametrize("road", ["call", "keyword", "state", "two states"])
+def test_what_classes_may_copy_is_paid_for(sp: Any, kind: str, road: str) -> None:
+    """D16: any number of objects may be made of one list from the memo, or given it as state."""
+    cls, given = op("BINGET", 0), op("BINGET", 1)
+    one = {
+        "call": cls + given + TUPLE1 + REDUCE,
+        "keyword": cls + TUPLE0 + dict_of(text("k"), given) + NEWOBJ_EX,
+        "state": cls + TUPLE0 + NEWOBJ + given + BUILD,
+        "two states": cls + TUPLE0 + NEWOBJ + NONE + given + TUPLE2 + BUILD,
+    }[road] + POP
+    body = name(CANARY, "Copying") + op("BINPUT", 0) + POP + COPIED[kind] + op("BINPUT", 1)
+    policy, limits = allowing("Copying call new build"), Limits(max_memory=2_000_000)
+    check(sp, pickled(body, one * 3), ANY, policy=policy, limits=limits)
+    check(sp, pickled(body, one * 30), limited("max_memory"), policy=policy, limits=limits)
+
+
+@pytest.mark.parametrize("pack", [b"", tuple_of(number(1)) + TUPLE2 + TUPLE1], ids=["itself", "within tuples"])
+def test_a_key_that_was_given_state_is_measured_once_more(sp: Any, pack: bytes) -> None:
+    """D06: what hashing an instance visits may be little before a BUILD, and 2**60 items after it."""
+    key = op("BINGET", 1)
+    made = new(name(CANARY, "Described")) + op("BINPUT", 0) + pack + op("BINPUT", 1) + POP
+    taken = made + DICT + key + NONE + SETITEM + POP
+    given = op("BINGET", 0) + DICT + text("parts") + TUPLE0 + (DUP + TUPLE2) * 60 + SETITEM + BUILD + POP
+    again = DICT + key + NONE + SETITEM
+    policy = allowing("Described new build")
+    check(sp, pickled(taken, again), ANY, policy=policy)
+    check(sp, pickled(taken, given, again), limited("max_hash_work"), policy=policy)
+
+
+def test_measuring_a_key_visits_nothing_twice(sp: Any) -> None:
+    """D06, where there is an instance at the bottom, of which nothing is remembered."""
+    made = new(name(CANARY, "Described"))
+    body = DICT + made + (DUP + TUPLE2) * 60 + NONE + SETITEM
+    check(sp, pickled(body), limited("max_hash_work"), policy=allowing("Described new build"))
+
+
 @pytest.mark.parametrize("line", [b"V%s", b"S'%s'", b"c%s\nx", b"cx\n%s", b"(i%s\nx", b"P%s"])
 def test_every_line_is_held_to_its_length(sp: Any, line: bytes) -> None:
     """D20, D22."""
@@ -250,6 +300,14 @@ def test_calls_are_counted_on_every_road(sp: Any) -> None:
         limits = Limits(max_calls=10)
         check(sp, pickled((road + POP) * 10 + NONE), equals(None), policy=policy, limits=limits)
         check(sp, pickled((road + POP) * 11 + NONE), limited("max_calls"), policy=policy, limits=limits)
+
+
+def test_a_call_of_what_is_also_a_helper_is_counted_once(sp: Any) -> None:
+    """What is no form that picklers write of `int` is a call that a rule may allow, and one call."""
+    policy = allowing("int call", module="builtins")
+    road = name("builtins", "int") + number(5) + TUPLE1 + REDUCE + POP
+    check(sp, pickled(road * 3 + NONE), equals(None), policy=policy, limits=Limits(max_calls=3))
+    check(sp, pickled(road * 4 + NONE), limited("max_calls"), policy=policy, limits=Limits(max_calls=3))
 
 
 def test_items_of_a_subclass_are_counted(sp: Any) -> None:

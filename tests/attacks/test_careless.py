@@ -12,11 +12,13 @@ from attacks import canary
 from attacks.app import APP, CANARY, allowing
 from attacks.asm import (
     ADDITEMS,
+    APPENDS,
     LIST,
     MARK,
     NONE,
     SETITEMS,
     TUPLE0,
+    TUPLE2,
     call,
     list_of,
     name,
@@ -90,6 +92,49 @@ def test_reconstructor_has_its_exact_shape(sp: Any, title: str, arguments: bytes
     check(sp, pickled(call(RECONSTRUCTOR, arguments), proto=2), expected, policy=policy)
 
 
+MODULUS = 2**61 - 1
+KEYS = [number(k * MODULUS) for k in range(1, 200)]
+PAIRS = [key + NONE + TUPLE2 for key in KEYS]
+
+
+def _in(cls: str, parts: list[bytes]) -> bytes:
+    """Parts in a container of a class, which asks nothing of what goes into it."""
+    module = "collections" if cls == "deque" else CANARY
+    made = call(name(module, cls), LIST) if cls == "deque" else new(name(module, cls))
+    return made + MARK + b"".join(parts) + APPENDS
+
+
+@pytest.mark.parametrize(
+    ("cls", "argument"),
+    [
+        ("QuietSet", call(name("builtins", "range"), number(0), number(200 * MODULUS), number(MODULUS))),
+        ("QuietSet", call(name("builtins", "range"), number(0), number(-200 * MODULUS), number(-MODULUS))),
+        ("QuietSet", list_of(*KEYS)),
+        ("QuietSet", _in("deque", KEYS)),
+        ("QuietSet", _in("QuietList", KEYS)),
+        ("QuietDict", list_of(*PAIRS)),
+        ("QuietDict", _in("deque", PAIRS)),
+        ("QuietDict", _in("QuietList", PAIRS)),
+    ],
+)
+def test_constructors_of_a_subclass_count_equal_hashes_too(sp: Any, cls: str, argument: bytes) -> None:
+    """D05: whatever they take their keys from."""
+    rules = allowing("QuietSet call", "QuietDict call", "QuietList new append")
+    policy = rules | allowing("deque call append", module="collections")
+    check(sp, pickled(call(name(CANARY, cls), argument)), limited("max_hash_work"), policy=policy)
+
+
+def test_constructors_of_a_subclass_take_small_ranges(sp: Any) -> None:
+    made = call(name(CANARY, "QuietSet"), call(name("builtins", "range"), number(3000)))
+    check(sp, pickled(made), Loads(lambda value: len(value) == 3000), policy=allowing("QuietSet call"))
+
+
+@pytest.mark.parametrize("rights", ["refer", "build", "refer build append", "call"])
+def test_reconstructor_needs_the_right_to_make(sp: Any, rights: str) -> None:
+    body = call(RECONSTRUCTOR, name(CANARY, "Plain") + name("builtins", "object") + NONE)
+    check(sp, pickled(body, proto=2), denied(), policy=allowing(f"Plain {rights}"))
+
+
 def test_sets_of_a_subclass_count_equal_hashes_too(sp: Any) -> None:
     """D04: items that go in through a class's own method are checked like the machine's own."""
     keys = [number(k * (2**61 - 1)) for k in range(1, 200)]
@@ -97,3 +142,16 @@ def test_sets_of_a_subclass_count_equal_hashes_too(sp: Any) -> None:
     check(sp, pickled(new(name(CANARY, "QuietSet")) + MARK, *keys, ADDITEMS), work, policy=APP)
     pairs = [key + NONE for key in keys]
     check(sp, pickled(new(name(CANARY, "QuietDict")) + MARK, *pairs, SETITEMS), work, policy=APP)
+
+
+def test_no_line_is_suggested_that_the_policy_has(sp: Any) -> None:
+    """Where arguments are refused that no rule can allow, the same line once more would not help."""
+    data = pickled(call(name("builtins", "bytearray"), number(10**9)))
+    with pytest.raises(sp.errors.PolicyError) as caught:
+        sp.loads(data)
+    (line,) = caught.value.suggestions
+    assert line == '"builtins:bytearray" = ["call"]'
+    with pytest.raises(sp.errors.PolicyError) as caught:
+        sp.loads(data, policy=sp.Policy.from_text(f"schema = 1\n[globals]\n{line}"))
+    assert caught.value.suggestions == ()
+    assert "a number as a size" in caught.value.denials[0].reason

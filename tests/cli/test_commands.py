@@ -289,6 +289,27 @@ def test_check_goes_on_behind_a_denial(capsys: Any, write: Any) -> None:
     assert "subprocess:Popen" in out
 
 
+def test_check_and_inspect_count_the_same_calls(capsys: Any, write: Any) -> None:
+    """Whether the policy allows them or not; none of them is made."""
+    path = write([dt.date(2026, 1, 2), dt.date(2026, 1, 3), Account("x"), {1, 2}])
+    main(["inspect", path])
+    assert ", 3 calls" in capsys.readouterr().out
+    for policy in ("plain", "stdlib"):
+        main(["check", path, "--policy", policy, "--format", "json"])
+        assert json.loads(capsys.readouterr().out)["files"][0]["pickles"][0]["calls"] == 3
+    main(["check", write(dt.date(2026, 1, 2)), "--policy", "stdlib"])
+    assert ", 1 call, globals: datetime:date" in capsys.readouterr().out
+
+
+def test_what_cannot_be_imported_is_said_so(capsys: Any, write: Any, tmp_path: Path) -> None:
+    policy = tmp_path / "policy.toml"
+    policy.write_text('schema = 1\n[globals]\n"shop_elsewhere:Order" = ["refer"]\n')
+    path = write(b"\x80\x04\x8c\x0eshop_elsewhere\x8c\x05Order\x93.")
+    assert main(["check", path, "--policy", str(policy)]) == 0
+    assert main(["load", path, "--policy", str(policy)]) == 5
+    assert "is it installed, and on the path?" in capsys.readouterr().err
+
+
 def test_check_without_files_is_usage(capsys: Any) -> None:
     assert run(capsys, "check")[0] == 2
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from safepickle import Policy
+from safepickle import Codec, KeyRing, Policy
 from safepickle.cli.main import main
 
 REAL = Path(__file__).resolve().parents[1] / "real"
@@ -59,6 +59,17 @@ def test_what_a_file_looks_like_is_said_and_not_acted_on(
     assert main([command, file]) == 4
     captured = capsys.readouterr()
     assert hint in captured.out + captured.err
+
+
+@pytest.mark.parametrize("command", ["load", "check", "inspect"])
+def test_a_signed_file_without_keys_is_said_to_be_one(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, command: str
+) -> None:
+    signed = tmp_path / "value.spk"
+    Codec(keys=KeyRing.generate()).dump_file([1], signed)
+    assert main([command, str(signed)]) == 4
+    captured = capsys.readouterr()
+    assert "it is signed: load it with --keys" in captured.out + captured.err
 
 
 def test_options_that_go_with_pickles_only(capsys: pytest.CaptureFixture[str]) -> None:

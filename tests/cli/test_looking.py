@@ -154,6 +154,7 @@ def test_packs_as_json(capsys: Any) -> None:
     code, document = as_json(capsys, "packs")
     assert code == 0
     assert {pack["pack"] for pack in document["packs"]} >= {"plain", "stdlib"}
+    assert all(pack["description"].endswith(".") for pack in document["packs"])
     code, document = as_json(capsys, "packs", "stdlib")
     assert {"datetime"} <= {rule["module"] for rule in document["rules"]}
     code, document = as_json(capsys, "packs", "nothing")

@@ -16,7 +16,7 @@ from safepickle.cli import inputs
 from safepickle.cli.main import main
 from safepickle.cli.outcomes import EXIT_CODES, worst
 
-COMMANDS = ("load", "check", "dis", "optimize", "packs", "keys", "sign", "verify", "resign")
+COMMANDS = ("load", "check", "inspect", "policy", "dis", "optimize", "packs", "keys", "sign", "verify", "resign")
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
@@ -128,6 +128,14 @@ def test_help_has_examples_and_exit_codes(capsys: Any) -> None:
         code, out, _ = run(capsys, command, "--help")
         assert code == 0
         assert f"  safepickle {command} " in out
+    for action in ("new", "rotate", "retire", "revoke", "list"):
+        code, out, _ = run(capsys, "keys", action, "--help")
+        assert code == 0
+        assert f"  safepickle keys {action} cache.keys" in out
+    for action in ("learn", "lint", "explain", "show", "diff"):
+        code, out, _ = run(capsys, "policy", action, "--help")
+        assert code == 0
+        assert f"  safepickle policy {action} " in out
 
 
 def test_no_command_is_usage(capsys: Any) -> None:

@@ -72,6 +72,21 @@ def test_learn_then_load_and_lint(capsys: Any, tmp_path: Path, files: list[str])
     assert run(capsys, "policy", "learn", *reversed(files), "-o", "-", "--name", "mine")[1] == Path(out).read_text()
 
 
+def test_learn_counts_what_it_wrote_itself(capsys: Any, tmp_path: Path, files: list[str]) -> None:
+    """Not all that the packs beneath allow."""
+    out = str(tmp_path / "learned.toml")
+    _, _, err = run(capsys, "policy", "learn", *files, "-o", out, "--extends", "stdlib", "--extends", "numpy")
+    assert "learned 0 globals from 3 pickles, on top of stdlib, numpy" in err
+    _, document = as_json(capsys, "policy", "learn", *files, "-o", out, "--extends", "stdlib")
+    assert document["globals"] == []
+
+
+def test_a_word_that_is_no_pack_may_have_been_meant_as_a_file(capsys: Any) -> None:
+    for command in (("policy", "show", "shop"), ("policy", "lint", "shop"), ("packs", "shop")):
+        code, _, err = run(capsys, *command)
+        assert (code, "a file is named by its path" in err) == (2, True)
+
+
 def test_learn_marks_what_is_dangerous(capsys: Any, tmp_path: Path, files: list[str], hostile: str) -> None:
     out = str(tmp_path / "learned.toml")
     code, _, err = run(capsys, "policy", "learn", *files, hostile, "-o", out)
@@ -124,7 +139,7 @@ def test_lint_warns(capsys: Any, tmp_path: Path) -> None:
     code, out, _ = run(capsys, "policy", "lint", file)
     assert code == 9
     assert f"{file}:3: warning: copyreg:_reconstructor: " in out
-    assert out.endswith("1 warnings, 1 notes\n")
+    assert out.endswith("1 warning, 1 note\n")
     code, document = as_json(capsys, "policy", "lint", file, "stdlib")
     assert (code, document["outcome"]) == (9, "findings")
     assert {found["code"] for found in document["findings"]} >= {"hands-over-more", "main-module"}

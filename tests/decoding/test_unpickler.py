@@ -201,6 +201,16 @@ def test_what_readline_may_not_return(sp: ModuleType, line: Any) -> None:
         sp.load(Odd(give.read, lambda: line))
 
 
+@pytest.mark.parametrize("shown", ["5\n", 5, 2**40, [75, 1], None], ids=["str", "int", "much", "list", "None"])
+def test_what_peek_may_not_return(sp: ModuleType, shown: Any) -> None:
+    """bytes(2**40) would be so many of them."""
+    file = io.BytesIO(b"K\x01.")
+    odd = Odd(file.read, file.readline)
+    odd.peek = lambda size: shown  # type: ignore[attr-defined]
+    with pytest.raises(FormatError):
+        sp.load(odd)
+
+
 @pytest.mark.parametrize("kind", [bytearray, memoryview])
 def test_what_read_may_return_beside_bytes(sp: ModuleType, kind: Any) -> None:
     file = io.BytesIO(DATA + b"I5\n.")

@@ -64,6 +64,10 @@ def test_the_tutorial_works_as_it_stands(tmp_path: Path, monkeypatch: Any, capsy
                 commands += code.count("$ safepickle")
                 for line in code.splitlines():
                     run(line, capsys)
+            elif language == "text":
+                # What was printed last has these lines.
+                assert main(["load", "samples/1.pkl"]) == 1
+                assert code in capsys.readouterr().err
         assert commands == 7
         learned = names["Path"]("shop.toml").read_text("utf-8")
         assert "max_instances" in learned

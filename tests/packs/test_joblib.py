@@ -5,6 +5,7 @@ from __future__ import annotations
 import bz2
 import gzip
 import importlib
+import inspect
 import io
 import lzma
 import os
@@ -67,16 +68,26 @@ def dumped(value: Any, **options: Any) -> io.BytesIO:
 ARRAYS = sorted(path for path in REAL.glob("joblib_arrays.*") if path.suffix != ".lz4")
 
 
-def expected_arrays() -> dict[str, Any]:
+def expected_arrays(loaded: Any, *, native: bool = True) -> dict[str, Any]:
     expected = arrays()
-    expected["big-endian"] = expected["big-endian"].astype("=i4")
+    if native:
+        expected["big-endian"] = expected["big-endian"].astype("=i4")
+    # Some versions of numpy write no metadata as an empty dict, others as None.
+    assert loaded["times"].dtype == expected["times"].dtype
+    expected["times"] = expected["times"].astype(loaded["times"].dtype)
     return expected
+
+
+def joblib_loads(file: Any) -> Any:
+    """Load as joblib does, leaving the order of bytes alone where it can be told to."""
+    told = "ensure_native_byte_order" in inspect.signature(joblib.load).parameters
+    return joblib.load(file, ensure_native_byte_order=False) if told else joblib.load(file)
 
 
 @pytest.mark.parametrize("path", ARRAYS, ids=lambda path: path.name)
 def test_real_files(files: ModuleType, path: Path) -> None:
     value = files.load(path, policy=PACK)
-    same(value, expected_arrays())
+    same(value, expected_arrays(value))
     assert value["fortran"].flags.f_contiguous
     assert all(array.flags.writeable for array in value.values() if isinstance(array, np.ndarray))
 
@@ -91,7 +102,8 @@ def test_lz4_where_it_is_installed(files: ModuleType) -> None:
         with pytest.raises(FormatError, match="install the package lz4"):
             files.load(path, policy=PACK)
     else:
-        same(files.load(path, policy=PACK), expected_arrays())
+        value = files.load(path, policy=PACK)
+        same(value, expected_arrays(value))
 
 
 @pytest.mark.parametrize("path", ["joblib_pipeline.joblib", "joblib_trees.joblib.gz"])
@@ -99,6 +111,11 @@ def test_real_models(files: ModuleType, path: str) -> None:
     pytest.importorskip("sklearn", reason="scikit-learn is not installed")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        if joblib is not None:
+            try:
+                joblib.load(REAL / path)
+            except (AttributeError, ImportError, TypeError, ValueError) as error:
+                pytest.skip(f"joblib cannot read it with what is installed here: {type(error).__name__}")
         model = files.load(REAL / path, policy=Policy.packs("joblib", "scikit-learn"))
     assert len(model.predict(np.zeros((2, 2)))) == 2
 
@@ -106,7 +123,7 @@ def test_real_models(files: ModuleType, path: str) -> None:
 def test_the_byte_order_can_be_left(files: ModuleType) -> None:
     value = files.load(REAL / "joblib_arrays.joblib", policy=PACK, native_byte_order=False)
     assert value["big-endian"].dtype == np.dtype(">i4")
-    same(value, arrays())
+    same(value, expected_arrays(value, native=False))
 
 
 @pytest.mark.parametrize("name", ["joblib_companions.0.9.joblib", "joblib_zfile.0.9.joblib"])
@@ -167,7 +184,7 @@ def test_every_compressor(files: ModuleType, compressor: str, level: int) -> Non
     with io.BytesIO() as output:
         files.dump(value, output, policy=PACK, compress=(compressor, level))
         output.seek(0)
-        same(joblib.load(output, ensure_native_byte_order=False), value)
+        same(joblib_loads(output), value)
         output.seek(0)
         same(files.load(output, policy=PACK, native_byte_order=False), value)
 
@@ -183,8 +200,9 @@ def test_estimators_load_as_joblib_loads_them(files: ModuleType) -> None:
         for number, (name, value) in enumerate({**estimators(), **sparse_objects()}.items()):
             file = dumped(value, compress=(COMPRESSORS[number % 5], 1) if number % 2 else 0)
             loaded = files.load(file, policy=policy)
-            same(loaded, value)
-            if hasattr(value, "predict") and name != "not fitted":
+            file.seek(0)
+            same(loaded, joblib.load(file))
+            if hasattr(value, "predict") and hasattr(value, "n_features_in_"):
                 x = np.random.RandomState(1).rand(5, value.n_features_in_)
                 assert (loaded.predict(x) == value.predict(x)).all(), name
 
@@ -417,6 +435,19 @@ def test_depth_is_counted_through_arrays_of_objects(files: ModuleType) -> None:
     files.load(file(20), policy=PACK, limits=limits)
     with pytest.raises(LimitError, match="max_depth"):
         files.load(file(60), policy=PACK, limits=limits)
+
+
+def test_a_cycle_in_an_array_of_objects_is_walked_in_the_end(files: ModuleType) -> None:
+    """It was counted each time that it was closed; nobody knows better before the walk."""
+    before, _, after = pickle.dumps(filled([], None), 2).rpartition(b"]q")
+    inner = header(dtype=np.dtype(object), shape=(2,)) + before + b"]" + b"2a" * 80 + b"q" + after
+    value = files.load(
+        io.BytesIO(b"\x80\x02" + b"]" * 40 + inner + b"a" * 40 + b"."), policy=PACK, limits=Limits(max_depth=100)
+    )
+    for _ in range(40):
+        value = value[0]
+    assert len(value[0]) == 80
+    assert value[0][0] is value[0]
 
 
 class Kept:

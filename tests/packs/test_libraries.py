@@ -264,6 +264,14 @@ def test_hostile_models_are_refused(sp: ModuleType, name: str) -> None:
         sp.loads(pickle.dumps(HOSTILE_MODELS[name]), policy=SKLEARN)
 
 
+def test_models_get_no_hooks_whatever_a_policy_says_of_state(sp: ModuleType) -> None:
+    free = Policy.from_text(
+        'schema = 1\n[globals]\n"sklearn.ensemble._forest:RandomForestClassifier" = ["refer", "call", "new", "build"]'
+    )
+    with pytest.raises(PolicyError, match="an attribute without a plain name"):
+        sp.loads(pickle.dumps(HOSTILE_MODELS["hook of a forest"]), policy=SKLEARN | free)
+
+
 def test_a_model_gets_its_state_once(sp: ModuleType) -> None:
     """A forest is checked with its trees: another state for a tree afterwards would go around that."""
     data = pickle.dumps(MODELS["DecisionTreeClassifier"], 2)

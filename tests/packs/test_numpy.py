@@ -21,6 +21,8 @@ from safepickle.limits import Limits  # noqa: E402
 from safepickle.policy.rules import Policy  # noqa: E402
 
 NUMPY = Policy.packs("numpy")
+#: Where numpy 2 keeps what numpy 1 has in `core`.
+CORE = np._core if hasattr(np, "_core") and hasattr(np._core, "numeric") else np.core
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     OBJECTS = numpy_objects()
@@ -66,7 +68,7 @@ class Made:
 
 
 def _reconstructed(state: Any, cls: Any = np.ndarray, shape: Any = (0,), code: Any = b"b") -> Made:
-    return Made(np._core.multiarray._reconstruct, (cls, shape, code), state)
+    return Made(CORE.multiarray._reconstruct, (cls, shape, code), state)
 
 
 def _dtype(code: Any, *state: Any, copy: Any = True) -> Made:
@@ -74,8 +76,8 @@ def _dtype(code: Any, *state: Any, copy: Any = True) -> Made:
 
 
 F8, I1, O8 = np.dtype("f8"), np.dtype("i1"), np.dtype("O")
-FROM = np._core.numeric._frombuffer
-SCALAR = np._core.multiarray.scalar
+FROM = CORE.numeric._frombuffer
+SCALAR = CORE.multiarray.scalar
 BITS = np.random._pickle.__dict__["__bit_generator_ctor"]
 SEEDS = np.random.bit_generator.__dict__["__pyx_unpickle_SeedSequence"]
 KEY = np.zeros(624, "u4")
@@ -117,7 +119,7 @@ HOSTILE: dict[str, Any] = {
     "order": _reconstructed((1, (1,), F8, "yes", b"12345678")),
     "reconstructed with a shape": _reconstructed(None, shape=(10**10,)),
     "reconstructed with another type": _reconstructed(None, code="O"),
-    "reconstructed of another class": Made(np._core.multiarray._reconstruct, (np.dtype, (0,), b"b")),
+    "reconstructed of another class": Made(CORE.multiarray._reconstruct, (np.dtype, (0,), b"b")),
     "buffer and shape": Made(FROM, (b"12345678", F8, (2,), "C")),
     "buffer and a negative length": Made(FROM, (b"12345678", F8, (-1,), "C")),
     "buffer of objects": Made(FROM, (b"12345678", O8, (1,), "C")),
@@ -144,6 +146,9 @@ HOSTILE: dict[str, Any] = {
     "flags of objects on void": _dtype("V8", 3, "|", None, None, None, 8, 1, 63),
     "objects without flags": _dtype("O8", 3, "|", None, None, None, -1, -1, 0),
     "size of a number": _dtype("f8", 3, "<", None, None, None, 800, 1, 0),
+    "no alignment": _dtype("V8", 3, "|", None, ("a",), {"a": (np.dtype(("i2", (2,))), 0)}, 8, 0, 16),
+    "negative alignment": _dtype("V8", 3, "|", None, None, None, 8, -1, 0),
+    "odd alignment": _dtype("V8", 3, "|", None, None, None, 8, 3, 0),
     "negative size": _dtype("V8", 3, "|", None, None, None, -8, 1, 0),
     "size of text": _dtype("U1", 3, "<", None, None, None, 3, 4, 8),
     "field outside": _dtype("V8", 3, "|", None, ("a",), {"a": (F8, 4)}, 8, 1, 16),

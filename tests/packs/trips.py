@@ -12,6 +12,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import pytest
+
 from safepickle.policy.rules import Policy
 
 REAL = Path(__file__).resolve().parent.parent / "real"
@@ -81,10 +83,14 @@ def real_files(prefix: str) -> list[Path]:
 
 
 def loads_real(sp: ModuleType, policy: Policy, path: Path) -> Any:
-    """Load a real pickle under a policy, and compare with pickle."""
+    """Load a real pickle under a policy, and compare with pickle; with a library too old for it pickle fails too."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         data = path.read_bytes()
+        try:
+            expected = look(pickle.loads(data))
+        except (ImportError, AttributeError, NotImplementedError, TypeError) as error:
+            pytest.skip(f"pickle cannot read it with what is installed here: {type(error).__name__}")
         value = sp.loads(data, policy=policy)
-        assert look(value) == look(pickle.loads(data))
+        assert look(value) == expected
         return value

@@ -13,6 +13,7 @@ import pytest
 from attacks.asm import (
     ADDITEMS,
     APPEND,
+    APPENDS,
     BUILD,
     DICT,
     LIST,
@@ -331,6 +332,27 @@ def test_arguments_that_change_after_the_call_are_checked_again(sp: ModuleType, 
     assert "[0]: wants int, got str, at the end of the pickle" in error.reason
     assert "its arguments are refused" in error.reason
     assert error.right == right
+
+
+@pytest.mark.parametrize(
+    ("right", "ending"),
+    [
+        ("append", lambda item: item + APPEND),
+        ("append", lambda item: MARK + item + APPENDS),
+        ("setitem", lambda item: number(1) + item + SETITEM),
+        ("add", lambda item: MARK + item + ADDITEMS),
+        ("build", lambda item: item + BUILD),
+    ],
+    ids=["append", "appends", "setitem", "add", "build"],
+)
+def test_what_methods_of_the_class_change_is_checked_again(sp: ModuleType, right: str, ending: Any) -> None:
+    """Nothing is at two places here, but the object has what it was made with."""
+    rules = policy("args = [{ type = 'list', items = 'int' }]", names="Growing", rights=f"call {right}")
+    body = call(world_of("Growing"), LIST)
+    assert sp.loads(pickled(body, ending(number(1))), policy=rules).args == ([1],)
+    assert "[0]: wants int, got str, at the end of the pickle" in refusal(
+        sp, pickled(body, ending(text("a"))), rules
+    ).reason
 
 
 def test_a_list_is_known_again_wherever_its_memo_entry_was(sp: ModuleType) -> None:

@@ -121,6 +121,7 @@ WRONG = [
     ("schema = 1\nextends = 'stdlib'", 2, "extends", "list"),
     ("schema = 1\nextends = ['nope']", 2, "extends[0]", "no such pack: 'nope' (there are "),
     ("schema = 1\nextends = ['plain', '../x']", 2, "extends[1]", "no such pack"),
+    (f"schema = 1\nextends = ['{'x' * 300}']", 2, "extends[0]", "no such pack"),
     ("schema = 1\n[limits]\nmax_bites = 1", 2, "limits", "no such limit: 'max_bites' (there are max_bytes"),
     ("schema = 1\n[limits]\nmax_bytes = '1 parsec'", 2, "limits", "not a size"),
     ("schema = 1\n[limits]\nmax_depth = 1.5", 2, "limits", "max_depth takes a number"),
@@ -228,6 +229,14 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(PolicyFileError, match="UTF-8") as caught:
         Policy.from_file(latin)
     assert caught.value.line == 2
+
+
+def test_a_file_that_is_extended_has_a_path(tmp_path: Path) -> None:
+    path = tmp_path / "a.toml"
+    path.write_text('schema = 1\nextends = ["a\\u0000.toml"]')
+    with pytest.raises(PolicyFileError, match="no path of a file") as caught:
+        Policy.from_file(path)
+    assert caught.value.key == "extends[0]"
 
 
 @pytest.mark.parametrize("filling", ["x", "\N{SNOWMAN}"], ids=["short", "wide"])

@@ -63,6 +63,18 @@ class Keeping:
         return made
 
 
+class Growing(Keeping):
+    """Gives what it was made with more items, whichever way items come."""
+
+    def append(self, item: Any) -> None:
+        self.args[0].append(item)
+
+    add = __setstate__ = append
+
+    def __setitem__(self, key: Any, item: Any) -> None:
+        self.args[0].append(item)
+
+
 class Pair(tuple[Any, ...]):
     __slots__ = ()
 

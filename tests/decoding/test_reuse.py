@@ -1,0 +1,213 @@
+"""One load after another, and within another: nothing of a load is left for the next one, nor kept by the package."""
+
+from __future__ import annotations
+
+import gc
+import mmap
+import pickle
+import signal
+import sys
+import threading
+import weakref
+from types import ModuleType
+from typing import Any
+
+import pytest
+from attacks.asm import DICT, NONE, SETITEM, call, name, number, op, pickled, text
+from decoding import samples
+
+from safepickle.errors import SafePickleError
+from safepickle.policy.rules import Policy
+
+#: So long that the garbage collector is paused.
+LONG = pickle.dumps(list(range(3000)))
+TAKEN_OUT = pickle.dumps(pickle.PickleBuffer(bytearray()), 5, buffer_callback=lambda _: None)
+
+
+class Piece(bytearray):
+    """Can be referred to weakly."""
+
+
+class Gone:
+    """Loads when it goes."""
+
+    def __init__(self, load: Any) -> None:
+        self.load = load
+
+    def __del__(self) -> None:
+        self.load()
+
+
+@pytest.mark.parametrize(
+    "value",
+    [{(1, 2): 3}, {(1, (2, 3)): 4}, {2**70: 5}, {frozenset((6,)): 7}, {1j: 8}, {(2**70,), ((9,),)}],
+    ids=repr,
+)
+def test_no_value_is_kept(sp: ModuleType, value: Any) -> None:
+    loaded = sp.loads(pickle.dumps(value))
+    assert loaded == value
+    assert sys.getrefcount(loaded) == 2
+    if isinstance(loaded, dict):
+        assert sys.getrefcount(next(iter(loaded))) == 3 - (type(value) is int)
+
+
+def test_no_buffer_is_kept(sp: ModuleType) -> None:
+    piece = Piece(b"abc")
+    there = weakref.ref(piece)
+    assert sp.loads(TAKEN_OUT, buffers=[piece]) is piece
+    del piece
+    assert there() is None
+    # A view that is kept would keep the map open.
+    with mmap.mmap(-1, 100) as room:
+        assert type(sp.loads(TAKEN_OUT, buffers=[memoryview(room)])) is memoryview
+
+
+@pytest.mark.parametrize("stream", [b"", b"(", b"]]]a", b"K\x01r\xff\0\0\0h\x07.", b"cos\nsystem\n.", LONG[:-1]])
+def test_what_goes_wrong_leaves_nothing(sp: ModuleType, stream: bytes) -> None:
+    for _ in range(3):
+        with pytest.raises(SafePickleError):
+            sp.loads(stream)
+        with pytest.raises(sp.FormatError, match="memo entry 0 is not set"):
+            sp.loads(pickled(op("BINGET", 0)))
+        with pytest.raises(sp.FormatError, match="more is taken from the stack"):
+            sp.loads(pickled(number(1), SETITEM))
+        assert sp.loads(pickle.dumps([{"a": (1, 2)}] * 2)) == [{"a": (1, 2)}] * 2
+
+
+def test_loads_within_loads(sp: ModuleType) -> None:
+    """Whatever the caller has a part in: files, resolvers, persistent ids, buffers, finalizers."""
+    short = pickle.dumps([[[1], {"a": (2, [3])}], "x"])
+    seen = []
+
+    def load(*_: Any) -> Any:
+        for data in (short, LONG):
+            value = sp.loads(data)
+            assert value == pickle.loads(data)
+        with pytest.raises(sp.FormatError):
+            sp.loads(b"((]]")
+        seen.append(value)
+        return samples.Thing
+
+    class Unpickler(sp.Unpickler):  # type: ignore[name-defined,misc]
+        def find_class(self, module: str, qualname: str) -> Any:
+            return load()
+
+        def persistent_load(self, pid: Any) -> Any:
+            load()
+            return Gone(load)
+
+    class File:
+        def __init__(self, data: bytes) -> None:
+            self.data = data
+
+        def read(self, size: int) -> bytes:
+            load()
+            piece, self.data = self.data[:size], self.data[size:]
+            return piece
+
+        def readline(self) -> bytes:
+            return self.read(self.data.index(b"\n") + 1)
+
+    def buffers() -> Any:
+        load()
+        yield b"abc"
+
+    body = b"(" + number(1) + op("GLOBAL", samples.HERE, "Thing") + b")\x81" + op("PERSID", "7") + b"0" + b"t"
+    value = Unpickler(File(pickled(body))).load()
+    assert value[0] == 1
+    assert type(value[1]) is samples.Thing
+    assert sp.loads(TAKEN_OUT, buffers=buffers()) == b"abc"
+    assert len(seen) > 4
+
+
+def test_a_signal_may_load_at_any_time(sp: ModuleType) -> None:
+    """The collector's pause is counted under a lock, which a handler may meet in the hands of its own thread."""
+    pause = sys.modules[f"{sp.__name__}._gc_pause"]
+    calls: list[int] = []
+
+    class Meeting:
+        """Stands where the lock is held: at the question whether the collector runs."""
+
+        def __getattr__(self, attribute: str) -> Any:
+            if attribute == "isenabled" and len(calls) < 2:
+                calls.append(1)
+                assert len(sp.loads(LONG)) == 3000
+            return getattr(gc, attribute)
+
+    thread = threading.Thread(target=lambda: sp.loads(LONG), daemon=True)
+    pause.gc = Meeting()  # type: ignore[attr-defined]
+    try:
+        thread.start()
+        thread.join(20)
+        assert not thread.is_alive(), "a load waits for itself"
+    finally:
+        pause.gc = gc  # type: ignore[attr-defined]
+    assert len(calls) == 2
+    assert gc.isenabled()
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no timers that send signals")
+def test_signals_while_loading(sp: ModuleType) -> None:
+    short = pickle.dumps([{"a": (1, [2])}, (3,)])
+    done = []
+
+    def handler(*_: Any) -> None:
+        done.append((sp.loads(short), len(sp.loads(LONG))))
+        signal.setitimer(signal.ITIMER_REAL, 0.001)
+
+    sp.loads(short)
+    before = signal.signal(signal.SIGALRM, handler)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.001)
+        for _ in range(300):
+            assert len(sp.loads(LONG)) == 3000
+            assert sp.loads(short) == [{"a": (1, [2])}, (3,)]
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert all(found == ([{"a": (1, [2])}, (3,)], 3000) for found in done)
+    assert gc.isenabled()
+
+
+def test_a_finalizer_that_a_dict_runs_may_load(sp: ModuleType) -> None:
+    """A key that is set again lets the value go that it had, in the middle of SETITEMS."""
+    gone = []
+    policy = Policy.from_text('schema = 1\n[globals]\n"policy.world:Finalized" = ["call"]')
+    from policy import world
+
+    class Calls(list[Any]):
+        def append(self, item: Any) -> None:
+            gone.append(sp.loads(pickle.dumps([{"a": [item]}] * 3)))
+
+    before, world.CALLS = world.CALLS, Calls()
+    try:
+        made = call(name("policy.world", "Finalized"))
+        body = DICT + b"(" + text("a") + made + text("a") + NONE + text("b") + number(1) + b"u"
+        assert sp.loads(pickled(body), policy=policy) == {"a": None, "b": 1}
+    finally:
+        world.CALLS = before
+    assert gone == [[{"a": [("gone",)]}] * 3]
+
+
+def test_threads_share_no_machine(sp: ModuleType) -> None:
+    values = [[{f"k{number}": [number, (number, str(number))]} for number in range(size)] for size in range(40)]
+    streams = [(pickle.dumps(value), value) for value in values]
+    wrong = []
+
+    def work(first: int) -> None:
+        for turn in range(300):
+            data, value = streams[(first + turn) % len(streams)]
+            if sp.loads(data) != value:
+                wrong.append(value)
+
+    threads = [threading.Thread(target=work, args=(first,)) for first in range(6)]
+    pause = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(pause)
+    assert not wrong

@@ -1,0 +1,134 @@
+"""Sessions: what one dump leaves to the next is room, and nothing else."""
+
+from __future__ import annotations
+
+import contextlib
+import pickle
+import sys
+from copy import copy
+from importlib import import_module
+from types import ModuleType
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import safepickle
+from safepickle import _forms
+
+Seen = list[tuple[Any, dict[str, Any]]]
+
+
+def state_of(encoder: Any) -> dict[str, Any]:
+    """Return all that an encoder of the Python form knows when it begins."""
+    found: dict[str, Any] = {}
+    for part in (encoder, encoder.out, encoder.memo):
+        for name, value in vars(part).items():
+            if name == "frames" and part is encoder:
+                # Frames that were used before hold nothing; what else is in them is set when they are used again.
+                found["held"] = [getattr(frame, held) for frame in value[1:] for held in ("obj", "items")]
+            else:
+                kept = type(value).__name__ if name in ("out", "memo") else value
+                found[f"{type(part).__name__}.{name}"] = copy(kept) if type(kept) in (list, dict, bytearray) else kept
+    found["held"] = [held for held in found["held"] if held is not None]
+    return found
+
+
+@pytest.fixture
+def begun(monkeypatch: pytest.MonkeyPatch) -> tuple[ModuleType, Seen]:
+    """The Python form, and each encoder of its ``dumps`` with what it knew when it began."""
+    package = _forms.python_form()
+    session = import_module(f"{package.__name__}.encoding.session")
+    encoder = import_module(f"{package.__name__}.encoding.encoder")
+    monkeypatch.setattr(session, "_idle", [])
+    seen: Seen = []
+    dump = encoder.Encoder.dump
+
+    def noting(self: Any, obj: Any) -> Any:
+        seen.append((self, state_of(self)))
+        return dump(self, obj)
+
+    monkeypatch.setattr(encoder.Encoder, "dump", noting)
+    return package, seen
+
+
+class Failing:
+    def __reduce__(self) -> Any:
+        raise ZeroDivisionError
+
+
+VALUES: list[Any] = [
+    None,
+    [{"id": 1, "tags": ("a", 2.5, None)}, {"id": 2, "tags": {b"b", frozenset({3})}}],
+    {(1, (2, index)): [index] for index in range(200)},
+    [[[[[], []]] * 3] * 40, b"y" * 70_000],
+    {"text" * 30: {index: "é" * index for index in range(30)}},
+]
+
+
+@pytest.mark.parametrize("protocol", range(6))
+@pytest.mark.parametrize("value", VALUES, ids=range(len(VALUES)))
+def test_an_encoder_begins_again_as_if_it_were_new(begun: tuple[ModuleType, Seen], value: Any, protocol: int) -> None:
+    package, seen = begun
+    for obj, number in (([1], 4), (value, protocol), ([1], 4)):
+        assert pickle.loads(package.dumps(obj, number)) == obj
+    assert seen[0][1] == seen[2][1]
+    if protocol >= 4:
+        assert len({id(encoder) for encoder, _ in seen}) == 1
+
+
+@pytest.mark.parametrize(
+    ("value", "options"),
+    [
+        (Failing(), {}),
+        (range(3), {}),
+        (float, {}),
+        ([[[[[[1]]]]]], {"limits": safepickle.Limits(max_depth=3)}),
+        (pickle.PickleBuffer(b"abc"), {"protocol": 5, "buffer_callback": lambda buffer: None}),
+    ],
+    ids=["fails", "is called", "a global", "too deep", "a buffer"],
+)
+def test_what_was_more_than_plain_data_is_not_kept(
+    begun: tuple[ModuleType, Seen], value: Any, options: dict[str, Any]
+) -> None:
+    package, seen = begun
+    if "limits" in options:
+        options = {"limits": package.Limits(max_depth=3)}
+    package.dumps([1])
+    with contextlib.suppress(package.SafePickleError, ZeroDivisionError):
+        package.dumps(value, policy=package.UNRESTRICTED, **options)
+    package.dumps([1])
+    assert seen[0][1] == seen[2][1]
+    assert seen[1][0] is not seen[2][0]
+
+
+def test_an_encoder_that_is_at_work_is_not_begun_again(sp: ModuleType) -> None:
+    """A reduce method that dumps: the dump inside has an encoder of its own."""
+
+    class Nesting:
+        def __reduce__(self) -> Any:
+            assert pickle.loads(sp.dumps({"inner": [1, (2,)]})) == {"inner": [1, (2,)]}
+            return (complex, (1, 2))
+
+    for _ in range(3):
+        sp.dumps([0])
+        data = sp.dumps([["outer"], Nesting(), "more"], policy=sp.UNRESTRICTED)
+        assert pickle.loads(data) == [["outer"], 1 + 2j, "more"]
+
+
+def test_nothing_of_the_data_is_kept(sp: ModuleType) -> None:
+    shared = ["shared"]
+    key = "a key that " + str(len(shared))
+    data = [shared, shared, {key: shared, 2: key}, (shared, key)]
+    before = sys.getrefcount(shared), sys.getrefcount(key), sys.getrefcount(data)
+    assert pickle.loads(sp.dumps(data)) == data
+    assert (sys.getrefcount(shared), sys.getrefcount(key), sys.getrefcount(data)) == before
+
+
+@given(st.lists(st.one_of(st.binary(max_size=3000), st.text(max_size=300), st.lists(st.integers())), max_size=8))
+def test_what_was_written_stays_as_it_was(values: list[Any]) -> None:
+    """Small pickles are copied out of room that is used again."""
+    written = [(safepickle.dumps(value), value) for value in values]
+    for data, value in written:
+        assert pickle.loads(data) == value

@@ -134,16 +134,17 @@ class Naming(Refusals):
             self._go_inert(handle)
         if rule is not None and self.policy.class_rules and not self.inert:
             self._narrow(handle)
-        else:
-            self._keep(handle, rule)
+        self._keep(handle, rule)
         return handle
 
     def _keep(self, handle: GlobalHandle, rule: Rule | None) -> None:
         """Keep what was decided for a pair, if the policy allows it, or the machine emulates it, by its name alone."""
         policy = self.policy
-        if self.find_class is not None or policy.class_rules or (rule is None and handle.emulation is None):
-            return
         module, name = handle.module, handle.name
+        if self.find_class is not None or (rule is None and handle.emulation is None):
+            return
+        if policy.depends_on_object(module, name):
+            return
         is_final = policy.rename(module, name) == (module, name)
         known = Known(module, name, handle.rights, handle.accept_gadget, is_final)
         known.emulation = handle.emulation

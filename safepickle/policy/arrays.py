@@ -40,6 +40,8 @@ ArrayState = tuple[Callable[[Any, Any], str | None], Callable[[Any], int] | None
 
 #: A pattern, as text: compiled when the first one is read, which takes as long as importing this module.
 _CODE = r"[|<>=]?[?bBhHiIlLqQpPefdgFDGcSUVOMmuaT][0-9]{0,10}"
+#: The most frequent ones, which need no pattern.
+_PLAIN_CODES = frozenset("b1 i1 i2 i4 i8 u1 u2 u4 u8 f2 f4 f8 c8 c16 O8 M8 m8".split())
 _UNITS = frozenset("Y M W D h m s ms us ns ps fs as generic".split())
 _ORDERS = frozenset("CFKA")
 _FILL_VALUES = frozenset({bool, int, float, complex, str, bytes, type(None)})
@@ -223,6 +225,8 @@ def _dtype(args: Args) -> str | None:
         return "wants a type code, whether it is aligned, and True"
     if not args[2]:
         return "wants a copy: the other one is shared by the whole process, and state would change it"
+    if type(args[0]) is str and args[0] in _PLAIN_CODES:
+        return None
     if type(args[0]) is str and len(args[0]) <= 20 and re.fullmatch(_CODE, args[0]):
         return None
     return None if numpy is not None and args[0] is numpy.record else "wants a type code such as f8, or numpy.record"

@@ -1,0 +1,71 @@
+"""What is kept of a pair with its policy: no more than is allowed, and nothing of an object that is another by now."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import sys
+from types import ModuleType
+
+import pytest
+
+from safepickle.errors import PolicyError
+from safepickle.policy.rights import Right, Rule
+from safepickle.policy.rules import Policy
+
+
+class Thing:
+    """Allowed."""
+
+
+def _policy(*names: str, **more: object) -> Policy:
+    rights = Right.NEW | Right.BUILD | Right.CALL
+    return Policy(name="kept", rules=[Rule(module=__name__, name=name, rights=rights, **more) for name in names])  # type: ignore[arg-type]
+
+
+def _named(module: str, name: str) -> bytes:
+    return b"\x80\x02c" + f"{module}\n{name}\n".encode() + b")\x81."
+
+
+def test_only_what_is_allowed_is_kept(sp: ModuleType) -> None:
+    policy = _policy("Thing")
+    for number in range(50):
+        with pytest.raises(PolicyError):
+            sp.loads(_named(__name__, f"thing_{number}"), policy=policy)
+    for _ in range(3):
+        assert type(sp.loads(pickle.dumps(Thing()), policy=policy)) is Thing
+    assert list(policy.kept) == [(__name__, "Thing")]
+
+
+def test_names_that_only_a_rule_for_classes_covers_are_not_kept(sp: ModuleType) -> None:
+    policy = _policy("*", classes_only=True)
+    assert type(sp.loads(pickle.dumps(Thing()), policy=policy)) is Thing
+    for number in range(50):
+        with pytest.raises((PolicyError, pickle.UnpicklingError)):
+            sp.loads(_named(__name__, f"thing_{number}"), policy=policy)
+    assert not policy.kept
+
+
+def test_a_name_that_stands_for_another_object_is_looked_at_again(
+    sp: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    policy = _policy("Thing")
+    data = pickle.dumps(Thing())
+    sp.loads(data, policy=policy)
+    called = b"\x80\x02c" + f"{__name__}\nThing\n".encode() + b"X\x04\x00\x00\x00true\x85R."
+    monkeypatch.setattr(sys.modules[__name__], "Thing", os.system)
+    with pytest.raises(PolicyError, match="which runs"):
+        sp.loads(called, policy=policy)
+    monkeypatch.undo()
+    assert type(sp.loads(data, policy=policy)) is Thing
+
+
+def test_constraints_begin_anew_with_each_load(sp: ModuleType) -> None:
+    policy = Policy.from_text(
+        f'schema = 1\n[[allow]]\nmodule = "{__name__}"\nnames = ["Thing"]\nrights = ["new"]\nmax_instances = 2\n'
+    )
+    for _ in range(3):
+        assert len(sp.loads(pickle.dumps([Thing(), Thing()]), policy=policy)) == 2
+    for _ in range(2):
+        with pytest.raises(PolicyError):
+            sp.loads(pickle.dumps([Thing(), Thing(), Thing()]), policy=policy)

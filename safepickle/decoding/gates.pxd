@@ -19,6 +19,7 @@ cdef extern from *:
     """
     object new_instance "safepickle_new_instance"(object cls, tuple args, object kwargs)
 
+cdef Py_ssize_t KEPT
 cdef int CALL, NEW, BUILD, APPEND, SETITEM, ADD, READS, SIZES, HASHES, FEW
 
 cpdef bint is_object(GlobalHandle handle) except -1
@@ -28,6 +29,7 @@ cdef class Gate(Naming):
     cdef object persistent_load
     cdef readonly bint strict, foreign, lent, changed
     cdef dict filled
+    cdef readonly list watched
     cdef readonly long long calls
 
     cpdef equip(self)

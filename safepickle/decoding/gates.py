@@ -22,6 +22,7 @@ from ..errors import FormatError, ReconstructionError, SafePickleError, quote, q
 from ..policy.contracts import HARMLESS_FACTORIES, STATES
 from ..policy.rules import Policy
 from .budget import Budget
+from .guarding import KEPT
 from .handles import GlobalHandle, HeldTuple, Inert
 from .hashing import KeyGuard
 from .naming import NAMED, Naming
@@ -105,6 +106,8 @@ class Gate(Naming):
         self.changed = False
         #: Items given to objects of classes of their own, by id; the object is kept so that its id stays its own.
         self.filled: Any = None
+        #: State that may change although its contract has passed it, as it was set: handle, contract, object, state.
+        self.watched: Any = None
         self.calls = 0
 
     def let_go(self) -> None:
@@ -433,12 +436,24 @@ class Gate(Naming):
                     handle.guards.keep_given(state)
             else:
                 set_state(self.budget, shape, obj, state)
+            if shape.contract is not None and shape.contract.changeable and type(state) is dict:
+                if self.watched is None:
+                    self.watched = []
+                self.budget.take_memory(KEPT + 48 * len(state))
+                self.watched.append((handle, shape.contract, obj, dict(state)))
         except SafePickleError:
             raise
         except Exception as error:
             raise ReconstructionError(
                 f"the state of {quote_name(handle.module, handle.name)} cannot be set: {type(error).__name__}"
             ) from error
+
+    def recheck(self) -> None:
+        Naming.recheck(self)
+        for handle, contract, obj, state in self.watched or ():
+            refusal = contract.refusal(obj, state)
+            if refusal is not None:
+                self.deny(handle, BUILD, f"its state is refused: {refusal}, at the end of the pickle")
 
     def _survey_state(self, handle: GlobalHandle, state: Any) -> None:
         """Note what a rule has against state that is not set."""

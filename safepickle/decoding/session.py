@@ -114,10 +114,9 @@ def _put_away(machine: Machine, policy: Policy | FindClass, limits: Limits, is_u
     gate = machine.gate
     if gate.handles is None and gate.strict and gate.find_class is None and not gate.foreign and not _idle:
         # Read once: another thread may put one of other limits in its place.
-        unspent: Budget | None = _unspent
-        if not is_usual or unspent.limits is not machine.budget.limits:
-            unspent = None  # for whomever: it is opened anew
-        machine.let_go(policy, limits, unspent)
+        unspent = _unspent
+        is_same = is_usual and unspent.limits is machine.budget.limits
+        machine.let_go(policy, limits, unspent if is_same else None)  # else it is opened anew, for whomever
         gate.let_go()
         machine.keep_few()
         push(_idle, machine)

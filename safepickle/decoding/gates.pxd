@@ -19,7 +19,7 @@ cdef extern from *:
     """
     object new_instance "safepickle_new_instance"(object cls, tuple args, object kwargs)
 
-cdef Py_ssize_t KEPT
+cdef Py_ssize_t WATCHED
 cdef int CALL, NEW, BUILD, APPEND, SETITEM, ADD, READS, SIZES, HASHES, FEW
 
 cpdef bint is_object(GlobalHandle handle) except -1

@@ -22,7 +22,6 @@ from ..errors import FormatError, ReconstructionError, SafePickleError, quote, q
 from ..policy.contracts import HARMLESS_FACTORIES, STATES
 from ..policy.rules import Policy
 from .budget import Budget
-from .guarding import KEPT
 from .handles import GlobalHandle, HeldTuple, Inert
 from .hashing import KeyGuard
 from .naming import NAMED, Naming
@@ -43,6 +42,8 @@ _UNHASHABLE = frozenset({list, dict, set, bytearray})
 _ITERATED: tuple[Any, ...] = (list, tuple, set, frozenset, dict, range, deque)
 #: Arguments that are looked at for nothing.
 FEW = 64
+#: What is kept to ask a contract once more, in bytes, beside the entries of the state.
+WATCHED = 200
 
 
 if not cython.compiled:
@@ -439,7 +440,7 @@ class Gate(Naming):
             if shape.contract is not None and shape.contract.changeable and type(state) is dict:
                 if self.watched is None:
                     self.watched = []
-                self.budget.take_memory(KEPT + 48 * len(state))
+                self.budget.take_memory(WATCHED + 48 * len(state))
                 self.watched.append((handle, shape.contract, obj, dict(state)))
         except SafePickleError:
             raise

@@ -21,6 +21,7 @@ cdef extern from *:
     """
     object new_instance "safepickle_new_instance"(object cls, tuple args, object kwargs)
 
+cdef Py_ssize_t WATCHED
 cdef int CALL, NEW, BUILD, APPEND, SETITEM, ADD, READS, SIZES, HASHES, FEW, _MADE_BY_NUMPY
 
 cpdef bint is_object(GlobalHandle handle) except -1
@@ -34,6 +35,7 @@ cdef class Gate(Naming):
     cdef object last_built
     cdef GlobalHandle last_owner
     cdef Shape last_shape
+    cdef readonly list watched
     cdef readonly long long calls
 
     cpdef equip(self)

@@ -45,6 +45,8 @@ _ITERATED: tuple[Any, ...] = (list, tuple, set, frozenset, dict, range, deque)
 FEW = 64
 #: Bytes of an array, scalar or dtype of numpy without its data, and of what is noted of it.
 _MADE_BY_NUMPY = 240
+#: What is kept to ask a contract once more, in bytes, beside the entries of the state.
+WATCHED = 200
 
 
 if not cython.compiled:
@@ -114,6 +116,8 @@ class Gate(Naming):
         self.last_built: Any = None
         self.last_owner: Any = None
         self.last_shape: Any = None
+        #: State that may change although its contract has passed it, as it was set: handle, contract, object, state.
+        self.watched: Any = None
         self.calls = 0
 
     def let_go(self) -> None:
@@ -504,12 +508,24 @@ class Gate(Naming):
                     handle.guards.keep_given(state)
             else:
                 set_state(self.budget, shape, obj, state)
+            if shape.contract is not None and shape.contract.changeable and type(state) is dict:
+                if self.watched is None:
+                    self.watched = []
+                self.budget.take_memory(WATCHED + 48 * len(state))
+                self.watched.append((handle, shape.contract, obj, dict(state)))
         except SafePickleError:
             raise
         except Exception as error:
             raise ReconstructionError(
                 f"the state of {quote_name(handle.module, handle.name)} cannot be set: {type(error).__name__}"
             ) from error
+
+    def recheck(self) -> None:
+        Naming.recheck(self)
+        for handle, contract, obj, state in self.watched or ():
+            refusal = contract.refusal(obj, state)
+            if refusal is not None:
+                self.deny(handle, BUILD, f"its state is refused: {refusal}, at the end of the pickle")
 
     def _survey_state(self, handle: GlobalHandle, state: Any) -> None:
         """Note what a rule has against state that is not set."""

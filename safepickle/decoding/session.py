@@ -115,9 +115,8 @@ def _put_away(machine: Machine, policy: Policy | FindClass, limits: Limits, is_u
     if gate.handles is None and gate.strict and gate.find_class is None and not gate.foreign and not _idle:
         # Read once: another thread may put one of other limits in its place.
         unspent = _unspent
-        # Without one it is opened anew, for whomever.
-        same = is_usual and unspent.limits is machine.budget.limits
-        machine.let_go(policy, limits, unspent if same else None)
+        is_same = is_usual and unspent.limits is machine.budget.limits
+        machine.let_go(policy, limits, unspent if is_same else None)  # else it is opened anew, for whomever
         gate.let_go()
         machine.keep_few()
         push(_idle, machine)

@@ -37,7 +37,7 @@ from .dates import (
     check_zoneinfo,
 )
 from .formats import FORMAT_CALLS, FORMAT_STATES
-from .libraries import LIBRARY_CALLS, LIBRARY_STATES
+from .libraries import CHANGEABLE_STATES, LIBRARY_CALLS, LIBRARY_STATES
 from .parts import Args, Kwargs, exact_fields, has_base, is_int, is_text
 from .quick import QUICK
 
@@ -90,6 +90,8 @@ class StateContract(NamedTuple):
 
     #: Says whether no state may be given to an object any more.
     is_settled: Callable[[Any], bool] | None = None
+    #: Whether it looks into lists, which later opcodes may change: then it is asked once more when the pickle ends.
+    changeable: bool = False
 
     def refusal(self, obj: Any, state: Any) -> str | None:
         """Return why an object is refused this state, or None."""
@@ -523,7 +525,9 @@ STATES: Mapping[Pair, StateContract] = MappingProxyType(
             for pair, (check, weigh, reason, source) in ARRAY_STATES.items()
         },
         **{
-            pair: StateContract(_nothing_known, reason, source, check, None, settled)
+            pair: StateContract(
+                _nothing_known, reason, source, check, None, settled, changeable=pair in CHANGEABLE_STATES
+            )
             for pair, (check, settled, reason, source) in {**LIBRARY_STATES, **FORMAT_STATES}.items()
         },
     }

@@ -7,7 +7,8 @@ Rules that hold here:
 
 * Nothing is imported here: what comes to a check has been made by the library, so that it is loaded.
 * An index is compared with what it points into, for all items, before anybody uses it. An array that still waits for
-  its data is refused, and one that has it gets no other (see ``arrays``): so what was checked stays.
+  its data is refused, and one that has it gets no other (see ``arrays``): so what was checked stays. Lists do not:
+  classes with state in lists are in :data:`CHANGEABLE_STATES`.
 * Attributes are read only from classes of the libraries themselves, found by identity.
 """
 
@@ -20,7 +21,7 @@ from typing import Any
 
 from .arrays import ArrayCall, is_placeholder
 
-__all__ = ["LIBRARY_CALLS", "LIBRARY_STATES", "LibraryState"]
+__all__ = ["CHANGEABLE_STATES", "LIBRARY_CALLS", "LIBRARY_STATES", "LibraryState"]
 
 Pair = tuple[str, str]
 Args = tuple[Any, ...]
@@ -132,6 +133,25 @@ def _backed_state(obj: Any, state: Any) -> str | None:
             if _is_one(dtype, "pandas", "CategoricalDtype")
             else ("wants a dtype of categories")
         )
+    return None
+
+
+def _has_array(value: Any) -> bool:
+    """Say whether an array of pandas has its data by now; what it is part of has been checked against them."""
+    backed = _class("pandas._libs.arrays", "NDArrayBacked")
+    return backed is not None and backed.__dict__["_ndarray"].__get__(value) is not None
+
+
+def _categories_state(obj: Any, state: Any) -> str | None:
+    return None if type(state) is dict else "wants its categories, and whether they are in order"
+
+
+def _masked_state(obj: Any, state: Any) -> str | None:
+    if type(state) is not dict:
+        return "wants its data and a mask"
+    data, mask = _array(state.get("_data"), "biuf"), _array(state.get("_mask"), "b")
+    if data is None or mask is None or data.shape != mask.shape:
+        return "wants arrays of data and mask of one length"
     return None
 
 
@@ -464,13 +484,30 @@ _SPARSE = tuple(
     for form in ("matrix", "array")
 )
 
+_MASKED = (
+    *(("pandas.arrays", name) for name in ("BooleanArray", "FloatingArray", "IntegerArray")),
+    ("pandas.core.arrays.boolean", "BooleanArray"),
+    ("pandas.core.arrays.floating", "FloatingArray"),
+    ("pandas.core.arrays.integer", "IntegerArray"),
+)
+
+#: Whose state is in lists: the rows of a sparse matrix, the trees of a forest.
+CHANGEABLE_STATES = frozenset(
+    {("scipy.sparse._lil", "lil_matrix"), ("scipy.sparse._lil", "lil_array")}
+    | {(module, name) for module, names in _FORESTS.items() for name in names.split()}
+)
+
 #: What state the instances of the libraries may be given.
 LIBRARY_STATES: Mapping[Pair, LibraryState] = MappingProxyType(
     {
-        ("pandas._libs.arrays", "__pyx_unpickle_NDArrayBacked"): (_backed_state, None, _OUTSIDE, _HERE),
+        ("pandas._libs.arrays", "__pyx_unpickle_NDArrayBacked"): (_backed_state, _has_array, _OUTSIDE, _HERE),
+        # Codes have been compared with them.
+        ("pandas", "CategoricalDtype"): (_categories_state, _has_state, _OUTSIDE, _HERE),
+        ("pandas.core.dtypes.dtypes", "CategoricalDtype"): (_categories_state, _has_state, _OUTSIDE, _HERE),
+        **dict.fromkeys(_MASKED, (_masked_state, _has_state, _OUTSIDE, _HERE)),
         ("pandas", "DataFrame"): (_frame_state, None, _HOOKS, "R46"),
         ("pandas", "Series"): (_frame_state, None, _HOOKS, "R46"),
-        **dict.fromkeys(_SPARSE, (_sparse_state, None, _OUTSIDE, _HERE)),
+        **dict.fromkeys(_SPARSE, (_sparse_state, _has_state, _OUTSIDE, _HERE)),
         ("sklearn.tree._tree", "Tree"): (_tree_state, None, _OUTSIDE, _HERE),
         **{("sklearn.tree._classes", name): (_tree_estimator, _has_state, _OUTSIDE, _HERE) for name in _TREES.split()},
         **{

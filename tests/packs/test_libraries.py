@@ -128,6 +128,33 @@ def test_hostile_matrices_are_refused(sp: ModuleType, name: str) -> None:
         sp.loads(pickle.dumps(HOSTILE_MATRICES[name]), policy=SPARSE)
 
 
+@pytest.mark.parametrize("protocol", range(2, 6))
+@pytest.mark.parametrize("more", [10**8, -1, "a"])
+def test_rows_that_change_after_they_were_checked_are_refused(sp: ModuleType, protocol: int, more: Any) -> None:
+    """A list that the matrix is in is filled behind it."""
+    columns: list[Any] = []
+    matrix = scipy_sparse.lil_matrix((1, 3))
+    matrix.rows[0] = columns
+    sp.loads(pickle.dumps([matrix, columns], protocol), policy=SPARSE)
+    columns += [matrix, more]
+    with pytest.raises(PolicyError, match="at the end of the pickle"):
+        sp.loads(pickle.dumps(columns, protocol), policy=SPARSE)
+
+
+def twice(value: Any, state: Any) -> bytes:
+    """Return a pickle of a value and something of it that is given state once more: the pair is (value, part)."""
+    data = pickle.dumps((value, state), 2)
+    assert data[-4:-2] == b"\x86q"
+    return data[:-4] + b"b."
+
+
+def test_matrices_get_their_state_once(sp: ModuleType) -> None:
+    for matrix in MATRICES.values():
+        if type(matrix).__module__ != "scipy.sparse._dok":
+            with pytest.raises(PolicyError, match="already"):
+                sp.loads(twice(matrix, matrix.__dict__), policy=SPARSE)
+
+
 class Made:
     """Reduces to what it is given."""
 
@@ -142,6 +169,32 @@ NEW_INDEX = sys.modules["pandas.core.indexes.base"].__dict__["_new_Index"]
 BACKED = sys.modules["pandas._libs.arrays"].__dict__["__pyx_unpickle_NDArrayBacked"]
 ARROW = pa.lib._restore_array
 LEVELS = [pd.Index([1, 2]), pd.Index([3, 4])]
+
+
+def test_categories_that_codes_were_compared_with_stay(sp: ModuleType) -> None:
+    values = pd.Categorical(["a", "b", "c"])
+    smaller = {"categories": pd.Index(["a"]), "ordered": False}
+    data = pickle.dumps((values, values.dtype, smaller), 2)
+    sp.loads(data, policy=PANDAS)
+    assert data[-4:-2] == b"\x87q"
+    with pytest.raises(PolicyError, match="already"):
+        sp.loads(data[:-4] + b"b\x86.", policy=PANDAS)
+
+
+def test_arrays_of_pandas_get_their_data_once(sp: ModuleType) -> None:
+    values = pd.Categorical(["a", "b", "c"])
+    data = twice(values, values.__reduce__()[2])
+    with pytest.raises(PolicyError, match="already"):
+        sp.loads(data, policy=PANDAS)
+
+
+@pytest.mark.parametrize("mask", [[False], [[False, False]], [0, 1]])
+def test_masks_are_as_long_as_their_data(sp: ModuleType, mask: Any) -> None:
+    good = pd.array([1, 2], dtype="Int64")
+    sp.loads(pickle.dumps(good), policy=PANDAS)
+    good._mask = np.array(mask)
+    with pytest.raises(PolicyError, match="of one length"):
+        sp.loads(pickle.dumps(good), policy=PANDAS)
 
 
 def levels(*codes: Any, **more: Any) -> Made:
@@ -262,6 +315,21 @@ HOSTILE_MODELS = {
 def test_hostile_models_are_refused(sp: ModuleType, name: str) -> None:
     with pytest.raises(PolicyError):
         sp.loads(pickle.dumps(HOSTILE_MODELS[name]), policy=SKLEARN)
+
+
+@pytest.mark.parametrize("protocol", range(2, 6))
+def test_trees_that_come_later_are_checked_too(sp: ModuleType, protocol: int) -> None:
+    """A list that the forest is in is filled behind it."""
+    forest = sklearn.ensemble.RandomForestClassifier().set_params()
+    forest.__dict__.update(vars(MODELS["RandomForestClassifier"]))
+    trees: list[Any] = []
+    forest.estimators_ = trees
+    trees += [forest, *MODELS["RandomForestClassifier"].estimators_]
+    assert len(sp.loads(pickle.dumps(trees, protocol), policy=SKLEARN)) == len(trees)
+    wide = sklearn.tree.DecisionTreeClassifier().fit(np.eye(50), np.arange(50) % 2)
+    trees.append(wide)
+    with pytest.raises(PolicyError, match="a tree in it has other features, or no nodes, at the end of the pickle"):
+        sp.loads(pickle.dumps(trees, protocol), policy=SKLEARN)
 
 
 def test_models_get_no_hooks_whatever_a_policy_says_of_state(sp: ModuleType) -> None:

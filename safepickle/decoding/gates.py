@@ -3,7 +3,8 @@
 
 Rules that hold here:
 
-* Which globals there are, and what a handle stands for, is :mod:`.naming`'s.
+* Which globals there are, and what a handle stands for, is :mod:`.naming`'s; what goes into a call and what comes out
+  of it is noted and paid for in :mod:`.adopting`.
 * Only a handle can be called: nothing that a stream made, fetched or was given by a call is a callee.
 * BUILD, APPEND(S), SETITEM(S) and ADDITEMS reach only objects that this load made by a rule, and go through the
   methods of their *type*; exact ``list``, ``dict`` and ``set`` that the machine made itself do not come here.
@@ -13,20 +14,18 @@ Rules that hold here:
 
 from __future__ import annotations
 
-import enum
-from collections import deque
 from collections.abc import Callable
 from typing import Any
 
 from ..errors import FormatError, ReconstructionError, SafePickleError, quote, quote_name
 from ..policy.contracts import HARMLESS_FACTORIES, STATES
 from ..policy.rules import Policy
+from .adopting import Adopting
 from .budget import Budget
 from .handles import GlobalHandle, HeldTuple, Inert
-from .hashing import KeyGuard
-from .naming import NAMED, Naming
+from .naming import NAMED
 from .refusals import ADD, APPEND, BUILD, CALL, NEW, SETITEM
-from .resolving import HASHES, READS, SIZES, is_plain_id, size_by, sizer_of
+from .resolving import is_plain_id, size_by
 from .state import Shape, check_exception_state, set_state
 from .usual import is_usual
 from .usual_arrays import UsualArrays, usual_state
@@ -38,11 +37,6 @@ else:
     from .._form import cython
 
 _FACTORIES = frozenset(HARMLESS_FACTORIES)
-_UNHASHABLE = frozenset({list, dict, set, bytearray})
-#: What constructors of sets and dicts read, whose own way of going through it is known.
-_ITERATED: tuple[Any, ...] = (list, tuple, set, frozenset, dict, range, deque)
-#: Arguments that are looked at for nothing.
-FEW = 64
 #: Bytes of an array, scalar or dtype of numpy without its data, and of what is noted of it.
 _MADE_BY_NUMPY = 240
 #: What is kept to ask a contract once more, in bytes, beside the entries of the state.
@@ -50,6 +44,7 @@ WATCHED = 200
 
 
 if not cython.compiled:
+    from .adopting import FEW
 
     def new_instance(cls: Any, args: tuple[Any, ...], kwargs: Any) -> Any:
         """Make an instance without initialising it; in the compiled form through the class's own slot."""
@@ -61,7 +56,7 @@ def is_object(handle: GlobalHandle) -> bool:
     return handle.module == "builtins" and handle.name == "object"
 
 
-class Gate(Naming):
+class Gate(Adopting):
     """The engine of one load.
 
     :param policy: what is allowed.
@@ -84,10 +79,6 @@ class Gate(Naming):
         self.equip()
         self.open_gate(policy, budget, find_class, persistent_load, fix_imports, inert)
 
-    def equip(self) -> None:
-        """Make what serves one load after another."""
-        self.keys = KeyGuard.__new__(KeyGuard)
-
     def open_gate(
         self,
         policy: Policy,
@@ -101,15 +92,9 @@ class Gate(Naming):
         self.open_naming(policy, budget, find_class, fix_imports, inert)
         self.persistent_load = persistent_load
         self.strict = True
-        self.keys.open_guard(budget, True)
-        #: Something that is not of this load's making may be on the stack.
-        self.foreign = False
-        #: A call has returned something else than an instance of the class that was called.
-        self.lent = False
+        self.open_adopting(budget)
         #: A method of a class has been given items or state: what the class was given before may be another by now.
         self.changed = False
-        #: Items given to objects of classes of their own, by id; the object is kept so that its id stays its own.
-        self.filled: Any = None
         #: What the load has to do with numpy, None for nothing.
         self.arrays: Any = None
         #: The class of the last object that was given state, the rule's handle and what is known of it.
@@ -119,11 +104,6 @@ class Gate(Naming):
         #: State that may change although its contract has passed it, as it was set: handle, contract, object, state.
         self.watched: Any = None
         self.calls = 0
-
-    def let_go(self) -> None:
-        """Keep nothing of what came from outside or was a key."""
-        self.made = None
-        self.keys.let_go()
 
     # -- calls -------------------------------------------------------------------------------------------------
 
@@ -226,20 +206,6 @@ class Gate(Naming):
                 raise FormatError(f"{quote_name(handle.module, handle.name)} is not a class")
         return self._run(handle, NEW, args, kwargs)
 
-    def look_through(self, count: int) -> None:
-        """Pay for looking at many arguments: any number of calls may share one dict or tuple of them."""
-        if count > FEW:
-            self.budget.take_hash_work(count)
-
-    def _take_copies(self, parts: tuple[Any, ...]) -> None:
-        """Pay for containers that a class may copy: any number of objects may share one of them (D16)."""
-        for part in parts:
-            kind = type(part)
-            if kind is list or kind is tuple or kind is dict or kind is set or kind is frozenset:
-                count = len(part)
-                if count > FEW:
-                    self.budget.take_memory((8 if kind is list or kind is tuple else 48) * count)
-
     def _not_a_global(self, callee: Any, right: int) -> None:
         if isinstance(callee, NAMED):
             handle = GlobalHandle(str(callee.__module__), callee.__qualname__, 0)
@@ -338,68 +304,6 @@ class Gate(Naming):
             and type(args[0]) is handle.quick_type
             and bool(handle.quick(args[0]))
         )
-
-    def _sizes_are_bounded(self, handle: GlobalHandle, right: int, args: tuple[Any, ...]) -> bool:
-        for arg in args:
-            kind = type(arg)
-            if kind is range and handle.sized & READS:
-                length = (arg[-1] - arg[0]) // arg.step + 1 if arg else 0
-                self.budget.take_items(0, min(length, 2**60), 36)
-                if handle.sized & HASHES:
-                    self._check_keys(handle, arg)
-            elif kind is int and handle.sized & SIZES:
-                self.deny(handle, right, "its arguments are refused: a number as a size")
-                return False
-            elif handle.sized & HASHES:
-                self._check_keys(handle, arg)
-        return True
-
-    def _check_keys(self, handle: GlobalHandle, arg: Any) -> None:
-        """Check what a constructor will hash: an enumeration its argument, a set or dict the items (D05, D06)."""
-        kind = type(arg)
-        if isinstance(handle.target, enum.EnumMeta):
-            if kind not in _UNHASHABLE:
-                self.keys.check(handle, arg)
-            return
-        self.keys.big_ints = self.keys.big_ints or kind is range
-        for base in _ITERATED:
-            if issubclass(kind, base):
-                # As the interpreter would: what a class of its own makes of them is not known.
-                pairs = issubclass(handle.target, dict) and base is not dict
-                for item in base.__iter__(arg):
-                    key = item[0] if pairs and type(item) in (tuple, list) and item else item
-                    if type(key) not in _UNHASHABLE:
-                        self.keys.check(arg, key)
-                return
-
-    def _adopt(self, handle: GlobalHandle, result: Any) -> None:
-        """Note what a call made, so that later opcodes find the rule it was made under, and pay for its size."""
-        kind = type(result)
-        if kind is not handle.target or (
-            kind is not handle.registered and self.types.get(kind, handle) is not handle
-        ):
-            # Not of the class that was called, or of one that another rule has made instances of under another name:
-            # each stays with the rule that it was made by.
-            self.lent = True
-            self._is_from_elsewhere(kind)
-            self.made[id(result)] = (handle, result)
-            self.budget.take_memory(100)
-            self.foreign = True
-            self.budget.take_memory(size_by(sizer_of(kind), result))
-        elif kind is not handle.registered:
-            handle.registered = kind
-            self._is_from_elsewhere(kind)
-            self.types[kind] = handle
-            if kind.__itemsize__ or kind.__sizeof__ is not object.__sizeof__:
-                handle.sizer = sizer_of(kind)
-        if handle.sizer is not None and kind is handle.registered:
-            # Not of one size: each instance is paid for.
-            self.budget.take_memory(size_by(handle.sizer, result))
-
-    def _is_from_elsewhere(self, kind: type) -> None:
-        """Note the type of a value that no opcode wrote: nobody has looked how large such an int is (D04)."""
-        if kind is int:
-            self.keys.big_ints = True
 
     def emulate_new(self, handle: GlobalHandle, base: type, state: Any) -> Any:
         """``copyreg._reconstructor(cls, base, state)``, which protocols 0 and 1 write; *base* is ours to choose."""
@@ -521,7 +425,7 @@ class Gate(Naming):
             ) from error
 
     def recheck(self) -> None:
-        Naming.recheck(self)
+        Adopting.recheck(self)
         for handle, contract, obj, state in self.watched or ():
             refusal = contract.refusal(obj, state)
             if refusal is not None:
@@ -608,18 +512,6 @@ class Gate(Naming):
                     f"a {quote(kind.__name__)} does not take an item: {type(error).__name__}"
                 ) from error
 
-    def count_items(self, obj: Any, added: int, amount: int) -> None:
-        """Pay for items that go into an object of a class of its own, which is not asked how many it has."""
-        present = 0
-        if self.filled is None:
-            self.filled = {}
-        else:
-            entry = self.filled.get(id(obj))
-            if entry is not None:
-                present = entry[0]
-        self.budget.take_items(present, added, amount)
-        self.filled[id(obj)] = (present + added, obj)
-
     def _may_change(self, obj: Any, right: int) -> bool:
         self.changed = True
         if type(obj) is Inert:
@@ -651,12 +543,3 @@ class Gate(Naming):
         self.in_hook = False
         self.adopt_foreign(result)
         return result
-
-    def adopt_foreign(self, obj: Any) -> None:
-        """Note an object that came from outside: no opcode may change it."""
-        self.foreign = True
-        self._is_from_elsewhere(type(obj))
-        if self.made is None:
-            self.made = {}
-        self.budget.take_memory(100)
-        self.made[id(obj)] = (None, obj)

@@ -1,7 +1,6 @@
 cimport cython
 
 from safepickle.encoding.encoder cimport Encoder, new_encoder
-from safepickle.decoding.machine cimport pop, push
 from safepickle.wire.memo cimport Memo, new_memo
 from safepickle.wire.output cimport Bounds
 

@@ -1,0 +1,147 @@
+# cython: annotation_typing=False
+"""Adopting: what goes into a call, and what comes out of it or from outside, is counted, paid for and noted.
+
+Rules that hold here:
+
+* What a class may copy, walk or hash of its arguments is paid for before it is called (D05, D06, D16).
+* What a call gave is known by its class, or by its identity where it is not of the class that was called; what came
+  from outside is nobody's, and no opcode may change it.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections import deque
+from typing import Any
+
+from .budget import Budget
+from .handles import GlobalHandle
+from .hashing import KeyGuard
+from .naming import Naming
+from .resolving import HASHES, READS, SIZES, size_by, sizer_of
+
+_UNHASHABLE = frozenset({list, dict, set, bytearray})
+#: What constructors of sets and dicts read, whose own way of going through it is known.
+_ITERATED: tuple[Any, ...] = (list, tuple, set, frozenset, dict, range, deque)
+#: Arguments that are looked at for nothing.
+FEW = 64
+
+
+class Adopting(Naming):
+    """What one load has taken in."""
+
+    def equip(self) -> None:
+        """Make what serves one load after another."""
+        self.keys = KeyGuard.__new__(KeyGuard)
+
+    def open_adopting(self, budget: Budget) -> None:
+        """Begin with nothing taken in."""
+        self.keys.open_guard(budget, True)
+        #: Something that is not of this load's making may be on the stack.
+        self.foreign = False
+        #: A call has returned something else than an instance of the class that was called.
+        self.lent = False
+        #: Items given to objects of classes of their own, by id; the object is kept so that its id stays its own.
+        self.filled: Any = None
+
+    def let_go(self) -> None:
+        """Keep nothing of what came from outside or was a key."""
+        self.made = None
+        self.keys.let_go()
+
+    def look_through(self, count: int) -> None:
+        """Pay for looking at many arguments: any number of calls may share one dict or tuple of them."""
+        if count > FEW:
+            self.budget.take_hash_work(count)
+
+    def _take_copies(self, parts: tuple[Any, ...]) -> None:
+        """Pay for containers that a class may copy: any number of objects may share one of them (D16)."""
+        for part in parts:
+            kind = type(part)
+            if kind is list or kind is tuple or kind is dict or kind is set or kind is frozenset:
+                count = len(part)
+                if count > FEW:
+                    self.budget.take_memory((8 if kind is list or kind is tuple else 48) * count)
+
+    def _sizes_are_bounded(self, handle: GlobalHandle, right: int, args: tuple[Any, ...]) -> bool:
+        for arg in args:
+            kind = type(arg)
+            if kind is range and handle.sized & READS:
+                length = (arg[-1] - arg[0]) // arg.step + 1 if arg else 0
+                self.budget.take_items(0, min(length, 2**60), 36)
+                if handle.sized & HASHES:
+                    self._check_keys(handle, arg)
+            elif kind is int and handle.sized & SIZES:
+                self.deny(handle, right, "its arguments are refused: a number as a size")
+                return False
+            elif handle.sized & HASHES:
+                self._check_keys(handle, arg)
+        return True
+
+    def _check_keys(self, handle: GlobalHandle, arg: Any) -> None:
+        """Check what a constructor will hash: an enumeration its argument, a set or dict the items (D05, D06)."""
+        kind = type(arg)
+        if isinstance(handle.target, enum.EnumMeta):
+            if kind not in _UNHASHABLE:
+                self.keys.check(handle, arg)
+            return
+        self.keys.big_ints = self.keys.big_ints or kind is range
+        for base in _ITERATED:
+            if issubclass(kind, base):
+                # As the interpreter would: what a class of its own makes of them is not known.
+                pairs = issubclass(handle.target, dict) and base is not dict
+                for item in base.__iter__(arg):
+                    key = item[0] if pairs and type(item) in (tuple, list) and item else item
+                    if type(key) not in _UNHASHABLE:
+                        self.keys.check(arg, key)
+                return
+
+    def _adopt(self, handle: GlobalHandle, result: Any) -> None:
+        """Note what a call made, so that later opcodes find the rule it was made under, and pay for its size."""
+        kind = type(result)
+        if kind is not handle.target or (
+            kind is not handle.registered and self.types.get(kind, handle) is not handle
+        ):
+            # Not of the class that was called, or of one that another rule has made instances of under another name:
+            # each stays with the rule that it was made by.
+            self.lent = True
+            self._is_from_elsewhere(kind)
+            self.made[id(result)] = (handle, result)
+            self.budget.take_memory(100)
+            self.foreign = True
+            self.budget.take_memory(size_by(sizer_of(kind), result))
+        elif kind is not handle.registered:
+            handle.registered = kind
+            self._is_from_elsewhere(kind)
+            self.types[kind] = handle
+            if kind.__itemsize__ or kind.__sizeof__ is not object.__sizeof__:
+                handle.sizer = sizer_of(kind)
+        if handle.sizer is not None and kind is handle.registered:
+            # Not of one size: each instance is paid for.
+            self.budget.take_memory(size_by(handle.sizer, result))
+
+    def _is_from_elsewhere(self, kind: type) -> None:
+        """Note the type of a value that no opcode wrote: nobody has looked how large such an int is (D04)."""
+        if kind is int:
+            self.keys.big_ints = True
+
+    def count_items(self, obj: Any, added: int, amount: int) -> None:
+        """Pay for items that go into an object of a class of its own, which is not asked how many it has."""
+        present = 0
+        if self.filled is None:
+            self.filled = {}
+        else:
+            entry = self.filled.get(id(obj))
+            if entry is not None:
+                present = entry[0]
+        self.budget.take_items(present, added, amount)
+        self.filled[id(obj)] = (present + added, obj)
+
+    def adopt_foreign(self, obj: Any) -> None:
+        """Note an object that came from outside: no opcode may change it."""
+        self.foreign = True
+        self._is_from_elsewhere(type(obj))
+        if self.made is None:
+            self.made = {}
+        self.budget.take_memory(100)
+        self.made[id(obj)] = (None, obj)

@@ -2,7 +2,7 @@
 
 Rules that hold here:
 
-* Each has the signature and the result of the C function of its name in ``machine.pxd`` or ``reading.pxd``.
+* Each has the signature and the result of the C function of its name in ``machine``, ``lists`` or ``reading.pxd``.
 * Nothing is decided here: what may be pushed, and at what cost, the loop knows.
 """
 

@@ -6,68 +6,12 @@ from safepickle.decoding.gates cimport Gate
 from safepickle.decoding.handles cimport GlobalHandle, HeldTuple
 from safepickle.decoding.hashing cimport KeyGuard, add_items, set_item, set_items
 from safepickle.decoding.nesting cimport Nesting
+from safepickle.wire.lists cimport pop, push, push_new
 from safepickle.wire.reading cimport float8, int4, long_int, uint4
 from safepickle.wire.reading cimport new_piece, new_small_int, read_uint4
 
 cdef extern from *:
     """
-    /* CPython without a global lock guards lists in ways of its own: there, only what it offers is used. */
-    #ifdef Py_GIL_DISABLED
-    #define SAFEPICKLE_LIST_FIELDS 0
-    #else
-    #define SAFEPICKLE_LIST_FIELDS 1
-    #endif
-
-    /* A list of the machine's own grows by half, not by an eighth: its items are moved less often. */
-    static int safepickle_list_grow(PyObject *list, PyObject *value) {
-    #if SAFEPICKLE_LIST_FIELDS
-        Py_ssize_t size = PyList_GET_SIZE(list);
-        size_t room = (size_t)size + ((size_t)size >> 1) + 8;
-        PyObject **more = (PyObject **)PyMem_Realloc(((PyListObject *)list)->ob_item, room * sizeof(PyObject *));
-        if (more == NULL) {
-            PyErr_NoMemory();
-            return -1;
-        }
-        ((PyListObject *)list)->ob_item = more;
-        ((PyListObject *)list)->allocated = (Py_ssize_t)room;
-        Py_INCREF(value);
-        PyList_SET_ITEM(list, size, value);
-        Py_SET_SIZE((PyVarObject *)list, size + 1);
-        return 0;
-    #else
-        return PyList_Append(list, value);
-    #endif
-    }
-
-    static CYTHON_INLINE int safepickle_list_push(PyObject *list, PyObject *value) {
-    #if SAFEPICKLE_LIST_FIELDS
-        Py_ssize_t size = PyList_GET_SIZE(list);
-        if (size < ((PyListObject *)list)->allocated) {
-            Py_INCREF(value);
-            PyList_SET_ITEM(list, size, value);
-            Py_SET_SIZE((PyVarObject *)list, size + 1);
-            return 0;
-        }
-    #endif
-        return safepickle_list_grow(list, value);
-    }
-
-    /* For a value that nobody else refers to yet: the reference moves into the list. */
-    static CYTHON_INLINE int safepickle_list_push_new(PyObject *list, PyObject *value) {
-        int failed;
-    #if SAFEPICKLE_LIST_FIELDS
-        Py_ssize_t size = PyList_GET_SIZE(list);
-        if (size < ((PyListObject *)list)->allocated) {
-            PyList_SET_ITEM(list, size, value);
-            Py_SET_SIZE((PyVarObject *)list, size + 1);
-            return 0;
-        }
-    #endif
-        failed = safepickle_list_grow(list, value);
-        Py_DECREF(value);
-        return failed;
-    }
-
     /* A tuple of atoms can be part of no cycle. The collector finds that out when it comes by, and lets go of the tuple
        (_PyTuple_MaybeUntrack); here it need not come by at all. */
     static CYTHON_INLINE int safepickle_list_push_tuple(PyObject *list, PyObject *value) {
@@ -85,26 +29,6 @@ cdef extern from *:
             }
         }
         return safepickle_list_push(list, value);
-    }
-
-    static CYTHON_INLINE PyObject *safepickle_list_pop(PyObject *list) {
-        Py_ssize_t size = PyList_GET_SIZE(list);
-        PyObject *value;
-        if (size == 0) {
-            PyErr_SetString(PyExc_IndexError, "pop from empty list");
-            return NULL;
-        }
-        value = PyList_GET_ITEM(list, size - 1);
-    #if SAFEPICKLE_LIST_FIELDS
-        Py_SET_SIZE((PyVarObject *)list, size - 1);
-    #else
-        Py_INCREF(value);
-        if (PyList_SetSlice(list, size - 1, size, NULL) < 0) {
-            Py_DECREF(value);
-            return NULL;
-        }
-    #endif
-        return value;
     }
 
     static int safepickle_list_move(PyObject *target, PyObject *items) {
@@ -305,8 +229,6 @@ cdef extern from *:
     #endif
     }
     """
-    int push "safepickle_list_push"(list stack, object value) except -1
-    int push_new "safepickle_list_push_new"(list stack, PyObject *value) except -1
     int push_tuple "safepickle_list_push_tuple"(list stack, object value) except -1
     bint holds "safepickle_holds"(object items, object kind, object other) noexcept
     int drop "safepickle_list_drop"(list items) except -1
@@ -317,7 +239,6 @@ cdef extern from *:
     Py_ssize_t push_numbers "safepickle_push_numbers"(
         list stack, bytes data, size_t position, size_t stop, size_t end
     ) except -1
-    object pop "safepickle_list_pop"(list stack)
     int extend "safepickle_list_move"(list target, list items) except -1
     tuple tuple_of "safepickle_list_as_tuple"(list items)
 

@@ -1,8 +1,9 @@
 cimport cython
 from safepickle.decoding.budget cimport Budget
 from safepickle.decoding.gates cimport Gate
-from safepickle.decoding.machine cimport Machine, pop, push
+from safepickle.decoding.machine cimport Machine
 from safepickle.decoding.open_gate cimport OpenGate
+from safepickle.wire.lists cimport pop, push
 
 cdef Py_ssize_t _SHORT
 cdef list _idle

@@ -1,6 +1,7 @@
 cimport cython
 
 from safepickle.encoding.encoder cimport Encoder, new_encoder
+from safepickle.wire.lists cimport pop, push
 from safepickle.wire.memo cimport Memo, new_memo
 from safepickle.wire.output cimport Bounds
 

@@ -23,6 +23,15 @@ from ..wire.output import Bounds
 from .encoder import Encoder, new_encoder
 from .granting import gate_maker
 
+COMPILING = False
+if COMPILING:
+    import cython
+else:
+    from .._form import cython
+
+if not cython.compiled:
+    push, pop = list.append, list.pop
+
 #: What the running interpreter's pickle writes when no protocol is given.
 DEFAULT_PROTOCOL: int = pickle.DEFAULT_PROTOCOL
 _PROTOCOL: int = DEFAULT_PROTOCOL
@@ -119,13 +128,13 @@ def dumps(
         )
     data = encoder.dump(obj)
     if not _idle and encoder.rest():
-        _idle.append(encoder)
+        push(_idle, encoder)
     return data  # type: ignore[return-value]
 
 
 def _take() -> Encoder | None:
     """Return the encoder that was put away, if one was."""
     try:
-        return _idle.pop() if _idle else None
+        return pop(_idle) if _idle else None
     except IndexError:  # another thread was faster
         return None

@@ -8,6 +8,7 @@ Rules that hold here:
 
 from __future__ import annotations
 
+from struct import Struct
 from typing import Any
 
 from ..wire.reading import float8, int4, long_int, piece, text, uint2, uint4
@@ -25,18 +26,28 @@ tuple_of: type[tuple[Any, ...]] = tuple
 
 new_piece, new_small_int, read_uint4 = piece, long_int, uint4
 
-#: Numbers of a fixed width: bytes of the argument, and what reads it.
-_NUMBERS: dict[int, tuple[int, Any]] = {0x47: (8, float8), 0x4A: (4, int4), 0x4D: (2, uint2)}
+#: Numbers of a fixed width: bytes of the argument, what reads one, the opcode as bytes, and what reads many.
+_NUMBERS: dict[int, tuple[int, Any, bytes, Any]] = {
+    0x47: (8, float8, b"G", Struct(">xd").iter_unpack),
+    0x4A: (4, int4, b"J", Struct("<xi").iter_unpack),
+    0x4D: (2, uint2, b"M", Struct("<xH").iter_unpack),
+}
 
 
 def push_numbers(stack: list[Any], data: bytes, position: int, stop: int, end: int) -> int:
     """Push the numbers from *position* on that have one opcode, up to one that is not wholly there; return where."""
     code = data[position]
-    width, read = _NUMBERS[code]
-    while position < stop and data[position] == code and position + width < end:
+    width, read, opcode, read_many = _NUMBERS[code]
+    after = position + 1 + width
+    if after > end:
+        return position
+    if after >= stop or data[after] != code:
         stack.append(read(data, position + 1))
-        position += 1 + width
-    return position
+        return after
+    codes = data[position : min(stop, end - width) : width + 1]
+    after = position + (width + 1) * (len(codes) - len(codes.lstrip(opcode)))
+    stack.extend([number for (number,) in read_many(data[position:after])])
+    return after
 
 
 def push_utf8(stack: list[Any], data: bytes, start: int, stop: int) -> int:
@@ -48,7 +59,9 @@ def push_utf8(stack: list[Any], data: bytes, start: int, stop: int) -> int:
 
 def push_key(stack: list[Any], _below: list[Any], data: bytes, start: int, stop: int) -> int:
     """Push a text that may be a key, by what is below the mark: the compiled form keeps short ones."""
-    return push_utf8(stack, data, start, stop)
+    word = text(data, start, stop)
+    stack.append(word)
+    return 0 if len(word) == stop - start else 3 * len(word)
 
 
 def holds(items: Any, kind: type, other: type) -> bool:

@@ -260,6 +260,8 @@ class Stack:
         for depth in range(1, self.depth + 1):
             frame = self.frames[depth]
             obj = frame.items if frame.obj is None else frame.obj
+            if self.memo is not None and (type(obj) is list or type(obj) is dict):
+                continue  # it is in the memo, or nothing else refers to it
             times = seen.get(id(obj), 0) + 1
             seen[id(obj)] = times
             if times > again:

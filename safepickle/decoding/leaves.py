@@ -14,8 +14,8 @@ from typing import Any
 from ..wire.reading import float8, int4, long_int, piece, text, uint2, uint4
 
 __all__ = [
-    "drop", "extend", "holds", "new_piece", "new_small_int", "pop", "push", "push_key", "push_new", "push_numbers",
-    "push_tuple", "push_utf8", "read_uint4", "tuple_of",
+    "drop", "extend", "holds", "new_float8", "new_int2", "new_int4", "new_piece", "new_small_int", "pop", "push",
+    "push_key", "push_new", "push_numbers", "push_tuple", "push_utf8", "read_uint4", "tuple_of",
 ]  # fmt: skip
 
 push = push_new = push_tuple = list.append
@@ -24,7 +24,8 @@ drop = list.clear
 extend = list.extend
 tuple_of: type[tuple[Any, ...]] = tuple
 
-new_piece, new_small_int, read_uint4 = piece, long_int, uint4
+new_int2, new_int4, read_uint4 = uint2, int4, uint4
+new_float8, new_piece, new_small_int = float8, piece, long_int
 
 #: Numbers of a fixed width: bytes of the argument, what reads one, the opcode as bytes, and what reads many.
 _NUMBERS: dict[int, tuple[int, Any, bytes, Any]] = {
@@ -42,7 +43,7 @@ def push_numbers(stack: list[Any], data: bytes, position: int, stop: int, end: i
     if after > end:
         return position
     if after >= stop or data[after] != code:
-        stack.append(read(data, position + 1))
+        stack.append(read(data, position + 1))  # a struct for many would take longer
         return after
     codes = data[position : min(stop, end - width) : width + 1]
     after = position + (width + 1) * (len(codes) - len(codes.lstrip(opcode)))

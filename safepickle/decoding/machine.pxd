@@ -8,7 +8,7 @@ from safepickle.decoding.hashing cimport KeyGuard, add_items, set_item, set_item
 from safepickle.decoding.nesting cimport Nesting
 from safepickle.wire.lists cimport pop, push, push_new
 from safepickle.wire.reading cimport float8, int4, long_int, uint4
-from safepickle.wire.reading cimport new_piece, new_small_int, read_uint4
+from safepickle.wire.reading cimport new_float8, new_int2, new_int4, new_piece, new_small_int, read_uint4
 
 cdef extern from *:
     """

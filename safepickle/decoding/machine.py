@@ -6,12 +6,10 @@ Rules that hold here:
 * Nothing here recurses on input (S6): the depth of data is the length of a list.
 * ``strict`` refuses what pickle's own parsers disagree about (S10); without it the behaviour is ``_pickle.c``'s.
 * What a container is charged with is its own size and 40 bytes for its entry in the nesting.
-* Opcodes are compared as numbers, which the compiled form turns into a switch; ``wire.opcodes`` is the table, and a
-  test holds the two together.
+* Opcodes are compared as numbers, which is a switch when compiled; a test holds them to the table, ``wire.opcodes``.
 * The loop carries out the frequent opcodes where it stands. It leaves (``break``) for the others, in
   ``operations``, and when an argument is not wholly at hand: then the bytes are fetched and the opcode is begun again.
-* The compiled form has its leaves (see ``leaves``) in C, in ``machine.pxd`` and ``reading.pxd``. What is moved out of
-  a list leaves it empty there, and the list, with the room that it grew to, serves the next mark.
+* The leaves are C in the compiled form (see ``leaves``). A list that is moved away is empty, and serves the next mark.
 * Picklers write MEMOIZE behind every text and container: there it is carried out at once, without a turn of the loop.
 * A slice of the loop ends after so many bytes, not opcodes: an opcode has one byte at least, so it is none too long.
 """
@@ -38,8 +36,8 @@ else:
 
 if not cython.compiled:
     from .leaves import (  # noqa: I001
-        drop, extend, holds, new_piece, new_small_int, pop, push, push_key, push_new, push_numbers, push_tuple,
-        push_utf8, read_uint4, tuple_of,
+        drop, extend, holds, new_float8, new_int2, new_int4, new_piece, new_small_int, pop, push, push_key, push_new,
+        push_numbers, push_tuple, push_utf8, read_uint4, tuple_of,
     )  # fmt: skip
 
 
@@ -90,13 +88,10 @@ class Machine(Door):
         short = min(budget.max_string, 255)
         # Ints of so many bytes are within max_int_bits.
         shortest_int = budget.max_int_bits // 8
-        base = 0
         done = self.begun
         self.begun = 0
-        used = 0
-        start = 0
+        base = used = start = missing = 0
         opcode = NO_OPCODE
-        missing = 0
         outside = False
         try:
             while True:
@@ -161,17 +156,42 @@ class Machine(Door):
                         if type(value) is not str and nesting.cell_count > 1:
                             nesting.recall(base + len(stack), length)
                         push(stack, value)
-                    elif opcode == 0x4A or opcode == 0x4D or opcode == 0x47:  # BININT, BININT2, BINFLOAT
-                        # Where there is one there are often more of the same.
-                        length = len(stack)
-                        position = push_numbers(stack, data, start, stop, end)
-                        length = len(stack) - length
-                        if not length:
-                            position += 1
-                            missing = 8 if opcode == 0x47 else 4 if opcode == 0x4A else 2
+                    elif opcode == 0x4A:  # BININT
+                        if position + 4 > end:
+                            missing = 4
                             break
-                        done += length - 1
-                        used += 24 * length
+                        used += 24
+                        push_new(stack, new_int4(data, position))
+                        position += 4
+                        if position < stop and data[position] == 0x4A:
+                            length = len(stack)
+                            position = push_numbers(stack, data, position, stop, end)
+                            done += len(stack) - length
+                            used += 24 * (len(stack) - length)
+                    elif opcode == 0x47:  # BINFLOAT
+                        if position + 8 > end:
+                            missing = 8
+                            break
+                        used += 24
+                        push_new(stack, new_float8(data, position))
+                        position += 8
+                        if position < stop and data[position] == 0x47:
+                            length = len(stack)
+                            position = push_numbers(stack, data, position, stop, end)
+                            done += len(stack) - length
+                            used += 24 * (len(stack) - length)
+                    elif opcode == 0x4D:  # BININT2
+                        if position + 2 > end:
+                            missing = 2
+                            break
+                        used += 24
+                        push_new(stack, new_int2(data, position))
+                        position += 2
+                        if position < stop and data[position] == 0x4D:
+                            length = len(stack)
+                            position = push_numbers(stack, data, position, stop, end)
+                            done += len(stack) - length
+                            used += 24 * (len(stack) - length)
                     elif opcode == 0x4E:  # NONE
                         push(stack, None)
                     elif opcode == 0x88:  # NEWTRUE

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import pickle
 import sys
+from importlib import import_module
 from types import ModuleType
 from typing import Any
 
@@ -23,13 +24,16 @@ from safepickle.policy.rights import Right, Rule  # noqa: E402
 from safepickle.policy.rules import Policy  # noqa: E402
 
 NUMPY = Policy.packs("numpy")
-RECONSTRUCT = np._core.multiarray._reconstruct
-SCALAR = np._core.multiarray.scalar
-FROM = np._core.numeric._frombuffer
+#: Where picklers find them: numpy 2 renamed the module, and in 1.26 the new name has but what old pickles ask for.
+CORE = "numpy._core" if int(np.__version__.partition(".")[0]) >= 2 else "numpy.core"
+MULTIARRAY, NUMERIC = import_module(f"{CORE}.multiarray"), import_module(f"{CORE}.numeric")
+RECONSTRUCT = MULTIARRAY._reconstruct
+SCALAR = MULTIARRAY.scalar
+FROM = NUMERIC._frombuffer
 PAIRS = {
-    "buffer": ("numpy._core.numeric", "_frombuffer", FROM),
-    "scalar": ("numpy._core.multiarray", "scalar", SCALAR),
-    "array": ("numpy._core.multiarray", "_reconstruct", RECONSTRUCT),
+    "buffer": (f"{CORE}.numeric", "_frombuffer", FROM),
+    "scalar": (f"{CORE}.multiarray", "scalar", SCALAR),
+    "array": (f"{CORE}.multiarray", "_reconstruct", RECONSTRUCT),
     "dtype": ("numpy", "dtype", np.dtype),
 }
 

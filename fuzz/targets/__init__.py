@@ -1,9 +1,7 @@
 """The targets: one small module each, headed by its invariant in one sentence.
 
-`TARGETS` is the table. A target is a module with `INPUT`, the kind of input that its mutator writes (`stream`,
-`choices`,
-`text`), and `check(data)`, which raises where the invariant does not hold,
-and otherwise returns what kind of outcome it
+`NAMES` is the table. A target is a module with `INPUT`, the kind of input that its mutator writes (`stream`, `choices`,
+`text`), and `check(data)`, which raises where the invariant does not hold, and otherwise returns what kind of outcome it
 saw: an engine without coverage keeps an input for what is new in that.
 
 Rules that hold here:

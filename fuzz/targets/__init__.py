@@ -1,8 +1,8 @@
 """The targets: one small module each, headed by its invariant in one sentence.
 
 `NAMES` is the table. A target is a module with `INPUT`, the kind of input that its mutator writes (`stream`, `choices`,
-`text`), and `check(data)`, which raises where the invariant does not hold, and otherwise returns what kind of outcome it
-saw: an engine without coverage keeps an input for what is new in that.
+`text`), and `check(data)`, which raises where the invariant does not hold, and otherwise returns what kind of outcome
+it saw: an engine without coverage keeps an input for what is new in that.
 
 Rules that hold here:
 

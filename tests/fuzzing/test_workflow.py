@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
+
 from fuzz.targets import NAMES
 
 WORKFLOW = Path(__file__).resolve().parents[2] / ".github" / "workflows" / "fuzz.yml"
 
 
+@pytest.mark.skipif(not WORKFLOW.exists(), reason="an sdist has no workflows")
 def test_every_target_is_fuzzed_by_a_scheduled_job() -> None:
     text = WORKFLOW.read_text("utf-8")
     listed = re.search(r"target: \[([^\]]*)\]", text)

@@ -442,6 +442,12 @@ class Gate(Adopting):
     def make_shape(self, handle: GlobalHandle, kind: type) -> Shape:
         """Find out what BUILD needs to know of a class."""
         contract = STATES.get((handle.module, handle.name)) or STATES.get((str(kind.__module__), kind.__qualname__))
+        if contract is None:
+            # What a function of the application's gave may be of a class derived from one with a contract.
+            setter = getattr(kind, "__setstate__", None)
+            for base in kind.__mro__[1:]:
+                if contract is None and setter is not None and getattr(base, "__setstate__", None) is setter:
+                    contract = STATES.get((str(base.__module__), base.__qualname__))
         shape = Shape(kind, contract)
         if contract is not None:
             shape.usual = usual_state(handle.module, handle.name, kind)

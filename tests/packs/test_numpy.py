@@ -262,3 +262,25 @@ def test_copies_of_one_text_are_paid_for(sp: ModuleType) -> None:
     assert sp.loads(data, policy=NUMPY) is None
     with pytest.raises(LimitError, match="max_memory"):
         sp.loads(data, policy=NUMPY, limits=Limits(max_memory="20 MiB"))
+
+
+def make_dtype() -> Any:
+    """Stands for a function of the application's."""
+    return np.dtype("V8")
+
+
+@pytest.mark.parametrize(
+    ("function", "state"),
+    [
+        (make_dtype, (3, "|", None, None, None, 16, 1, 0)),
+        (make_dtype, (3, "|", None, None, None, 8, 0, 0)),
+    ],
+)
+def test_state_of_what_a_function_gave_is_held_to_the_contract_of_its_base(sp: Any, function: Any, state: Any) -> None:
+    """Dtypes are of classes derived from numpy.dtype, which has the one ``__setstate__``."""
+    rule = sp.policy.rules.Rule(
+        module=__name__, name=function.__name__, rights=sp.policy.rights.Right.CALL | sp.policy.rights.Right.BUILD
+    )
+    policy = sp.Policy.packs("numpy") | sp.Policy(name="mine", rules=[rule])
+    with pytest.raises(sp.PolicyError, match="state is refused"):
+        sp.loads(pickle.dumps(Made(function, (), state)), policy=policy)

@@ -5,10 +5,12 @@ percents. An instruction is not a unit of time, so look at times for what a chan
 
 Rules:
 - What is compared is the ratio of safepickle's instructions to pickle's for the same data in the same process: counts
-  depend on the interpreter's build and the processor's features, their ratio far less.
+  depend on the interpreter's build, their ratio far less.
+- The C library is told to do without what only some processors have: where it copies with `rep movsb`, a block counts
+  as one instruction, and ratios moved by a quarter from one machine to the next.
 - One process counts everything. Start, imports, making the data and warming up lie between the parts that count: around
   each part the process calls `sched_yield`, which does nothing and at which valgrind writes out what it has counted.
-- Hash seed fixed, one heap for blocks of all sizes, small data (valgrind is some fifty times slower), nothing collected
+- Hash seed fixed, an environment of its own, one heap for blocks of all sizes, small data (valgrind is some fifty times slower), nothing collected
   that was there before.
 - A baseline holds for a minor version of Python; for another one it says so and compares nothing.
 
@@ -51,12 +53,21 @@ PARTS: Final = 4
 #: So many times the calls for a shape of one item, or the marks would be seen.
 SMALL: Final = 20
 SCALE: Final = 0.1
-#: How much a single ratio may grow; the mean of all may grow by a quarter of it.
-TOLERANCE: Final = 0.1
+#: How much a single ratio may grow: what is copied when a list outgrows its block depends on how the heap lies, and
+#: makes up to 0.12. The mean of all may grow by a fifth of it.
+TOLERANCE: Final = 0.2
 #: Not compared: nearly all of their work is copying, whose instructions depend on where the blocks lie.
 COPYING: Final = ("bytes", "long_strs")
 #: What is counted unless told otherwise.
 DEFAULT_KINDS: Final = ("loads", "dumps")
+#: What the process that counts is given: nothing that differs from one machine or user to the next.
+_TUNABLES: Final = ":".join(
+    (
+        "glibc.cpu.hwcaps=-AVX512F,-AVX512VL,-AVX512BW,-AVX2,-AVX,-BMI1,-BMI2,-ERMS,-FSRM,-RTM,-SSE4_1,-SSE4_2,-SSSE3",
+        "glibc.cpu.x86_non_temporal_threshold=0xc0000",
+    )
+)
+_KEPT_VARIABLES: Final = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "HOME")
 _TOTAL: Final = re.compile(rb"^totals: (\d+)", re.MULTILINE)
 _MINOR: Final = "{}.{}".format(*sys.version_info)
 
@@ -109,7 +120,8 @@ def profiles_of(module: str, options: Sequence[str], parts: int, folder: Path) -
         *("-m", module, *options),
     ]
     heap = {f"MALLOC_{name}_": str(1 << 28) for name in ("MMAP_THRESHOLD", "TRIM_THRESHOLD", "TOP_PAD")}
-    environment = {**os.environ, **heap, "PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ} | heap
+    environment |= {"PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1", "GLIBC_TUNABLES": _TUNABLES}
     done = subprocess.run(command, check=False, capture_output=True, text=True, env=environment)
     if done.returncode:
         raise RuntimeError(f"counting failed:\n{done.stderr[-4000:]}")
@@ -157,7 +169,7 @@ def worse(ratios: Mapping[str, float], before: Mapping[str, float], tolerance: f
         if ratios[key] > before[key] * (1 + tolerance)
     ]
     now, then = (geometric_mean([values[key] for key in both]) for values in (ratios, before))
-    if both and now > then * (1 + tolerance / 4):
+    if both and now > then * (1 + tolerance / 5):
         lines.append(f"all: {now:.3f} times pickle's instructions, {then:.3f} in the baseline")
     return lines
 

@@ -251,7 +251,7 @@ class Gate(Adopting):
         self.calls += 1
         self.budget.take_made(handle.cost)
         try:
-            if usual:
+            if usual and self.arrays is not None:
                 result = self.arrays.call(usual, target, args)
             elif right == NEW:
                 result = new_instance(target, args, kwargs)

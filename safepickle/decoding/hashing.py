@@ -173,6 +173,7 @@ class KeyGuard:
         totals = [[1, 1, self._is_instance(key)]]
         met: dict[int, tuple[int, int, object]] = {}
         visited = 0
+        total = totals[0]
         while work:
             obj, parts, index = work.pop()
             total = totals[-1]

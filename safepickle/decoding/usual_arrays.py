@@ -117,7 +117,9 @@ class UsualArrays:
 
     def _is_sized(self, dtype: Any) -> bool:
         """Return whether something is a dtype with a size, and remember it."""
-        if dtype is self.dtype and dtype is not None:
+        if dtype is None:
+            return False
+        if dtype is self.dtype:
             return True
         if not issubclass(type(dtype), self.dtypes):
             return False

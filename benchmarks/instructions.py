@@ -10,8 +10,8 @@ Rules:
   as one instruction, and ratios moved by a quarter from one machine to the next.
 - One process counts everything. Start, imports, making the data and warming up lie between the parts that count: around
   each part the process calls `sched_yield`, which does nothing and at which valgrind writes out what it has counted.
-- Hash seed fixed, an environment of its own, one heap for blocks of all sizes, small data (valgrind is some fifty times slower), nothing collected
-  that was there before.
+- Hash seed fixed, an environment of its own, one heap for blocks of all sizes, small data (valgrind is some fifty times
+  slower), nothing collected that was there before.
 - A baseline holds for a minor version of Python; for another one it says so and compares nothing.
 
     python -m benchmarks instructions --shapes ints,records --direction loads
@@ -61,11 +61,9 @@ COPYING: Final = ("bytes", "long_strs")
 #: What is counted unless told otherwise.
 DEFAULT_KINDS: Final = ("loads", "dumps")
 #: What the process that counts is given: nothing that differs from one machine or user to the next.
-_TUNABLES: Final = ":".join(
-    (
-        "glibc.cpu.hwcaps=-AVX512F,-AVX512VL,-AVX512BW,-AVX2,-AVX,-BMI1,-BMI2,-ERMS,-FSRM,-RTM,-SSE4_1,-SSE4_2,-SSSE3",
-        "glibc.cpu.x86_non_temporal_threshold=0xc0000",
-    )
+_TUNABLES: Final = (
+    "glibc.cpu.hwcaps=-AVX512F,-AVX512VL,-AVX512BW,-AVX2,-AVX,-BMI1,-BMI2,-ERMS,-FSRM,-RTM,-SSE4_1,-SSE4_2,-SSSE3"
+    ":glibc.cpu.x86_non_temporal_threshold=0xc0000"
 )
 _KEPT_VARIABLES: Final = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "HOME")
 _TOTAL: Final = re.compile(rb"^totals: (\d+)", re.MULTILINE)

@@ -280,6 +280,7 @@ class Gate(Adopting):
         if arrays is None:
             arrays = self.arrays = UsualArrays()
         if right == CALL and kwargs is None and arrays.fits(handle.usual, args):
+            self.budget.take_memory(arrays.weigh_call(handle.usual))
             return handle.usual
         arrays.forget()
         return 0

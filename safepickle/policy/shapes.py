@@ -324,7 +324,7 @@ def _walk(value: Any, shape: Shape) -> None:
             continue
         seen.add(key)
         found = _inside(value, shape, place)
-        if type(found) is tuple:
+        if isinstance(found, tuple):
             raise _error(*found)
         pending += found
 
@@ -394,9 +394,9 @@ class _Choices:
             for each, pair in pairs.items():
                 self._settled[each] = pair if pair.left == 0 else None
                 pair.above.clear()
-        pair = self._settled[key]
-        if pair is not None:
-            raise _error(*_deepest(pair))
+        refuted = self._settled[key]
+        if refuted is not None:
+            raise _error(*_deepest(refuted))
 
     def _fits_at_once(self, value: Any, shape: Shape) -> bool:
         """Return whether a value is surely of a shape: most alternatives are small, and have no others inside."""
@@ -414,7 +414,7 @@ class _Choices:
                 work.append((value, fitting[0], place))
                 continue
             found = _inside(value, shape, place)
-            if type(found) is tuple:
+            if isinstance(found, tuple):
                 return False
             work += found
         return True
@@ -437,21 +437,22 @@ class _Choices:
                     pair.wrong = f"expected {pair.shape.name}, got {_kind(pair.value)}", pair.place
             else:
                 found = _inside(pair.value, pair.shape, pair.place)
-                if type(found) is tuple:
+                if isinstance(found, tuple):
                     pair.wrong = found
                     pair.left = 0
                     found = []
             for value, shape, place in found:
                 key = id(value), id(shape)
-                below = pairs.get(key)
-                if below is None:
-                    if key not in self._settled:
-                        below = pairs[key] = _Pair(value, shape, place)
-                        work.append(below)
-                    else:
-                        below = self._settled[key]
-                        if below is None:
-                            continue
+                if key in self._settled:
+                    settled = self._settled[key]
+                    if settled is None:
+                        continue
+                    below = settled
+                elif key in pairs:
+                    below = pairs[key]
+                else:
+                    below = pairs[key] = _Pair(value, shape, place)
+                    work.append(below)
                 pair.below.append(below)
                 below.above.append(pair)
                 if below.left == 0:

@@ -241,6 +241,8 @@ class Gate(Adopting):
             if refusal is not None:
                 self.deny(handle, right, f"its arguments are refused: {refusal}")
                 return Inert(handle)
+            if contract is not None and contract.weigh is not None:
+                self.budget.take_memory(contract.weigh(args))
         if handle.guards is not None and handle.guards.asks_calls:
             refusal = handle.guards.refuse_call(right == NEW, args, kwargs)
             if refusal is not None:

@@ -259,7 +259,7 @@ def _keys(arguments: argparse.Namespace) -> int:
             before = KeyRing.from_file(arguments.file)
             changed_ring = arguments.change(before, arguments)
             if changed_ring != before:
-                write_ring(arguments.file, changed_ring)
+                write_ring(arguments.file, changed_ring, instead_of=before)
         ring = changed_ring
     except _EXPECTED as caught:
         error = caught

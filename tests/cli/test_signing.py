@@ -16,7 +16,7 @@ from safepickle.cli import signing
 from safepickle.cli.main import main
 from safepickle.cli.outcomes import EXIT_CODES
 from safepickle.codec import Codec
-from safepickle.signing.keys import KeyRing
+from safepickle.signing.keys import Key, KeyRing
 
 VALUE = {"id": 42, "name": "signed"}
 CODES = {word: code for code, word, _ in EXIT_CODES}
@@ -367,3 +367,18 @@ def test_progress_is_shown_on_a_terminal_only(keys: Path, folder: Path, monkeypa
     main(["resign", str(folder), "--keys", str(keys), "--pattern", "*.spk"])
     assert "] 2/3 stream.spk" in shown.getvalue()
     assert shown.getvalue().endswith("\r\033[K")
+
+
+def test_what_came_between_is_not_taken_back(run: Any, keys: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    generate = Key.generate
+
+    def slow(*arguments: Any, **options: Any) -> Key:
+        monkeypatch.undo()
+        assert run("keys", "revoke", keys, "first")[0] == 0
+        return generate(*arguments, **options)
+
+    monkeypatch.setattr(Key, "generate", slow)
+    code, _, err = run("keys", "rotate", keys)
+    assert code == CODES["unreadable"]
+    assert "changed meanwhile by somebody else" in err
+    assert "revoked" in keys.read_text()

@@ -298,8 +298,8 @@ def check_shape(value: Any, shape: Shape) -> None:
 
     :raises ShapeError: if it is not of the shape; it says where.
     """
-    _gc_pause.enter()
     try:
+        _gc_pause.enter()
         _walk(value, shape)
     finally:
         _gc_pause.leave()

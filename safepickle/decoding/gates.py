@@ -258,6 +258,8 @@ class Gate(Adopting):
             if refusal is not None:
                 self.deny(handle, right, f"its arguments are refused: {refusal}")
                 return Inert(handle)
+            if contract is not None and contract.weigh is not None:
+                self.budget.take_memory(contract.weigh(args))
         if handle.guards is not None and handle.guards.asks_calls:
             refusal = handle.guards.refuse_call(right == NEW, args, kwargs)
             if refusal is not None:
@@ -299,6 +301,7 @@ class Gate(Adopting):
         if arrays is None:
             arrays = self.arrays = UsualArrays()
         if right == CALL and kwargs is None and arrays.fits(handle.usual, args):
+            self.budget.take_memory(arrays.weigh_call(handle.usual))
             return handle.usual
         arrays.forget()
         return 0

@@ -125,13 +125,15 @@ class KeyGuard:
         try:
             return hash(key)
         except Exception as error:
-            if not self.strict:
-                return 0
-            if isinstance(error, TypeError) and type(key) in (tuple, frozenset):
-                raise FormatError(f"a {type(key).__name__} with something unhashable in it cannot be a key") from None
-            raise ReconstructionError(
-                f"a key of type {quote(type(key).__name__)} cannot be hashed"
-            ) from error
+            if self.strict:
+                if isinstance(error, TypeError) and type(key) in (tuple, frozenset):
+                    raise FormatError(
+                        f"a {type(key).__name__} with something unhashable in it cannot be a key"
+                    ) from None
+                raise ReconstructionError(
+                    f"a key of type {quote(type(key).__name__)} cannot be hashed"
+                ) from error
+        return 0
 
     def _count(self, container: object, value: int) -> int:
         """Return how many keys of hash *value* the container has, this one included."""

@@ -203,17 +203,20 @@ class Naming(Refusals):
         if self.inert:
             return
         self.in_hook = True
+        target: Any = None
+        is_refused = False
         try:
             target = self.find_class(handle.module, handle.name)  # type: ignore[misc]
         except PolicyError:
+            is_refused = True
+        self.in_hook = False
+        if is_refused:
             # It went on to ours, which refuses: one more denial of this stream.
-            self.in_hook = False
             handle.rights = 0
             handle.listed = False
             self._go_inert(handle)
-            return
-        self.in_hook = False
-        self._settle(handle, target)
+        else:
+            self._settle(handle, target)
 
     def grant(self, module: str, name: str) -> Any:
         """Return the object of a global for a user's find_class that goes on to ours, or raise."""
@@ -250,13 +253,11 @@ class Naming(Refusals):
                 target = import_global(handle.module, handle.name)
             except Exception as error:
                 target = self._by_an_old_name(handle)
-                if target is not None:
-                    self._settle(handle, target)
-                    return handle.target
-                raise ReconstructionError(
-                    f"{quote_name(handle.module, handle.name)} is allowed but cannot be imported: "
-                    f"{type(error).__name__}; is it installed, and on the path?"
-                ) from error
+                if target is None:
+                    raise ReconstructionError(
+                        f"{quote_name(handle.module, handle.name)} is allowed but cannot be imported: "
+                        f"{type(error).__name__}; is it installed, and on the path?"
+                    ) from error
             self._settle(handle, target)
         return handle.target
 
@@ -270,9 +271,11 @@ class Naming(Refusals):
             if module != handle.module or name not in (handle.name, "*") or old_module.partition(".")[0] != package:
                 continue
             try:
-                return import_global(old_module, handle.name if name == "*" else old_name)
-            except Exception:  # noqa: BLE001, S112  the first error is the one to tell of
-                continue
+                target = import_global(old_module, handle.name if name == "*" else old_name)
+            except Exception:  # noqa: BLE001  the first error is the one to tell of
+                target = None
+            if target is not None:
+                return target
         return None
 
     def _settle(self, handle: GlobalHandle, target: Any) -> None:

@@ -103,10 +103,13 @@ def open_machine(
 
 def _take() -> Machine | None:
     """Return the machine that was put away, if one was."""
-    try:
-        return pop(_idle) if _idle else None
-    except IndexError:  # another thread was faster
-        return None
+    machine: Machine | None = None
+    if _idle:
+        try:
+            machine = pop(_idle)
+        except IndexError:  # another thread was faster
+            machine = None
+    return machine
 
 
 def _put_away(machine: Machine, policy: Policy | FindClass, limits: Limits, is_usual: bool) -> None:

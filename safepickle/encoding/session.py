@@ -134,7 +134,10 @@ def dumps(
 
 def _take() -> Encoder | None:
     """Return the encoder that was put away, if one was."""
-    try:
-        return pop(_idle) if _idle else None
-    except IndexError:  # another thread was faster
-        return None
+    encoder: Encoder | None = None
+    if _idle:
+        try:
+            encoder = pop(_idle)
+        except IndexError:  # another thread was faster
+            encoder = None
+    return encoder

@@ -1,3 +1,4 @@
+# cython: annotation_typing=False
 """What the reader asks of arguments, state and names beyond the policy's rules, asked before they are written (S11).
 
 Rules that hold here:

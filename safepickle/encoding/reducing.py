@@ -1,3 +1,4 @@
+# cython: annotation_typing=False
 """The reduce protocol: what an object that is no built-in container is written as.
 
 Rules that hold here:
@@ -22,6 +23,7 @@ from ..errors import EncodingError, LimitError, quote
 from ..wire.opcodes import BY_NAME
 from ..wire.python2 import to_python2
 from . import conforming
+from .conforming import made_by
 
 if TYPE_CHECKING:
     from .encoder import Encoder
@@ -155,7 +157,7 @@ def slot_members(kind: type) -> tuple[tuple[str, Any], ...] | None:
     attributes = lookup(kind, "__dict__")
     if attributes is not None and type(attributes) is not GetSetDescriptorType:
         return None
-    members = tuple((name, lookup(kind, name)) for name in copyreg._slotnames(kind))  # type: ignore[attr-defined]
+    members = tuple([(name, lookup(kind, name)) for name in copyreg._slotnames(kind)])  # type: ignore[attr-defined]
     if attributes is None and not members:
         return None
     for name, member in members:
@@ -172,7 +174,7 @@ def confirms_usual_class(obj: Any, kind: type, reduced: Any) -> bool:
         and reduced[0] is copyreg.__newobj__  # type: ignore[attr-defined]
         and reduced[1] == (kind,)
         and _confirms_state(obj, kind, reduced[2])
-        and not any(part is not None for part in reduced[3:])
+        and not [part for part in reduced[3:] if part is not None]
     )
 
 
@@ -207,7 +209,7 @@ def slot_value(member: Any, obj: Any, missing: Any) -> Any:
 # -- scripts ---------------------------------------------------------------------------------------------------
 
 
-def script(encoder: Encoder, obj: Any, reduced: Any, reducer: Any) -> Script:
+def script_of(encoder: Encoder, obj: Any, reduced: Any, reducer: Any) -> Script:
     """Return the steps that write *obj* as *reduced*, what *reducer* returned for it."""
     func, args, state, items, entries, setter = _parts(reduced, reducer)
     gate = encoder.gate
@@ -234,7 +236,7 @@ def script(encoder: Encoder, obj: Any, reduced: Any, reducer: Any) -> Script:
             gate.use(owner, "setitem", encoder)
         steps += (LEVEL, -1, ENTRIES, entries, LEVEL, 1)
     if state is not None and setter is None:
-        if getattr(conforming.made_by(owner, obj), "__setstate__", None) is not None:
+        if getattr(made_by(owner, obj), "__setstate__", None) is not None:
             encoder.count_call()
         if gate is not None:
             gate.use(owner, "build", encoder)

@@ -1,0 +1,27 @@
+cimport cython
+
+from safepickle.encoding.conforming cimport made_by
+
+cdef object _MISSING, _OWN_REDUCERS
+cdef unsigned long long _HEAP_TYPE, _IMMUTABLE_TYPE
+cdef frozenset _HOOKS
+
+cpdef reduce_method(obj, kind)
+cpdef bint is_new_helper(func) except -1
+cpdef refuse_hooks(obj)
+cpdef lookup(kind, str name)
+cpdef bint is_trusted(kind) except -1
+cpdef bint is_usual_class(kind, int protocol) except -1
+cpdef slot_members(kind)
+cpdef bint confirms_usual_class(obj, kind, reduced) except -1
+cdef bint _confirms_state(obj, kind, state) except -1
+@cython.locals(steps=list)
+cpdef list script_of(encoder, obj, reduced, reducer)
+cdef tuple _parts(reduced, reducer)
+cdef str _name(reducer)
+cdef list _call_script(encoder, obj, func, args)
+cdef _newobj_class(obj, args)
+cpdef tuple find_global(obj, name, bint strict)
+cdef _own_name(obj)
+cdef _attribute(target, str name, bint strict)
+cdef _module_of(obj, name)

@@ -14,13 +14,15 @@ cpdef int usual_state(str module, str name, object kind) except -1
 
 @cython.final
 cdef class UsualArrays:
-    cdef object ndarray, dtypes, generic, from_buffer, dtype
+    cdef readonly object ndarray
+    cdef object dtypes, generic, from_buffer, dtype
     cdef long long item_size
     cdef bint has_objects
 
     cpdef forget(self)
     cpdef bint fits(self, int which, tuple args) except -1
     cpdef bint fits_now(self, int which, tuple args) except -1
+    cpdef bint is_plain(self, object dtype, object shape) except -1
     cpdef bint may_give(self, int which, object obj, object state) except -1
     @cython.locals(size=cython.longlong, count=cython.longlong)
     cdef bint _fits_buffer(self, tuple args) except -1

@@ -105,6 +105,11 @@ class UsualArrays:
         self.dtype = None
         return self.fits(which, args)
 
+    def is_plain(self, dtype: Any, shape: Any) -> bool:
+        """Return whether a dump may have an array of these made around its own memory, all of it in C order."""
+        self.dtype = None
+        return _count(shape) > 0 and self._is_sized(dtype) and not self.has_objects
+
     def may_give(self, which: int, obj: Any, state: Any) -> bool:
         """Return whether the contract surely lets an object have the state that it is written with."""
         if type(state) is not tuple:

@@ -59,6 +59,7 @@ cdef class WriteGate:
     cdef _check_contract(self, Grant grant, str right, tuple args, dict kwargs, encoder)
     cdef _refuse(self, Grant grant, str right, str what, refusal, encoder)
     cpdef UsualArrays usual_arrays(self)
+    cpdef bint is_array_class(self, kind) except -1
     @cython.locals(grant=Grant, usual=cython.int)
     cpdef check_state(self, owner, obj, state, encoder)
     @cython.locals(grant=Grant)

@@ -364,6 +364,10 @@ class WriteGate:
             self.arrays = UsualArrays()
         return self.arrays  # type: ignore[no-any-return]
 
+    def is_array_class(self, kind: type) -> bool:
+        """Return whether a class is that of numpy's arrays themselves; no array was written if nobody has asked yet."""
+        return self.arrays is not None and kind is self.arrays.ndarray
+
     def check_state(self, owner: Any, obj: Any, state: Any, encoder: Encoder) -> None:
         """Refuse state that the reader would not set."""
         grant = self._grant(owner, None, encoder)

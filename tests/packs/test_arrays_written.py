@@ -137,6 +137,120 @@ def test_what_is_written_is_read(sp: ModuleType, protocol: int) -> None:
                 assert np.array_equal(one, other)
 
 
+plain = st.sampled_from([np.dtype(code) for code in ("f8", "<i2", ">i4", "?", "c16", "S3", "U2", "V8", "M8[s]", "O")])
+sizes = st.lists(st.integers(0, 3), max_size=3).map(tuple)
+
+
+@st.composite
+def groups_of_arrays(draw: st.DrawFn) -> list[Any]:
+    """Arrays of few dtypes, of every layout, so that the later ones of a dtype are written as the first ones were."""
+    kinds = draw(st.lists(plain, min_size=1, max_size=2))
+    found = []
+    for _ in range(draw(st.integers(3, 8))):
+        array = np.ones(draw(sizes), draw(st.sampled_from(kinds)))
+        layout = draw(st.sampled_from(["C", "C", "C", "F", "cut", "turned", "wide"]))
+        if layout == "F":
+            array = np.asfortranarray(array)
+        elif layout == "cut":
+            array = np.repeat(array.reshape(-1), 2)[::2]
+        elif layout == "turned":
+            array = array.T
+        elif layout == "wide":
+            array = np.broadcast_to(array, (2, *array.shape))
+        if draw(st.booleans()):
+            array.flags.writeable = False
+        found.append(array)
+        if draw(st.booleans()):
+            found.append(draw(st.sampled_from(found)))
+    return found
+
+
+def same_arrays(found: Any, value: Any, *, writeable: bool = True) -> None:
+    assert len(found) == len(value)
+    for one, other in zip(found, value, strict=True):
+        assert type(one) is np.ndarray
+        assert one.dtype == other.dtype
+        assert one.shape == other.shape
+        assert one.tobytes() == other.tobytes() or one.dtype.hasobject
+        assert one.tolist() == other.tolist()
+        assert one.flags.c_contiguous == other.flags.c_contiguous
+        if writeable:
+            assert one.flags.writeable == other.flags.writeable
+    index = {id(array): number for number, array in enumerate(value)}
+    assert [id(one) for one in found] == [id(found[index[id(array)]]) for array in value]
+
+
+@settings(max_examples=400)
+@given(value=groups_of_arrays(), protocol=st.sampled_from([2, 4, 5, 5, 5]))
+def test_arrays_are_read_as_those_that_numpy_had_written(sp: ModuleType, value: list[Any], protocol: int) -> None:
+    theirs = pickle.loads(pickle.dumps(value, protocol))
+    data = sp.dumps(value, protocol, policy=NUMPY)
+    same_arrays(sp.loads(data, policy=NUMPY), theirs)
+    same_arrays(pickle.loads(data), theirs)
+    file = io.BytesIO()
+    sp.dump(value, file, protocol, policy=NUMPY)
+    same_arrays(pickle.loads(file.getvalue()), theirs)
+    if protocol == 5:
+        ours_apart: list[Any] = []
+        theirs_apart: list[Any] = []
+        data = sp.dumps(value, 5, policy=NUMPY, buffer_callback=ours_apart.append)
+        pickle.dumps(value, 5, buffer_callback=theirs_apart.append)
+        assert [bytes(one.raw()) for one in ours_apart] == [bytes(one.raw()) for one in theirs_apart]
+        assert [one.raw().readonly for one in ours_apart] == [one.raw().readonly for one in theirs_apart]
+        same_arrays(sp.loads(data, policy=NUMPY, buffers=ours_apart), theirs)
+        # The callback may want some in the stream.
+        data = sp.dumps(value, 5, policy=NUMPY, buffer_callback=lambda buffer: True)
+        same_arrays(sp.loads(data, policy=NUMPY), theirs)
+
+
+limits = st.fixed_dictionaries(
+    {},
+    optional={
+        "max_depth": st.integers(1, 8),
+        "max_objects": st.integers(1, 60),
+        "max_opcodes": st.integers(5, 250),
+        "max_calls": st.integers(0, 12),
+        "max_items": st.integers(0, 8),
+        "max_string": st.integers(0, 64),
+        "max_memo": st.integers(0, 30),
+        "max_bytes": st.integers(10, 600),
+    },
+)
+
+
+@settings(max_examples=600)
+@given(value=groups_of_arrays(), protocol=st.sampled_from([2, 4, 5, 5, 5]), bounds=limits)
+def test_limits_of_arrays_are_those_of_reading(
+    sp: ModuleType, value: list[Any], protocol: int, bounds: dict[str, int]
+) -> None:
+    terms = sp.Limits(**bounds)
+    try:
+        data = sp.dumps(value, protocol, policy=NUMPY, limits=terms)
+    except sp.LimitError:
+        return
+    assert len(sp.loads(data, policy=NUMPY, limits=terms)) == len(value)
+
+
+@pytest.mark.parametrize(
+    ("limit", "bound"),
+    [("max_calls", 90), ("max_objects", 150), ("max_opcodes", 500), ("max_memo", 50), ("max_bytes", 2000)],
+)
+def test_each_limit_ends_many_arrays(sp: ModuleType, limit: str, bound: int) -> None:
+    value = [np.arange(3) for _ in range(100)]
+    assert sp.dumps(value[:5], 5, policy=NUMPY, limits=sp.Limits(**{limit: bound}))
+    with pytest.raises(sp.LimitError) as caught:
+        sp.dumps(value, 5, policy=NUMPY, limits=sp.Limits(**{limit: bound}))
+    assert caught.value.limit == limit
+
+
+def test_a_later_array_may_be_too_long(sp: ModuleType) -> None:
+    value = [np.arange(2), np.arange(2), np.arange(2), np.arange(3)]
+    terms = sp.Limits(max_string=20)
+    assert sp.dumps(value[:3], 5, policy=NUMPY, limits=terms)
+    with pytest.raises(sp.LimitError, match="max_string"):
+        sp.dumps(value, 5, policy=NUMPY, limits=terms)
+
+
 # ---- what is refused ---------------------------------------------------------------------------------------
 
 

@@ -1,12 +1,12 @@
 cimport cython
 
-from safepickle.encoding.conforming cimport sets_attributes
+from safepickle.encoding.conforming cimport is_new_helper, sets_attributes
 from safepickle.encoding.frames cimport Frame
 from safepickle.encoding.granting cimport WriteGate
 from safepickle.encoding.instances cimport Instances
 from safepickle.encoding.reducing cimport (
-    confirms_usual_class, find_global, is_new_helper, is_trusted, is_usual_class, reduce_method, script_of,
-    slot_members,
+    confirms_usual_class, find_global, is_trusted, is_usual_class, reduce_method, runs_own_code,
+    script_of, slot_members,
 )
 from safepickle.wire.memo cimport Memo
 from safepickle.wire.output cimport Bounds
@@ -17,6 +17,8 @@ cdef int _BINPERSID, _NEXT_BUFFER, _READONLY_BUFFER, _STACK_GLOBAL
 cdef int _RUN, _WHOLE, _TABLE, _PAIRS, _SCRIPT, _RUN_OF_ITEMS, _CLOSED
 cdef int _STATE, _USE, _AGAIN, _CODE, _BYTES, _NOTE, _ITEMS, _ENTRIES
 cdef int _KEYS, _LEVEL
+cdef frozenset _OLD_FORMS, _EXEMPT
+cdef dict _SINGLETON_TYPES
 cdef int _UNKNOWN, _PLAIN, _SLOTTED, _IN_C, _BARE, _REDUCED
 
 @cython.final

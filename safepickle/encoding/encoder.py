@@ -25,16 +25,16 @@ from ..wire.memo import Memo
 from ..wire.opcodes import BY_NAME
 from ..wire.output import FRAME_TARGET, Bounds
 from . import conforming, reducing
-from .conforming import sets_attributes
+from .conforming import is_new_helper, sets_attributes
 from .frames import Frame, StartOver
 from .instances import Instances
 from .reducing import (
     confirms_usual_class,
     find_global,
-    is_new_helper,
     is_trusted,
     is_usual_class,
     reduce_method,
+    runs_own_code,
     script_of,
     slot_members,
 )
@@ -82,6 +82,9 @@ _NOTE = reducing.NOTE
 _ITEMS = reducing.ITEMS
 _ENTRIES = reducing.ENTRIES
 _KEYS = reducing.KEYS
+_OLD_FORMS = reducing.OLD_FORMS
+_SINGLETON_TYPES = reducing.SINGLETON_TYPES
+_EXEMPT = reducing.EXEMPT
 _LEVEL = reducing.LEVEL
 
 # What is known of a class: nothing; that its instances are their ``__dict__``; that they are their slots; or that they
@@ -250,7 +253,7 @@ class Encoder(Instances):
                 self.builders = self.gate.builders
         elif self._save_usual(obj, kind):
             return
-        if self.protocol < 5 and kind in reducing.OLD_FORMS:
+        if self.protocol < 5 and kind in _OLD_FORMS:
             self.count_call()
             self.push_script(obj, reducing.old_form(self, obj, kind), 1)
             return
@@ -264,7 +267,7 @@ class Encoder(Instances):
             if reduced is not NotImplemented:
                 self._save_reduced(obj, reduced, "reducer_override")
                 return
-        singleton = reducing.SINGLETON_TYPES.get(obj) if kind is type else None
+        singleton = _SINGLETON_TYPES.get(obj) if kind is type else None
         if singleton is not None:
             self._save_reduced(obj, (type, singleton), "type")
             return
@@ -273,7 +276,7 @@ class Encoder(Instances):
             return
         reducer = self.table.get(kind, NotImplemented)
         if reducer is not NotImplemented:
-            if reducing.runs_own_code(reducer):
+            if runs_own_code(reducer):
                 self.ends_sparing()
             self.look()
             self.doing = "a reducer of the dispatch table"
@@ -288,7 +291,7 @@ class Encoder(Instances):
 
     def _save_instance(self, obj: Any, kind: type) -> None:
         known = self.classes.get(kind, _UNKNOWN)
-        if self.gate is not None and known == _UNKNOWN and kind not in reducing.EXEMPT and obj is not self.callee:
+        if self.gate is not None and known == _UNKNOWN and kind not in _EXEMPT and obj is not self.callee:
             self.gate.require_class(kind, self)
         usual = known == _UNKNOWN and is_usual_class(kind, self.protocol)
         if self.sparing and not usual and known != _IN_C and known != _BARE and not is_trusted(kind):
@@ -355,7 +358,7 @@ class Encoder(Instances):
         if not self.gate.is_array_class(kind) or type(reduced) is not tuple or len(reduced) != 2:  # type: ignore[union-attr]
             return
         func, args = reduced
-        if type(self.callees.get(func)) is not int or type(args) is not tuple or len(args) != 4:
+        if type(self.callees.get(id(func))) is not int or type(args) is not tuple or len(args) != 4:
             return
         dtype, shape, order = args[1:]
         if type(args[0]) is PickleBuffer and dtype is obj.dtype and shape == obj.shape and order == "C":
@@ -375,7 +378,7 @@ class Encoder(Instances):
         func = form[1]
         flags = obj.flags
         shape = obj.shape
-        if not flags.c_contiguous or type(self.callees.get(func)) is not int:
+        if not flags.c_contiguous or type(self.callees.get(id(func))) is not int:
             return False
         size = obj.nbytes
         if self.buffer_callback is None and size >= FRAME_TARGET:
@@ -424,9 +427,9 @@ class Encoder(Instances):
             self.push_script(obj, script, levels)
             if self.gate is None and type(reduced) is tuple and len(reduced) == 2:
                 func = reduced[0]
-                if type(func) is type and func not in self.callees and not is_new_helper(func):
+                if type(func) is type and not is_new_helper(func):
                     # Nothing is to be asked if it is called once more.
-                    self.callees[func] = None
+                    self.callees[id(func)] = None
 
     def _walk_script(self, frame: Frame) -> None:
         """Go on with a script: pairs of a step and what it is about."""

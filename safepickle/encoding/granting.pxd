@@ -2,11 +2,11 @@ cimport cython
 
 from safepickle.decoding.guarding cimport RuleGuards
 from safepickle.decoding.usual_arrays cimport UsualArrays, usual_call, usual_state
-from safepickle.encoding.conforming cimport made_by, state_contract_of
+from safepickle.encoding.conforming cimport check_state, is_new_helper, made_by, state_contract_of
 
 cdef int _CALLABLE
 cdef dict _RIGHTS
-cdef frozenset _LEARNED, _FACTORIES
+cdef frozenset _FACTORIES
 cdef tuple _GLOBALS, _BASES
 cdef object _RECONSTRUCTOR, _NEWOBJ, _NEWOBJ_EX
 
@@ -18,7 +18,7 @@ cdef class Grant:
     cdef readonly int rights
     cdef public RuleGuards guards
     cdef readonly object contract
-    cdef readonly int usual
+    cdef readonly int usual, traits
     cdef public object reference
 
     cpdef settle(self)
@@ -28,7 +28,7 @@ cdef class Grant:
 @cython.final
 cdef class WriteGate:
     cdef readonly object policy, find_class
-    cdef readonly dict known, callees, builders
+    cdef readonly dict granted, known, callees, builders
     cdef UsualArrays arrays
 
     cpdef forget(self)
@@ -40,12 +40,12 @@ cdef class WriteGate:
     cpdef Grant use(self, obj, str right, encoder)
     @cython.locals(grant=Grant)
     cdef Grant _require(self, obj, tuple found, str right, encoder)
-    @cython.locals(known=Grant, grant=Grant)
+    @cython.locals(known=Grant, grant=Grant, read=tuple)
     cdef Grant _grant(self, obj, tuple found, encoder)
     @cython.locals(grant=Grant)
-    cdef Grant _kept(self, obj, tuple pair)
+    cdef Grant _kept(self, obj, tuple read)
     @cython.locals(grant=Grant, kept=Grant)
-    cdef Grant _decide(self, obj, tuple pair, encoder)
+    cdef Grant _decide(self, obj, tuple read, encoder)
     cdef _ask(self, obj, tuple pair, encoder)
     cpdef check_owners(self, tuple found, encoder)
     cpdef tuple call_script(self, encoder, obj, func, args)
@@ -57,6 +57,8 @@ cdef class WriteGate:
     cdef _check_arguments(self, Grant grant, str right, tuple args, dict kwargs, encoder)
     @cython.locals(factory=Grant)
     cdef _check_contract(self, Grant grant, str right, tuple args, dict kwargs, encoder)
+    @cython.locals(grant=Grant)
+    cpdef hashed_by(self, owner, tuple args)
     cdef _refuse(self, Grant grant, str right, str what, refusal, encoder)
     cpdef UsualArrays usual_arrays(self)
     cpdef bint is_array_class(self, kind) except -1
@@ -65,6 +67,7 @@ cdef class WriteGate:
     @cython.locals(grant=Grant)
     cpdef bint may_restore(self, kind, encoder) except -1
 
+cdef tuple _pair_of(obj)
 cdef bint _is_global(obj) except -1
 @cython.locals(count=Py_ssize_t)
 cdef bint _is_emulated(func, tuple args) except -1

@@ -23,16 +23,17 @@ from types import BuiltinFunctionType, FunctionType
 from typing import TYPE_CHECKING, Any
 
 from ..decoding.guarding import RuleGuards
+from ..decoding.resolving import HASHES
 from ..decoding.usual_arrays import UsualArrays, usual_call, usual_state
 from ..errors import Denial, EncodingError, PolicyError, quote
 from ..policy.contracts import HARMLESS_FACTORIES
 from ..policy.gadgets import gadget_reason
 from ..policy.rules import Policy, Right, suggestion
 from . import conforming, reducing
-from .conforming import made_by, state_contract_of
+from .conforming import check_state, is_new_helper, made_by, state_contract_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from .encoder import Encoder
     from .reducing import Found, Script
@@ -45,8 +46,6 @@ _RIGHTS = {right.label: right.value for right in Right}
 _ALL = sum(_RIGHTS.values())
 _CALLABLE = Right.CALL.value | Right.NEW.value
 _GLOBALS = (type, FunctionType, BuiltinFunctionType)
-#: Callables that are told apart by identity alone, so that what is to be asked of the next call can be noted.
-_LEARNED = frozenset(_GLOBALS)
 _FACTORIES = frozenset(HARMLESS_FACTORIES)
 _BASES = (object, list, dict, tuple, int, str, float, set, frozenset, bytes, complex, bytearray)
 #: The type of functions that Cython compiles; each compiled module may have one of its own.
@@ -86,11 +85,16 @@ class Grant:
         self.guards: Any = None
         self.contract: Any = None
         self.usual = 0
+        #: What a class does with its arguments.
+        self.traits = 0
         #: A weak reference to the object that what is kept is of.
         self.reference: Any = None
 
     def settle(self) -> None:
         """Find out what any policy asks of calls of the object."""
+        # Also where no rule names it: the machine makes the values of some classes itself.
+        if isinstance(self.obj, type):
+            self.traits = conforming.traits_of(self.obj)
         if self.rights & _CALLABLE:
             self.contract = conforming.contract_of(self.obj, self.pair)
             if self.contract is not None and "numpy" in sys.modules:
@@ -101,6 +105,7 @@ class Grant:
         copy = Grant(obj, self.pair, self.rights)
         copy.contract = self.contract
         copy.usual = self.usual
+        copy.traits = self.traits
         if self.guards is not None:
             copy.guards = self.guards.renewed(None, None)
         return copy
@@ -115,13 +120,15 @@ class WriteGate:
     def __init__(self, policy: Policy, find_class: Any) -> None:
         self.policy = policy
         self.find_class = find_class
+        #: What is kept with the policy, by the name that the reader reads.
+        self.granted: dict[Found, Any] | None = policy.granted if find_class is None else None
         #: By identity of the global.
         self.known: dict[int, Grant] = {}
-        #: Callables that were granted to be called, with all that is still to be asked of their arguments: a contract's
-        #: check, a number that :class:`UsualArrays` knows, or None.
-        self.callees: dict[Any, Any] = {}
-        #: Those whose results were granted to be given state that is seen without the contract, with such a number.
-        self.builders: dict[Any, int] = {}
+        #: By identity of callables that were granted to be called, all that is still to be asked of their arguments: a
+        #: contract's check, a number that :class:`UsualArrays` knows, or None.
+        self.callees: dict[int, Any] = {}
+        #: Of those whose results were granted to be given state that is seen without the contract, such a number.
+        self.builders: dict[int, int] = {}
         self.arrays: Any = None
 
     def forget(self) -> None:
@@ -155,7 +162,7 @@ class WriteGate:
     def use(self, obj: Any, right: str, encoder: Encoder) -> Grant:
         """Ask for another use of a global."""
         if not _is_global(obj):
-            self.deny(self._pair(type(obj)), right, "only a global can be used so", encoder)
+            self.deny(_pair_of(type(obj)), right, "only a global can be used so", encoder)
         return self._require(obj, None, right, encoder)
 
     def _require(self, obj: Any, found: Found | None, right: str, encoder: Encoder) -> Grant:
@@ -170,28 +177,32 @@ class WriteGate:
         known = self.known.get(id(obj))
         if known is not None and (found is None or found == known.asked or found == known.pair):
             return known
-        asked = self._pair(obj) if found is None else found
-        pair = self.policy.rename(*conforming.as_read(asked, encoder.protocol, encoder.fix_imports))
-        grant = self._kept(obj, pair)
+        asked = _pair_of(obj) if found is None else found
+        read = asked
+        if encoder.protocol < 3:
+            read = conforming.as_read(asked, encoder.protocol, encoder.fix_imports)
+        grant = self._kept(obj, read)
         if grant is None:
-            grant = self._decide(obj, pair, encoder)
-        if known is not None and known.guards is not None and (grant.guards is None or known.pair == pair):
+            grant = self._decide(obj, read, encoder)
+        if known is not None and known.guards is not None and (grant.guards is None or known.pair == grant.pair):
             # Not anew each time that it is asked for: they count.
             grant.guards = known.guards
         grant.asked = asked
         self.known[id(obj)] = grant
         return grant
 
-    def _kept(self, obj: Any, pair: Found) -> Grant | None:
+    def _kept(self, obj: Any, read: Found) -> Grant | None:
         """Return what was decided before on this very object under this name."""
-        kept = self.policy.granted.get(pair) if self.find_class is None else None
+        kept = None if self.granted is None else self.granted.get(read)
         # Not of the other form of this package, which shares policies with this one.
         if type(kept) is not Grant:
             return None
         grant = kept
         return grant.copy_for(obj) if grant.reference() is obj else None
 
-    def _decide(self, obj: Any, pair: Found, encoder: Encoder) -> Grant:
+    def _decide(self, obj: Any, read: Found, encoder: Encoder) -> Grant:
+        """Decide on a global; *read* is what the reader reads."""
+        pair = self.policy.rename(*read)
         if self.find_class is not None:
             grant = Grant(obj, pair, self._ask(obj, pair, encoder))
             grant.settle()
@@ -199,6 +210,7 @@ class WriteGate:
         rule = self.policy.lookup_for(*pair, obj)
         grant = Grant(obj, pair, 0 if rule is None else rule.rights.value)
         if rule is None:
+            grant.settle()
             return grant
         if rule.constrained:
             grant.guards = RuleGuards(rule, None, None)
@@ -207,10 +219,10 @@ class WriteGate:
             if reason is not None:
                 self.deny(pair, "refer", reason, encoder)
         grant.settle()
-        if isinstance(obj, _GLOBALS) and not self.policy.depends_on_object(*pair):
+        if _is_global(obj) and type(obj).__weakrefoffset__ and not self.policy.depends_on_object(*pair):
             kept = grant.copy_for(None)
             kept.reference = ref(obj)
-            self.policy.granted[pair] = kept
+            self.policy.granted[read] = kept
         return grant
 
     def _ask(self, obj: Any, pair: Found, encoder: Encoder) -> int:
@@ -220,19 +232,6 @@ class WriteGate:
         if granted is not obj:
             self.deny(pair, "refer", "find_class gives another object for it", encoder)
         return _ALL
-
-    @staticmethod
-    def _pair(obj: Any) -> Found:
-        """Return what an object says it is called, without looking whether that is so."""
-        if isinstance(obj, BuiltinFunctionType) and isinstance(obj.__self__, type):
-            # A class method, which is reached through its class.
-            return str(obj.__self__.__module__), f"{obj.__self__.__qualname__}.{obj.__name__}"
-        name = getattr(obj, "__qualname__", None)
-        module = getattr(obj, "__module__", None)
-        return (
-            module if type(module) is str else "builtins" if isinstance(obj, BuiltinFunctionType) else "",
-            name if type(name) is str else "",
-        )
 
     def check_owners(self, found: Found, encoder: Encoder) -> None:
         """Below protocol 4 a nested class is fetched from its owner, which the reader must know too."""
@@ -331,12 +330,13 @@ class WriteGate:
         if grant.guards is not None:
             refusal = grant.guards.refuse_call(right == "new", args, kwargs)
             self._refuse(grant, right, "arguments are", refusal, encoder)
-        elif right == "call" and type(func) in _LEARNED and not (type(func) is type and conforming.traits_of(func)):
+        elif right == "call" and not grant.traits:
             contract = grant.contract
-            if contract is None or contract.calls_later is None:
-                self.callees[func] = None if contract is None else grant.usual or contract.check
-        sizes = conforming.check_sizes(func, args, encoder.bounds.max_items)
-        self._refuse(grant, right, "arguments are", sizes, encoder)
+            if (contract is None or contract.calls_later is None) and not is_new_helper(func):
+                self.callees[id(func)] = None if contract is None else grant.usual or contract.check
+        if grant.traits:
+            sizes = conforming.check_sizes(grant.traits, args, encoder.bounds.max_items)
+            self._refuse(grant, right, "arguments are", sizes, encoder)
 
     def _check_contract(
         self, grant: Grant, right: str, args: tuple[Any, ...], kwargs: dict[str, Any], encoder: Encoder
@@ -353,6 +353,12 @@ class WriteGate:
             factory = self._grant(args[later], None, encoder)
             if factory.pair not in _FACTORIES and not factory.rights & _RIGHTS["call"]:
                 self.deny(factory.pair, "call", f"a {grant.pair[1]} would call it later", encoder)
+
+    def hashed_by(self, owner: Any, args: tuple[Any, ...]) -> Iterable[list[Any]]:
+        """Return what is hashed of the arguments of a call that was granted."""
+        grant = self.known.get(id(owner))
+        # Helpers that are emulated have no grant.
+        return () if grant is not None and not grant.traits & HASHES else conforming.hashed_by(owner, args)
 
     def _refuse(self, grant: Grant, right: str, what: str, refusal: str | None, encoder: Encoder) -> None:
         if refusal is not None:
@@ -378,15 +384,28 @@ class WriteGate:
             if not usual or not self.usual_arrays().may_give(usual, obj, state):
                 self._refuse(grant, "build", "state is", contract.refusal(obj, state), encoder)
             if usual and grant.guards is None:
-                self.builders[owner] = usual
+                self.builders[id(owner)] = usual
         if grant.guards is not None:
             self._refuse(grant, "build", "state is", grant.guards.refuse_state(state), encoder)
-        conforming.check_state(kind, state, encoder.bounds.max_items)
+        check_state(kind, state, encoder.bounds.max_items)
 
     def may_restore(self, kind: type, encoder: Encoder) -> bool:
         """Return whether any instances of a class may be made, and given any attributes."""
         grant = self._grant(kind, None, encoder)
         return bool(grant.rights & _RIGHTS["new"] and grant.rights & _RIGHTS["build"]) and grant.guards is None
+
+
+def _pair_of(obj: Any) -> Found:
+    """Return what an object says it is called, without looking whether that is so."""
+    if isinstance(obj, BuiltinFunctionType) and isinstance(obj.__self__, type):
+        # A class method, which is reached through its class.
+        return str(obj.__self__.__module__), f"{obj.__self__.__qualname__}.{obj.__name__}"
+    name = getattr(obj, "__qualname__", None)
+    module = getattr(obj, "__module__", None)
+    return (
+        module if type(module) is str else "builtins" if isinstance(obj, BuiltinFunctionType) else "",
+        name if type(name) is str else "",
+    )
 
 
 def _is_global(obj: Any) -> bool:

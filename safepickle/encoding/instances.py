@@ -12,7 +12,6 @@ Rules that hold here:
 
 from __future__ import annotations
 
-from types import BuiltinFunctionType, FunctionType
 from typing import TYPE_CHECKING, Any
 
 from ..decoding.usual import is_usual
@@ -60,8 +59,8 @@ class Instances(Containers):
         self.persistent_id: Any = None
         #: Slots by class, where its instances are their slots.
         self.members: Any = None
-        #: What is still to be asked of the arguments of a callable that has been called before, or None; and which of
-        #: the states that are seen without the contract its results may be given. The gate's own, if there is one.
+        #: By identity: what is still to be asked of the arguments of a callable that has been called before, or None;
+        #: and which of the states that are seen without the contract its results may be given. The gate's, if any.
         self.callees: Any = None
         self.builders: Any = None
 
@@ -148,11 +147,8 @@ class Instances(Containers):
             return False
         func = reduced[0]
         args = reduced[1]
-        kind = type(func)
-        if kind is not type and kind is not FunctionType and kind is not BuiltinFunctionType:
-            return False
         # What is not in there has no right to be called yet, though it may be in the memo as a value.
-        check = self.callees.get(func, _MISSING)
+        check = self.callees.get(id(func), _MISSING)
         if check is _MISSING or type(args) is not tuple:
             return False
         if type(check) is int:
@@ -175,7 +171,7 @@ class Instances(Containers):
 
     def _save_built(self, obj: Any, func: Any, args: Any, state: Any, index: int) -> bool:
         """Begin a call whose result is given state, if that is plain."""
-        which = self.builders.get(func)
+        which = self.builders.get(id(func))
         if which is None or not self.gate.usual_arrays().may_give(which, obj, state):  # type: ignore[union-attr]
             return False
         # A method of the class takes it.

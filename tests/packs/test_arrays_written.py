@@ -237,6 +237,9 @@ def test_limits_of_arrays_are_those_of_reading(
 )
 def test_each_limit_ends_many_arrays(sp: ModuleType, limit: str, bound: int) -> None:
     value = [np.arange(3) for _ in range(100)]
+    # Each is in the memo, because somebody else refers to it.
+    others = list(value)
+    assert len(others) == 100
     assert sp.dumps(value[:5], 5, policy=NUMPY, limits=sp.Limits(**{limit: bound}))
     with pytest.raises(sp.LimitError) as caught:
         sp.dumps(value, 5, policy=NUMPY, limits=sp.Limits(**{limit: bound}))
@@ -325,8 +328,14 @@ def test_a_rule_that_asks_for_more_is_asked_each_time(sp: ModuleType) -> None:
     value = [np.arange(3), np.arange(3), np.arange(3), np.zeros((2, 2))]
     assert sp.dumps(value[:3], 5, policy=tight(flat))
     assert "args[2]" in refused(sp, value, tight(flat), 5)
-    plain = 'rights = ["call", "build"]\nstate_value = { type = "tuple", max_length = 4 }'
-    assert "state" in refused(sp, value, tight(plain), 4)
+
+
+def test_a_rule_that_asks_for_more_of_state_is_asked_each_time(sp: ModuleType) -> None:
+    text = '{ type = "tuple", elements = ["int", { type = "tuple", max_length = 1 }, "any", "bool", "bytes"] }'
+    policy = tight(f'rights = ["call", "build"]\nstate_value = {text}')
+    value = [np.arange(3), np.arange(3), np.arange(3), np.zeros((2, 2))]
+    assert sp.dumps(value[:3], 4, policy=policy)
+    assert "state[1]" in refused(sp, value, policy, 4)
 
 
 def test_a_rule_that_counts_counts_in_each_dump_anew(sp: ModuleType) -> None:

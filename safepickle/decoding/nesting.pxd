@@ -98,13 +98,16 @@ cdef frozenset _PLAIN, _LEAVES
 @cython.freelist(8)
 cdef class Nesting:
     cdef readonly Py_ssize_t max_depth, bottom_height, waiting_bound, mark_bound
-    cdef public Py_ssize_t unsure, unsure_bound
+    cdef readonly Py_ssize_t unsure
+    cdef public Py_ssize_t unsure_bound
+    cdef Py_ssize_t doubted, settled, slack
     cdef bint shared
     cdef readonly Py_ssize_t top, count, cell_count, inner_cells
     cdef Py_ssize_t room, cell_room, memo_room
-    cdef long long[32] few_heights, few_cells, few_depths, few_memo
+    cdef long long[32] few_heights, few_cells, few_lows, few_depths, few_memo
     cdef long long *heights
     cdef long long *cells
+    cdef long long *lows
     cdef long long *depths
     cdef long long *memo
     cdef dict sparse
@@ -114,8 +117,10 @@ cdef class Nesting:
     cdef int _make_room(self) except -1
     cpdef refuse(self, Py_ssize_t asked)
     cdef Py_ssize_t _too_deep(self, Py_ssize_t depth) except -1
+    cpdef int doubt(self, Py_ssize_t cell) except -1
+    cdef int _settle(self, Py_ssize_t cell) except -1
     cpdef int opened(self, Py_ssize_t height, Py_ssize_t depth) except -1
-    @cython.locals(deepest=Py_ssize_t, depth=Py_ssize_t, cell=cython.longlong, first=Py_ssize_t)
+    @cython.locals(deepest=Py_ssize_t, depth=Py_ssize_t, cell=cython.longlong, low=cython.longlong, first=Py_ssize_t, index=Py_ssize_t)
     cpdef Py_ssize_t absorb(self, Py_ssize_t height) except -1
     @cython.locals(cell=cython.longlong, present=cython.longlong, depth=Py_ssize_t)
     cpdef int join(self, Py_ssize_t height) except -1
@@ -124,6 +129,7 @@ cdef class Nesting:
     @cython.locals(cell=cython.longlong)
     cpdef int recall(self, Py_ssize_t height, Py_ssize_t index) except -1
     cpdef int duplicate(self, Py_ssize_t height) except -1
+    @cython.locals(deepest=cython.longlong, depth=cython.longlong, index=Py_ssize_t)
     cpdef bint may_be_deep(self) except -1
     cpdef take_over(self, Nesting inner, Py_ssize_t height)
     cdef int _alias(self, Py_ssize_t height, long long cell) except -1

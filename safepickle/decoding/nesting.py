@@ -11,6 +11,9 @@ Rules that hold here:
   write. A container that grows when it may be inside another already (fetched from the memo, or standing at two
   places of the stack) makes what was known of the other one too little; a cycle that is closed again and again is
   counted again and again. Both are only noted (``unsure``), and :func:`measure` walks such a result at STOP.
+* What refers to nothing outside itself, and cannot be reached but through what was made first in it, is no deeper
+  than it has containers: the doubts that came up in it end with it, and leave only how much deeper it may be than its
+  depth says (``slack``). So rings by the thousand are not walked, as long as each is small. See :meth:`_settle`.
 * A cycle has no depth: it counts as deep as a depth-first walk of it goes, where ``repr``, ``copy`` and ``pickle``
   go.
 * Its own numbers are 40 bytes for each container, which are paid for with the container.
@@ -73,6 +76,11 @@ class Nesting:
         #: has come to, so that a stream that builds upside down is not carried out to its end first.
         self.unsure = 0
         self.unsure_bound = 1000
+        #: The first cell that was not there yet when the first of these doubts came up.
+        self.doubted = SATURATED
+        #: Cells below this one are inside what was settled; how many levels too little the depth of any may be.
+        self.settled = 0
+        self.slack = 0
         #: Containers on the stack, cells in use, and cells of pickles inside this one.
         self.count = 0
         self.cell_count = 1
@@ -82,7 +90,7 @@ class Nesting:
         if cython.compiled:
             # Most pickles are small: their numbers are in the object itself.
             self._free()
-            self.heights, self.cells = self.few_heights, self.few_cells
+            self.heights, self.cells, self.lows = self.few_heights, self.few_cells, self.few_lows
             self.depths, self.memo = self.few_depths, self.few_memo
             self.room = self.cell_room = self.memo_room = _FEW
             self.depths[0] = 0
@@ -91,6 +99,9 @@ class Nesting:
         else:
             self.heights: list[int] = []
             self.cells: list[int] = []
+            #: The least cell that was taken from the memo since the container was there; one less than its own where it
+            #: was made of others.
+            self.lows: list[int] = []
             self.depths: list[int] = [0]
             self.sparse = {}
 
@@ -102,6 +113,7 @@ class Nesting:
         if cython.compiled:
             free_numbers(self.heights, self.few_heights)
             free_numbers(self.cells, self.few_cells)
+            free_numbers(self.lows, self.few_lows)
             free_numbers(self.depths, self.few_depths)
             free_numbers(self.memo, self.few_memo)
 
@@ -111,6 +123,7 @@ class Nesting:
             if self.count >= self.room:
                 self.heights = more_numbers(self.heights, self.few_heights, self.room)
                 self.cells = more_numbers(self.cells, self.few_cells, self.room)
+                self.lows = more_numbers(self.lows, self.few_lows, self.room)
                 self.room = 2 * self.room + 16
             if self.cell_count >= self.cell_room:
                 self.depths = more_numbers(self.depths, self.few_depths, self.cell_room)
@@ -124,8 +137,13 @@ class Nesting:
         """Refuse *depth*, or where a cycle may have been counted again and again, leave it to a walk."""
         if not self.shared:
             self.refuse(depth)
-        self.unsure += 1
+        self.doubt(0)
         return self.max_depth
+
+    def doubt(self, cell: int) -> None:
+        """Note that depths may be too little, but only of what was made before *cell*, 0 for all there will be."""
+        self.unsure += 1
+        self.doubted = min(self.doubted, cell)
 
     def opened(self, height: int, depth: int) -> None:
         """Note a new container of *depth* at *height* of the stack."""
@@ -137,10 +155,12 @@ class Nesting:
                 self._make_room()
             self.heights[self.count] = height
             self.cells[self.count] = self.cell_count
+            self.lows[self.count] = SATURATED if depth == 1 else self.cell_count - 1
             self.depths[self.cell_count] = depth
         else:
             self.heights.append(height)
             self.cells.append(self.cell_count)
+            self.lows.append(SATURATED if depth == 1 else self.cell_count - 1)
             self.depths.append(depth)
         self.count += 1
         self.cell_count += 1
@@ -148,28 +168,54 @@ class Nesting:
     def absorb(self, height: int) -> int:
         """Forget the containers at *height* and above; return the greatest depth among them."""
         deepest = 0
+        low = SATURATED
         if cython.compiled:
             while self.top >= height:
                 self.count -= 1
                 cell = self.cells[self.count]
+                low = min(low, self.lows[self.count])
+                if cell > 0 and self.unsure and low >= cell:
+                    self._settle(cell)
                 depth = self.depths[cell if cell > 0 else -cell]
                 if depth < 0:
                     depth = -depth
                 self.top = self.heights[self.count - 1] if self.count > 0 else -1
                 deepest = max(deepest, depth)
+            if low < SATURATED and self.count > 0 and low < self.lows[self.count - 1]:
+                self.lows[self.count - 1] = low
         elif self.top >= height:
-            heights, cells = self.heights, self.cells
+            heights, cells, lows = self.heights, self.cells, self.lows
             first = len(heights) - 1
             while first > 0 and heights[first - 1] >= height:
                 first -= 1
-            for cell in cells[first:]:
+            for index in range(len(cells) - 1, first - 1, -1):
+                cell = cells[index]
+                low = min(low, lows[index])
+                if cell > 0 and self.unsure and low >= cell:
+                    self._settle(cell)
                 depth = abs(self.depths[abs(cell)])
                 if depth > deepest:  # noqa: PLR1730 - a call less for each container
                     deepest = depth
-            del heights[first:], cells[first:]
+            del heights[first:], cells[first:], lows[first:]
             self.count = first
             self.top = heights[-1] if heights else -1
+            if lows and low < lows[-1]:
+                lows[-1] = low
         return deepest
+
+    def _settle(self, cell: int) -> None:
+        """End the doubts that came up since *cell* was made, if all did: nothing that was made before is in it.
+
+        It was made empty, and nothing was taken from the memo since that was there before, so all that it leads to
+        was made since: no way through it is longer than that many containers. (A call may give two levels where one
+        was noted.) Nothing older leads into it but through it, so only its own depth may be too little, and of no way
+        that ends in it by more than that. Should anything in it grow again later, there is a doubt that does not end.
+        """
+        if cell < self.doubted:
+            self.unsure = 0
+            self.doubted = SATURATED
+            self.settled = self.cell_count
+            self.slack = max(self.slack, 2 * (self.cell_count - cell))
 
     def join(self, height: int) -> None:
         """Note that the container at *height* took in what is above it."""
@@ -182,9 +228,11 @@ class Nesting:
             if depth > self.max_depth:
                 depth = self._too_deep(depth)
             if present < 0:
+                if cell < self.settled:
+                    self.doubt(0)
                 if depth > -present:
                     # It is or was at another place too, and may be inside something there.
-                    self.unsure += 1
+                    self.doubt(self.cell_count)
                     self.depths[cell] = -depth
             elif depth > present:
                 self.depths[cell] = depth
@@ -225,18 +273,31 @@ class Nesting:
             self._alias(height, abs(self.cells[self.count - 1]))
 
     def may_be_deep(self) -> bool:
-        """Return whether there are so many containers that they could be nested too deep, whatever is in which."""
-        # What a call gives may be two levels where one container was noted: an instance and its attributes.
-        return 2 * (self.cell_count + self.inner_cells) > self.max_depth
+        """Return whether what is on the stack could be nested too deep, by what is known of its depth."""
+        if not self.unsure and not self.slack:
+            return False
+        if self.unsure:
+            # As many containers as there are, whatever is in which. What a call gives may be two levels where one
+            # container was noted: an instance and its attributes.
+            return 2 * (self.cell_count + self.inner_cells) > self.max_depth
+        deepest = 0
+        for index in range(self.count):
+            deepest = max(deepest, abs(self.depths[abs(self.cells[index])]))
+        return deepest + self.slack > self.max_depth
 
     def take_over(self, inner: Nesting, height: int) -> None:
         """Note that what a pickle inside this one gave takes the place at *height*, with all that is not sure of it."""
         self.absorb(height)
         self.opened(height, max(1, inner.absorb(0)))
-        self.unsure += inner.unsure
         self.inner_cells += inner.cell_count
+        if inner.unsure:
+            self.doubt(0)
         if inner.shared:
             self.shared = True
+        if inner.slack:
+            # What was settled in there stays so, as long as nothing of it grows.
+            self.settled = self.cell_count
+            self.slack = max(self.slack, inner.slack)
 
     def _alias(self, height: int, cell: int) -> None:
         """Push a container that was not made where it now stands.
@@ -253,9 +314,11 @@ class Nesting:
                 self._make_room()
             self.heights[self.count] = height
             self.cells[self.count] = -cell
+            self.lows[self.count] = cell
         else:
             self.heights.append(height)
             self.cells.append(-cell)
+            self.lows.append(cell)
         self.count += 1
 
 

@@ -108,7 +108,7 @@ class Operations(Window):
             if self.nesting.shared or gate.lent or gate.changed:
                 # Else no container has been at two places, and what was checked once has stayed as it was.
                 gate.recheck()
-        if self.nesting.unsure and self.nesting.may_be_deep():
+        if self.nesting.may_be_deep():
             self._measure(value, 0)
         return value
 
@@ -467,7 +467,7 @@ class Operations(Window):
         deepest = self.nesting.absorb(height) if self.nesting.top >= height else 0
         if self.gate.lent:
             # It may be one of the arguments, or something that other calls return too.
-            self.nesting.unsure += 1
+            self.nesting.doubt(0)
         kind = type(result)
         if kind is self.last_made:
             self.nesting.opened(height, deepest + 1)

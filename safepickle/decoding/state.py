@@ -7,6 +7,7 @@ Rules that hold here:
 * A slot is set only where the class declares it, through that very member: setattr would run properties (R46).
 * Nothing of the object's own class is called, but for members that the interpreter itself made.
 * What BUILD needs to know of a class is found out once a load, and kept in its :class:`Shape`.
+* In the compiled form attributes are stored without making a ``__dict__``, where the interpreter needs none.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ else:
     from .._form import cython
 
 _MEMBER = types.MemberDescriptorType
+#: Where there may be so many items in a container, those of an instance without a dict are not counted: they are fewer.
+_FEW = 64
 
 #: Dunder names that a library has given to data of its own, found in real pickles. No hook of the interpreter, of copy,
 #: of pickle or of numpy can be among them: exact names only, each with where it is from.
@@ -61,6 +64,8 @@ class Shape:
         #: Looked up on the type: an instance attribute would be a call without REDUCE (R43).
         self.setter: Any = getattr(kind, "__setstate__", None)
         self.members: dict[str, Any] = {}
+        #: Whether ``__dict__`` is the interpreter's, and no property of the class.
+        self.has_own_dict = type(_found(kind, "__dict__")) is types.GetSetDescriptorType
 
     def member(self, name: str) -> Any:
         """Return the slot *name* that the class declares.
@@ -83,15 +88,19 @@ def set_state(budget: Budget, shape: Shape, obj: Any, state: Any) -> None:
     if state is not None:
         if type(state) is not dict:
             raise FormatError(f"state is {quote(state)}, not a dict")
-        # A class without __dict__ is refused even for no attributes, where pickle's parsers differ (X15).
-        attributes = getattr_dict(obj)
         given: dict[Any, Any] = state
-        for key in given:
-            if type(key) is not str or may_be_hook(key):
-                check_state_key(key)
-        budget.take_items(len(attributes), len(given), 48)
-        # Keys are not interned: they would stay for ever on some versions (R50).
-        attributes.update(given)
+        if cython.compiled and shape.has_own_dict and budget.max_items >= _FEW and has_room_for(obj, given):
+            budget.take_items(0, len(given), 48)
+            store_attributes(obj, given)
+        else:
+            # A class without __dict__ is refused even for no attributes, where pickle's parsers differ (X15).
+            attributes = getattr_dict(obj)
+            for key in given:
+                if type(key) is not str or may_be_hook(key):
+                    check_state_key(key)
+            budget.take_items(len(attributes), len(given), 48)
+            # Keys are not interned: they would stay for ever on some versions (R50).
+            attributes.update(given)
     if slots is not None:
         if type(slots) is not dict:
             raise FormatError(f"slot state is {quote(slots)}, not a dict")
@@ -136,10 +145,16 @@ def check_exception_state(state: Any) -> None:
 
 def member_of(kind: type, name: str) -> Any:
     """Return the slot *name* that a class declares."""
+    member = _found(kind, name)
+    if type(member) is _MEMBER:
+        return member
+    raise FormatError(f"{quote(kind.__name__)} declares no slot {quote(name)}")
+
+
+def _found(kind: type, name: str) -> Any:
+    """Return what a class or its bases have by a name, as it stands there, or None."""
     for base in type.mro(kind):
         member = base.__dict__.get(name)
         if member is not None:
-            if type(member) is _MEMBER:
-                return member
-            break
-    raise FormatError(f"{quote(kind.__name__)} declares no slot {quote(name)}")
+            return member
+    return None

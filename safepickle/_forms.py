@@ -61,6 +61,7 @@ HOT_MODULES: Final = (
     "safepickle.encoding.reducing",
     "safepickle.encoding.granting",
     "safepickle.encoding.instances",
+    "safepickle.encoding.arrays",
     "safepickle.encoding.encoder",
     "safepickle.encoding.session",
 )

@@ -1,9 +1,9 @@
 cimport cython
 
+from safepickle.encoding.arrays cimport Arrays
 from safepickle.encoding.conforming cimport is_new_helper, sets_attributes
 from safepickle.encoding.frames cimport Frame
 from safepickle.encoding.granting cimport WriteGate
-from safepickle.encoding.instances cimport Instances
 from safepickle.encoding.reducing cimport (
     confirms_usual_class, find_global, is_trusted, is_usual_class, reduce_method, runs_own_code,
     script_of, slot_members,
@@ -12,7 +12,7 @@ from safepickle.wire.memo cimport Memo
 from safepickle.wire.output cimport Bounds
 from safepickle.wire.writing cimport Writer
 
-cdef int _MARK, _TUPLE, _REDUCE, _STOP, _APPEND, _APPENDS, _SETITEM, _SETITEMS
+cdef int _STOP, _APPEND, _APPENDS, _SETITEM, _SETITEMS
 cdef int _BINPERSID, _NEXT_BUFFER, _READONLY_BUFFER, _STACK_GLOBAL
 cdef int _RUN, _WHOLE, _TABLE, _PAIRS, _SCRIPT, _RUN_OF_ITEMS, _CLOSED
 cdef int _STATE, _USE, _AGAIN, _CODE, _BYTES, _NOTE, _ITEMS, _ENTRIES
@@ -23,14 +23,13 @@ cdef int _UNKNOWN, _PLAIN, _SLOTTED, _IN_C, _BARE, _REDUCED
 
 @cython.final
 @cython.no_gc
-cdef class Encoder(Instances):
+cdef class Encoder(Arrays):
     cdef object make_gate
     cdef readonly bint fix_imports
-    cdef object file_write, buffer_callback, reducer_override, table
+    cdef object file_write, reducer_override, table
     cdef bint one_shot
     cdef public bint in_hook
-    cdef dict classes, array_forms
-    cdef object array_class
+    cdef dict classes
 
     cdef begin(
         self, int protocol, Bounds bounds, make_gate, Memo memo, file_write, bint fix_imports, buffer_callback,
@@ -47,18 +46,12 @@ cdef class Encoder(Instances):
     cdef _learn(self, kind)
     @cython.locals(known=cython.int)
     cdef bint _save_usual(self, obj, kind) except -1
-    cdef _learn_array(self, obj, kind, reduced)
-    @cython.locals(
-        out=Writer, form=tuple, size=Py_ssize_t, index=Py_ssize_t, dtype_index=Py_ssize_t, note=cython.bint
-    )
-    cdef bint _save_array(self, obj) except -1
     @cython.locals(levels=cython.int, note=cython.bint)
     cdef _save_reduced(self, obj, reduced, reducer)
     @cython.locals(out=Writer, script=list, step=cython.int, run=Frame)
     cdef _walk_script(self, Frame frame)
     @cython.locals(found=tuple, dots=Py_ssize_t)
     cdef _save_global(self, obj, name)
-    cdef int _save_buffer(self, obj) except -1
 
 @cython.locals(encoder=Encoder)
 cpdef Encoder new_encoder(

@@ -23,11 +23,11 @@ from typing import TYPE_CHECKING, Any
 from ..errors import EncodingError, SafePickleError, quote
 from ..wire.memo import Memo
 from ..wire.opcodes import BY_NAME
-from ..wire.output import FRAME_TARGET, Bounds
+from ..wire.output import Bounds
 from . import conforming, reducing
+from .arrays import Arrays
 from .conforming import is_new_helper, sets_attributes
 from .frames import Frame, StartOver
-from .instances import Instances
 from .reducing import (
     confirms_usual_class,
     find_global,
@@ -50,9 +50,6 @@ if COMPILING:
 else:
     from .._form import cython
 
-_MARK = BY_NAME["MARK"].code
-_TUPLE = BY_NAME["TUPLE"].code
-_REDUCE = BY_NAME["REDUCE"].code
 _STOP = BY_NAME["STOP"].code
 _APPEND = BY_NAME["APPEND"].code
 _APPENDS = BY_NAME["APPENDS"].code
@@ -92,7 +89,7 @@ _LEVEL = reducing.LEVEL
 _UNKNOWN, _PLAIN, _SLOTTED, _IN_C, _BARE, _REDUCED = 0, 1, 2, 3, 4, 5
 
 
-class Encoder(Instances):
+class Encoder(Arrays):
     """Writes one object graph.
 
     :param make_gate: makes the gate that grants what is written, when it is needed; None without a policy.
@@ -120,7 +117,6 @@ class Encoder(Instances):
         self.make_gate = make_gate
         self.file_write = file_write
         self.fix_imports = fix_imports
-        self.buffer_callback = buffer_callback
         self.one_shot = one_shot
         #: NotImplemented where there is none: what is set to None fails when it is called, as in pickle.
         self.reducer_override: Any = NotImplemented
@@ -128,10 +124,8 @@ class Encoder(Instances):
         #: A hook of the user's is running: what it raises is not ours to change.
         self.in_hook = False
         self.classes: Any = None
-        #: The class of arrays, once one was written, and by dtype's identity: the dtype, what is called, and the order.
-        self.array_class: Any = None
-        self.array_forms: Any = None
         self.begin_instances()
+        self.begin_arrays(buffer_callback)
         self._begin_output()
 
     def _begin_output(self) -> None:
@@ -241,7 +235,6 @@ class Encoder(Instances):
         """Write or begin an object that is not of the exact types written without asking anybody."""
         if self.classes is None:
             self.classes = {}
-            self.array_forms = {}
             self.members = {}
             self.callees = {}
             if self.table is None:
@@ -258,7 +251,7 @@ class Encoder(Instances):
             self.push_script(obj, reducing.old_form(self, obj, kind), 1)
             return
         if kind is PickleBuffer:
-            self._save_buffer(obj)
+            self.save_buffer(obj)
             return
         if self.reducer_override is not NotImplemented:
             self.in_hook = True
@@ -342,76 +335,16 @@ class Encoder(Instances):
             return self.save_slotted_instance(obj, kind)
         if known == _BARE:
             # Nothing of the instance or its class can be in the way of the method in C.
-            if kind is self.array_class and self._save_array(obj):
+            if kind is self.array_class and self.save_array(obj, kind):
                 return True
             self.doing = "its reduce method"
             reduced = obj.__reduce_ex__(self.protocol)
             self.doing = ""
             self._save_reduced(obj, reduced, "__reduce_ex__")
-            if cython.compiled and self.one_shot and self.protocol >= 5 and self.gate is not None:
-                self._learn_array(obj, kind, reduced)
+            if cython.compiled and self.one_shot and self.gate is not None:
+                self.learn_array(obj, kind, reduced)
             return True
         return False
-
-    def _learn_array(self, obj: Any, kind: type, reduced: Any) -> None:
-        """Note how numpy has arrays of a dtype written, if that is granted and around their memory as it lies."""
-        if not self.gate.is_array_class(kind) or type(reduced) is not tuple or len(reduced) != 2:  # type: ignore[union-attr]
-            return
-        func, args = reduced
-        if type(self.callees.get(id(func))) is not int or type(args) is not tuple or len(args) != 4:
-            return
-        dtype, shape, order = args[1:]
-        if type(args[0]) is PickleBuffer and dtype is obj.dtype and shape == obj.shape and order == "C":
-            self.array_class = kind
-            self.array_forms[id(dtype)] = (dtype, func, order)
-
-    def _save_array(self, obj: Any) -> bool:
-        """Write a further array of a dtype as numpy would have it written, without asking numpy, which takes longer.
-
-        Nobody else refers to what numpy would have made for it: there are no memo entries for that.
-        """
-        note = self.keep
-        dtype = obj.dtype
-        form = self.array_forms.get(id(dtype))
-        if form is None or self.memo is None or self.persistent_id is not None:
-            return False
-        func = form[1]
-        flags = obj.flags
-        shape = obj.shape
-        if not flags.c_contiguous or type(self.callees.get(id(func))) is not int:
-            return False
-        size = obj.nbytes
-        if self.buffer_callback is None and size >= FRAME_TARGET:
-            return False
-        index = self.memo.find(func)
-        dtype_index = self.memo.find(dtype)
-        if index < 0 or dtype_index < 0 or not self.gate.usual_arrays().is_plain(dtype, shape):  # type: ignore[union-attr]
-            return False
-        # As for the call, the tuple of its arguments and the buffer, which have no frames here.
-        self.count_call()
-        self.open(0, 1)
-        self.open(4, 2)
-        self.opcodes += 4
-        out = self.out
-        out.get(index)
-        out.begin(_MARK)
-        if self.buffer_callback is not None:
-            self._save_buffer(PickleBuffer(obj))
-        elif flags.writeable:
-            self.objects += 1
-            out.array_bytes(obj, size, False)
-        else:
-            out.array_bytes(obj, size, True)
-        out.get(dtype_index)
-        self.extra += 2
-        self.save(shape, 1)
-        self.extra -= 2
-        out.text(form[2], 0)
-        out.put(_TUPLE)
-        out.put(_REDUCE)
-        if note:
-            out.memoize(obj)
-        return True
 
     def _save_reduced(self, obj: Any, reduced: Any, reducer: Any) -> None:
         """Write or begin what a reduce method returned."""
@@ -508,7 +441,7 @@ class Encoder(Instances):
             self.count_call()
         self.push_script(obj, reducing.global_script(self, obj, found), max(1, 2 * dots))
 
-    def _save_buffer(self, obj: Any) -> None:
+    def save_buffer(self, obj: Any) -> None:
         """Write a PickleBuffer: out of band if the callback takes it, else as bytes or bytearray."""
         if self.protocol < 5:
             raise EncodingError("PickleBuffer can only be pickled with protocol >= 5")

@@ -181,7 +181,7 @@ def same_arrays(found: Any, value: Any, *, writeable: bool = True) -> None:
 
 
 @settings(max_examples=400)
-@given(value=groups_of_arrays(), protocol=st.sampled_from([2, 4, 5, 5, 5]))
+@given(value=groups_of_arrays(), protocol=st.sampled_from([2, 3, 4, 4, 5, 5]))
 def test_arrays_are_read_as_those_that_numpy_had_written(sp: ModuleType, value: list[Any], protocol: int) -> None:
     theirs = pickle.loads(pickle.dumps(value, protocol))
     data = sp.dumps(value, protocol, policy=NUMPY)
@@ -219,7 +219,7 @@ limits = st.fixed_dictionaries(
 
 
 @settings(max_examples=600)
-@given(value=groups_of_arrays(), protocol=st.sampled_from([2, 4, 5, 5, 5]), bounds=limits)
+@given(value=groups_of_arrays(), protocol=st.sampled_from([2, 3, 4, 4, 5, 5]), bounds=limits)
 def test_limits_of_arrays_are_those_of_reading(
     sp: ModuleType, value: list[Any], protocol: int, bounds: dict[str, int]
 ) -> None:

@@ -231,6 +231,21 @@ def test_limits_of_arrays_are_those_of_reading(
     assert len(sp.loads(data, policy=NUMPY, limits=terms)) == len(value)
 
 
+@pytest.mark.parametrize("protocol", range(2, 6))
+@pytest.mark.parametrize("limit", ["max_calls", "max_depth", "max_items", "max_memo", "max_objects", "max_opcodes"])
+def test_the_least_that_is_enough_to_write_is_enough_to_read(sp: ModuleType, limit: str, protocol: int) -> None:
+    value = [[np.arange(3) for _ in range(20)], [[[[np.arange(3), np.zeros((1, 1, 3), "i8")]]]]]
+    for bound in range(2000):
+        terms = sp.Limits(**{limit: bound})
+        try:
+            data = sp.dumps(value, protocol, policy=NUMPY, limits=terms)
+        except sp.LimitError:
+            continue
+        assert len(sp.loads(data, policy=NUMPY, limits=terms)) == 2
+        return
+    pytest.fail("never written")
+
+
 @pytest.mark.parametrize(
     ("limit", "bound"),
     [("max_calls", 90), ("max_objects", 150), ("max_opcodes", 500), ("max_memo", 50), ("max_bytes", 2000)],

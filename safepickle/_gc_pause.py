@@ -7,6 +7,8 @@ Rules that hold here:
 * It is only ever enabled again if it was enabled before. Code that switches it off while a load or dump runs in
   another thread cannot be told from us, and finds it on again afterwards.
 * A signal handler or finalizer may load while this very thread is in here: it gets in too, and leaves all as it was.
+* An interrupt (Ctrl-C) at any line leaves the collector on, so what is pausing is noted before it is done. A pause that
+  was never begun may be ended: at worst the collector runs while another thread still loads.
 """
 
 from __future__ import annotations
@@ -20,20 +22,21 @@ _paused = False
 
 
 def enter() -> None:
-    """Pause the collector, or note one more that needs it paused."""
+    """Pause the collector, or note one more that needs it paused. Call it inside the ``try`` that ends with leave."""
     global _running, _paused
     with _lock:
-        if _running == 0 and gc.isenabled():
-            gc.disable()
-            _paused = True
         _running += 1
+        if _running == 1 and gc.isenabled():
+            _paused = True
+            gc.disable()
 
 
 def leave() -> None:
     """End one pause; the last one lets the collector go on."""
     global _running, _paused
     with _lock:
-        _running -= 1
+        if _running > 0:
+            _running -= 1
         if _running == 0 and _paused:
             gc.enable()
             _paused = False

@@ -14,6 +14,7 @@ import codecs
 import os
 import sys
 import traceback
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from ..limits import LIMITS, MIB, Limit
@@ -363,6 +364,7 @@ def _limits_option(command: argparse.ArgumentParser) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
+    _have_streams()
     parser = _parser()
     try:
         arguments = parser.parse_args(argv)
@@ -375,9 +377,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         code: int = arguments.run(arguments)
         sys.stdout.flush()
     except BrokenPipeError:
-        # Whoever read our output stopped early. What they saw is not the whole answer, so this is not
-        # success; the null device keeps the interpreter from complaining once more when it closes the stream.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # Whoever read our output stopped early. What they saw is not the whole answer, so this is not success.
+        _drop_output()
+        return UNREADABLE
+    except OSError as error:
+        # Commands report what they cannot read themselves: this is the output, on a full disk for one.
+        _drop_output()
+        with suppress(OSError):
+            print(f"safepickle: the output cannot be written: {error}", file=sys.stderr)
         return UNREADABLE
     except KeyboardInterrupt:
         return 130
@@ -385,6 +392,22 @@ def main(argv: Sequence[str] | None = None) -> int:
         traceback.print_exc()
         return DEFECT
     return code
+
+
+def _have_streams() -> None:
+    """Put the null device in the place of standard streams that were closed, which a file of ours would take else.
+
+    For the output it is open to be read: an answer that nobody can get is no success.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "r"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode, encoding="utf-8"))
+
+
+def _drop_output() -> None:
+    """Keep the interpreter from failing once more when it closes the stream."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

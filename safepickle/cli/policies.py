@@ -86,6 +86,7 @@ def learn(arguments: argparse.Namespace) -> int:
 
 
 def _learned_json(learned: Learned, output: str) -> dict[str, Any]:
+    own = frozenset(learned.globals)
     return {
         "output": output,
         "pickles": learned.pickles,
@@ -93,7 +94,7 @@ def _learned_json(learned: Learned, output: str) -> dict[str, Any]:
         "globals": [
             {"module": module, "name": name, "rights": list(rule.rights.labels())}
             for (module, name), rule in sorted(learned.policy.rules.items())
-            if (module, name) in learned.globals
+            if (module, name) in own
         ],
         "withheld": [one._asdict() for one in learned.withheld],
     }

@@ -16,7 +16,7 @@ import re
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
+from typing import IO, TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from ..errors import PolicyError, SafePickleError, counted, quote
 from .drawing import Printer, ascii_text, error_json, error_line
@@ -259,7 +259,7 @@ def _keys(arguments: argparse.Namespace) -> int:
             before = KeyRing.from_file(arguments.file)
             changed_ring = arguments.change(before, arguments)
             if changed_ring != before:
-                write_ring(arguments.file, changed_ring)
+                write_ring(arguments.file, changed_ring, instead_of=before)
         ring = changed_ring
     except _EXPECTED as caught:
         error = caught
@@ -322,7 +322,7 @@ _ACTIONS: dict[str, tuple[str, tuple[str, ...], Callable[[KeyRing, argparse.Name
 # -- sign, verify --------------------------------------------------------------------------------------------
 
 
-def _admit(file: BinaryIO, arguments: argparse.Namespace, policy: Policy, limits: Limits) -> None:
+def _admit(file: IO[bytes], arguments: argparse.Namespace, policy: Policy, limits: Limits) -> None:
     """Look at an unsigned pickle under the policy, importing and calling nothing.
 
     :raises SafePickleError: if it would be refused.
@@ -344,10 +344,15 @@ def _admit(file: BinaryIO, arguments: argparse.Namespace, policy: Policy, limits
         file.seek(place)
 
 
+def _most(arguments: argparse.Namespace, limits: Limits) -> int | None:
+    """Return how many bytes of a file show that it has too many; None for a file of any number of pickles."""
+    return None if arguments.all else limits.bound("max_bytes") + 1
+
+
 def sign(arguments: argparse.Namespace) -> int:
     """Sign a pickle."""
     from ..signing.files import whole_file
-    from ..signing.resigning import sign_file
+    from ..signing.resigning import private_copy, sign_file
 
     error: BaseException | None = None
     header: Header | None = None
@@ -356,11 +361,15 @@ def sign(arguments: argparse.Namespace) -> int:
         limits = resolve_limits(arguments.limits, policy)
         signer = _signer(arguments)
         with Path(arguments.file).open("rb") as file:
-            if not arguments.unchecked:
-                _admit(file, arguments, policy, limits)
-                file.seek(0)
-            with whole_file(arguments.output) as target:
-                sign_file(file, target, signer, context_of(arguments))
+            if arguments.unchecked:
+                with whole_file(arguments.output) as target:
+                    sign_file(file, target, signer, context_of(arguments))
+            else:
+                with private_copy(file, arguments.output, _most(arguments, limits)) as copy:
+                    _admit(copy, arguments, policy, limits)
+                    copy.seek(0)
+                    with whole_file(arguments.output) as target:
+                        sign_file(copy, target, signer, context_of(arguments))
         with Path(arguments.output).open("rb") as file:
             header = signer.read_header(file.read(256))
     except _EXPECTED as caught:
@@ -521,7 +530,13 @@ def _resign_one(
         _admit(file, arguments, policy, limits)
 
     try:
-        what = resign_file(path, signer, tuple(context) or None, admit=admit if arguments.unsigned else None)
+        what = resign_file(
+            path,
+            signer,
+            tuple(context) or None,
+            admit=admit if arguments.unsigned else None,
+            most=_most(arguments, limits),
+        )
     except _EXPECTED as caught:
         return _Verdict(str(path), None, caught)
     counts[what] = counts.get(what, 0) + 1

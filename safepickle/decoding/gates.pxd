@@ -40,6 +40,7 @@ cdef class Gate(Adopting):
     )
     @cython.locals(handle=GlobalHandle)
     cpdef call(self, object callee, object args)
+    cdef _call_settled(self, GlobalHandle handle, tuple args)
     cdef Inert _survey_call(self, GlobalHandle handle, int right, tuple args, object kwargs)
     cdef _survey_state(self, GlobalHandle handle, object state)
     cpdef _arguments(self, GlobalHandle callee, object args)

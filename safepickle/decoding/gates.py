@@ -117,6 +117,9 @@ class Gate(Adopting):
         if type(args) is not tuple and type(args) is not HeldTuple:
             raise FormatError(f"arguments are {quote(args)}, not a tuple")
         handle = callee
+        if cython.compiled and handle.is_settled and not self.inert and type(args) is tuple:
+            if is_usual(handle.target, args):
+                return self._call_settled(handle, args)
         if type(args) is tuple and handle.emulation is None and handle.rights & CALL and not self.inert:
             return self._run(handle, CALL, args, None)
         if handle.emulation is not None:
@@ -135,6 +138,20 @@ class Gate(Adopting):
         if not self.require(handle, CALL):
             return self._survey_call(handle, CALL, args, None)
         return self._run(handle, CALL, args, None)
+
+    def _call_settled(self, handle: GlobalHandle, args: tuple[Any, ...]) -> Any:
+        """Make a call like one before it, of which all is known but these arguments, which surely fit."""
+        self.calls += 1
+        self.budget.take_made(handle.cost + handle.usual_size)
+        try:
+            result = handle.target(*args)
+        except Exception as error:
+            raise ReconstructionError(
+                f"{quote_name(handle.module, handle.name)} failed: {type(error).__name__}"
+            ) from error
+        if type(result) is not handle.registered:
+            self._adopt(handle, result)
+        return result
 
     def _survey_call(self, handle: GlobalHandle, right: int, args: tuple[Any, ...], kwargs: Any) -> Inert:
         """Say what stands for the result of a call that is not made, and what the rule has against its arguments."""
@@ -241,6 +258,8 @@ class Gate(Adopting):
             if refusal is not None:
                 self.deny(handle, right, f"its arguments are refused: {refusal}")
                 return Inert(handle)
+            if contract is not None and contract.weigh is not None:
+                self.budget.take_memory(contract.weigh(args))
         if handle.guards is not None and handle.guards.asks_calls:
             refusal = handle.guards.refuse_call(right == NEW, args, kwargs)
             if refusal is not None:
@@ -272,6 +291,8 @@ class Gate(Adopting):
             if fits and handle.sizer is not None and type(result) is handle.target:
                 # What is seen without the contract is so short that all are of one size.
                 handle.usual_size = size_by(handle.sizer, result)
+            if fits and right == CALL and type(result) is handle.registered and handle.guards is None:
+                handle.is_settled = not handle.sized and (handle.sizer is None or handle.usual_size > 0)
         return result
 
     def _usual_call(self, handle: GlobalHandle, right: int, args: tuple[Any, ...], kwargs: Any) -> int:
@@ -280,6 +301,7 @@ class Gate(Adopting):
         if arrays is None:
             arrays = self.arrays = UsualArrays()
         if right == CALL and kwargs is None and arrays.fits(handle.usual, args):
+            self.budget.take_memory(arrays.weigh_call(handle.usual))
             return handle.usual
         arrays.forget()
         return 0

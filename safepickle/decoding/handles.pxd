@@ -23,7 +23,7 @@ cdef class GlobalHandle:
     cdef public RuleGuards guards
     cdef public Known known
     cdef readonly object contract, quick, quick_type
-    cdef public bint resolved, is_class, listed, accept_gadget, noted
+    cdef public bint is_settled, resolved, is_class, listed, accept_gadget, noted
     cdef public long long cost, usual_size
     cdef public dict missing
 

@@ -77,6 +77,8 @@ class GlobalHandle:
         self.usual = 0
         #: Size of the instances that are made of what is seen so, where instances are asked for it; 0 for not known.
         self.usual_size = 0
+        #: It has been called, and nothing is left to be asked of a call but whether its arguments surely fit.
+        self.is_settled = False
         #: How the size of an instance is asked, None where all have one size.
         self.sizer: Any = None
         #: Rights that were used without being granted: bits, and (opcode, position, reason) by bit.

@@ -153,7 +153,7 @@ class Machine(Door):
                             break
                         position += 1
                         value = memo[length]
-                        if type(value) is not str and nesting.cell_count > 1:
+                        if type(value) is not str and type(value) is not GlobalHandle and nesting.cell_count > 1:
                             nesting.recall(base + len(stack), length)
                         push(stack, value)
                     elif opcode == 0x4A:  # BININT

@@ -5,24 +5,26 @@ from safepickle.wire.memo cimport Memo, new_memo
 
 cdef extern from *:
     """
-    static long long *safepickle_more_numbers(long long *numbers, long long *few, Py_ssize_t room) {
-        /* Room grows to 2 * room + 16, and the new part is zero. */
-        size_t size = (2 * (size_t)room + 16) * sizeof(long long);
-        long long *more = (long long *)PyMem_Realloc(numbers == few ? NULL : numbers, size);
+    /* Room grows to 2 * room + 16; what is in the new part is not known, so that its pages are not taken before they are
+       used. Whatever is counted here takes some bytes of memory, so that int is enough where there is that much. */
+    static int *safepickle_more_numbers(int *numbers, int *few, Py_ssize_t room) {
+        size_t size = (2 * (size_t)room + 16) * sizeof(int);
+        int *more;
+        if (room >= INT_MAX / 2 - 16) {
+            PyErr_NoMemory();
+            return NULL;
+        }
+        more = (int *)PyMem_Realloc(numbers == few ? NULL : numbers, size);
         if (more == NULL) {
             PyErr_NoMemory();
             return NULL;
         }
         if (numbers == few) {
-            memcpy(more, few, (size_t)room * sizeof(long long));
+            memcpy(more, few, (size_t)room * sizeof(int));
         }
-        memset(more + room, 0, size - (size_t)room * sizeof(long long));
         return more;
     }
-    static void safepickle_no_numbers(long long *numbers, Py_ssize_t count) {
-        memset(numbers, 0, (size_t)count * sizeof(long long));
-    }
-    static void safepickle_free_numbers(long long *numbers, long long *few) {
+    static void safepickle_free_numbers(int *numbers, int *few) {
         if (numbers != few) {
             PyMem_Free(numbers);
         }
@@ -87,9 +89,8 @@ cdef extern from *:
     }
     """
     list nested_parts "safepickle_parts"(object obj)
-    long long *more_numbers "safepickle_more_numbers"(long long *numbers, long long *few, Py_ssize_t room) except NULL
-    void no_numbers "safepickle_no_numbers"(long long *numbers, Py_ssize_t count)
-    void free_numbers "safepickle_free_numbers"(long long *numbers, long long *few)
+    int *more_numbers "safepickle_more_numbers"(int *numbers, int *few, Py_ssize_t room) except NULL
+    void free_numbers "safepickle_free_numbers"(int *numbers, int *few)
 
 cdef Py_ssize_t SATURATED, _FEW, _STEP
 cdef frozenset _PLAIN, _LEAVES
@@ -103,18 +104,18 @@ cdef class Nesting:
     cdef Py_ssize_t doubted, settled, slack
     cdef bint shared
     cdef readonly Py_ssize_t top, count, cell_count, inner_cells
-    cdef Py_ssize_t room, cell_room, memo_room
-    cdef long long[32] few_heights, few_cells, few_lows, few_depths, few_memo
-    cdef long long *heights
-    cdef long long *cells
-    cdef long long *lows
-    cdef long long *depths
-    cdef long long *memo
+    cdef Py_ssize_t room, cell_room, memo_room, memo_count
+    cdef int[32] few_heights, few_cells, few_lows, few_depths, few_memo
+    cdef int *heights
+    cdef int *cells
+    cdef int *lows
+    cdef int *depths
+    cdef int *memo
     cdef dict sparse
 
     cpdef open_nesting(self, Py_ssize_t max_depth)
     cdef void _free(self) noexcept
-    cdef int _make_room(self) except -1
+    cdef int _make_room(self, Py_ssize_t height) except -1
     cpdef refuse(self, Py_ssize_t asked)
     cdef Py_ssize_t _too_deep(self, Py_ssize_t depth) except -1
     cpdef int doubt(self, Py_ssize_t cell) except -1

@@ -16,7 +16,7 @@ Rules that hold here:
   depth says (``slack``). So rings by the thousand are not walked, as long as each is small. See :meth:`_settle`.
 * A cycle has no depth: it counts as deep as a depth-first walk of it goes, where ``repr``, ``copy`` and ``pickle``
   go.
-* Its own numbers are 40 bytes for each container, which are paid for with the container.
+* Its own numbers are up to 40 bytes for each container, which are paid for with the container.
 * In the compiled form the numbers are in C arrays; every index is below a count that is below the room, and room is
   only made in :meth:`Nesting._make_room`.
 
@@ -42,7 +42,7 @@ else:
     from .._form import cython
 
 #: Stands for no bound.
-SATURATED = 2**40
+SATURATED = 2**31 - 1
 #: Containers whose items :func:`measure` walks; dicts beside them, and what the load made by a rule.
 _PLAIN = frozenset({list, tuple, set, frozenset})
 _LEAVES = frozenset({str, int, bytes, bool, float, complex, type(None), bytearray, range, type})
@@ -94,8 +94,8 @@ class Nesting:
             self.depths, self.memo = self.few_depths, self.few_memo
             self.room = self.cell_room = self.memo_room = _FEW
             self.depths[0] = 0
-            # Not every entry of the machine's memo is remembered here: nothing of another load may be left.
-            no_numbers(self.memo, _FEW)
+            #: Entries of the memo that are known, 0 where the machine's has no container.
+            self.memo_count = 0
         else:
             self.heights: list[int] = []
             self.cells: list[int] = []
@@ -117,9 +117,11 @@ class Nesting:
             free_numbers(self.depths, self.few_depths)
             free_numbers(self.memo, self.few_memo)
 
-    def _make_room(self) -> None:
-        """Have room for one more entry and one more cell (compiled form)."""
+    def _make_room(self, height: int) -> None:
+        """Have room for one more entry, at *height*, and one more cell (compiled form)."""
         if cython.compiled:
+            if height >= SATURATED:
+                raise MemoryError("more than two billion values wait on the stack")
             if self.count >= self.room:
                 self.heights = more_numbers(self.heights, self.few_heights, self.room)
                 self.cells = more_numbers(self.cells, self.few_cells, self.room)
@@ -151,8 +153,8 @@ class Nesting:
             depth = self._too_deep(depth)
         self.top = height
         if cython.compiled:
-            if self.count >= self.room or self.cell_count >= self.cell_room:
-                self._make_room()
+            if self.count >= self.room or self.cell_count >= self.cell_room or height >= SATURATED:
+                self._make_room(height)
             self.heights[self.count] = height
             self.cells[self.count] = self.cell_count
             self.lows[self.count] = SATURATED if depth == 1 else self.cell_count - 1
@@ -247,6 +249,9 @@ class Nesting:
                 self.memo = more_numbers(self.memo, self.few_memo, self.memo_room)
                 self.memo_room = 2 * self.memo_room + 16
         if cython.compiled and 0 <= index < self.memo_room:
+            while self.memo_count <= index:
+                self.memo[self.memo_count] = 0
+                self.memo_count += 1
             self.memo[index] = cell
         elif cell > 0:
             if self.sparse is None:
@@ -257,7 +262,7 @@ class Nesting:
         """Note that memo entry *index* is now at *height*, the top of the stack, too."""
         cell = 0
         if cython.compiled:
-            if 0 <= index < self.memo_room:
+            if 0 <= index < self.memo_count:
                 cell = self.memo[index]
             if cell == 0 and self.sparse:
                 # Also one that was beyond the room when it was noted, and is not any more.
@@ -310,8 +315,8 @@ class Nesting:
         if self.depths[cell] > 0:
             self.depths[cell] = -self.depths[cell]
         if cython.compiled:
-            if self.count >= self.room:
-                self._make_room()
+            if self.count >= self.room or height >= SATURATED:
+                self._make_room(height)
             self.heights[self.count] = height
             self.cells[self.count] = -cell
             self.lows[self.count] = cell

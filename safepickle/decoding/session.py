@@ -136,8 +136,8 @@ def run(machine: Machine) -> Any:
     """Carry out the pickle, with the garbage collector out of the way, and return its value."""
     if machine.source is None and len(machine.data) < _SHORT:
         return machine.run()
-    _gc_pause.enter()
     try:
+        _gc_pause.enter()
         return machine.run()
     finally:
         _gc_pause.leave()

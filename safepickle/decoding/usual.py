@@ -48,13 +48,13 @@ def is_usual(func: Any, args: tuple[Any, ...]) -> bool:
     if kind is not bytes:
         return False
     if func is _DATE:
-        return count == 1 and len(first) == 4 and _is_date(first, 0xFF)
+        return count == 1 and len(first) == 4 and is_date(first, 0xFF)
     if count > 2 or (count == 2 and type(args[1]) is not _TIMEZONE):
         return False
     if func is _DATETIME:
         # The highest bit of the month is the fold (PEP 495).
-        return len(first) == 10 and _is_date(first, 0x7F) and _is_time(first, 4)
-    return func is _TIME and len(first) == 6 and _is_time(first, 0)
+        return len(first) == 10 and is_date(first, 0x7F) and is_time(first, 4)
+    return func is _TIME and len(first) == 6 and is_time(first, 0)
 
 
 if not cython.compiled:
@@ -65,6 +65,20 @@ if not cython.compiled:
         whole, point, rest = digits.partition(".")
         return all(part.isascii() and part.isdecimal() for part in ((whole, rest) if point else (whole,)))
 
+    def is_date(packed: bytes, mask: int) -> bool:
+        """Return whether four bytes are a year, a month and a day; no leap days."""
+        year = packed[0] * 256 + packed[1]
+        month = packed[2] & mask
+        day = packed[3]
+        last = 28 if month == 2 else 30 if month in (4, 6, 9, 11) else 31
+        return 1 <= year <= 9999 and 1 <= month <= 12 and 1 <= day <= last
+
+    def is_time(packed: bytes, start: int) -> bool:
+        """Return whether six bytes from *start* on are a time; at the very start, the highest bit is the fold."""
+        hour = packed[start] if start else packed[start] & 0x7F
+        fraction = (packed[start + 3] * 256 + packed[start + 4]) * 256 + packed[start + 5]
+        return hour < 24 and packed[start + 1] < 60 and packed[start + 2] < 60 and fraction < 1_000_000
+
 
 def _find_types() -> None:
     global _DATETIME, _DATE, _TIME, _TIMEDELTA, _TIMEZONE, _DECIMAL  # noqa: PLW0603 (found once, for the process)
@@ -74,21 +88,6 @@ def _find_types() -> None:
     _DATETIME, _DATE, _TIME = dt.datetime, dt.date, dt.time
     _TIMEDELTA, _TIMEZONE = dt.timedelta, dt.timezone
     _DECIMAL = decimal.Decimal  # the last one: it tells that all are known
-
-
-def _is_date(packed: bytes, mask: int) -> bool:
-    """Year, month and day; no leap days."""
-    year = packed[0] * 256 + packed[1]
-    month = packed[2] & mask
-    day = packed[3]
-    last = 28 if month == 2 else 30 if month == 4 or month == 6 or month == 9 or month == 11 else 31
-    return 1 <= year <= 9999 and 1 <= month <= 12 and 1 <= day <= last
-
-
-def _is_time(packed: bytes, start: int) -> bool:
-    hour = packed[start] if start else packed[start] & 0x7F
-    fraction = (packed[start + 3] * 256 + packed[start + 4]) * 256 + packed[start + 5]
-    return hour < 24 and packed[start + 1] < 60 and packed[start + 2] < 60 and fraction < 1_000_000
 
 
 def _is_below(number: Any, bound: int) -> bool:

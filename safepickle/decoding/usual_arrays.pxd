@@ -28,6 +28,7 @@ cdef class UsualArrays:
     cdef bint _fits_buffer(self, tuple args) except -1
     @cython.locals(size=cython.longlong)
     cdef bint _is_sized(self, object dtype) except -1
+    cpdef Py_ssize_t weigh_call(self, int which) except -1
     @cython.locals(shape=tuple)
     cpdef call(self, int which, object target, tuple args)
     cpdef bint is_made_by(self, int which, object kind) except -1

@@ -153,6 +153,10 @@ class UsualArrays:
         self.dtype = dtype
         return True
 
+    def weigh_call(self, which: int) -> int:
+        """Return what a call that fits copies: any number of scalars may be made of the same long bytes (D16)."""
+        return self.item_size if which == SCALAR else 0
+
     def call(self, which: int, target: Any, args: tuple[Any, ...]) -> Any:
         """Carry out a call that fits."""
         if which == BUFFER:

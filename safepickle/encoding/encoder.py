@@ -161,12 +161,12 @@ class Encoder(Arrays):
             try:
                 return self._attempt(obj)
             except StartOver:
-                self.start_over()
-                if self.gate is not None:
-                    self.gate.forget()
-                self.keep = True
-                self._begin_output()
-                return self._attempt(obj)
+                self.start_over()  # compiled, a return in here crashes where there was no memory for a traceback
+            if self.gate is not None:
+                self.gate.forget()
+            self.keep = True
+            self._begin_output()
+            return self._attempt(obj)
         except SafePickleError as error:
             self.locate(error)
             raise

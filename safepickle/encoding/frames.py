@@ -216,8 +216,9 @@ class Stack:
         frame.items = items
         frame.index = index
         frame.end = end
-        self.depth = depth
+        # In this order: an interrupt in between leaves what can be dropped.
         self.top = frame
+        self.depth = depth
         if depth >= self.next_search:
             self.search()
         return frame

@@ -25,8 +25,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from cachelib.serializers import BaseRedisSerializer, BaseSerializer
 
-from ..signing.streams import read_exactly
-from .common import Bound, Refused
+from .common import Bound, Refused, read_entry
 from .ints import is_countable, is_int
 
 if TYPE_CHECKING:
@@ -57,8 +56,7 @@ class SignedSerializer(BaseSerializer):
         f.write(self.dumps(value, protocol))
 
     def load(self, f: Any) -> Any:
-        most = self._bound.codec.limits.bound("max_bytes") + 4096
-        return self.loads(read_exactly(f, most))
+        return self.loads(read_entry(f, self._bound.codec))
 
 
 class SignedRedisSerializer(SignedSerializer):

@@ -12,15 +12,18 @@ Rules that hold here:
 from __future__ import annotations
 
 import logging
+import os
+import stat
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
-from ..errors import SafePickleError, SignatureError, quote
+from ..errors import BadSignatureError, SafePickleError, SignatureError, quote
+from ..signing.streams import read_exactly
 
 if TYPE_CHECKING:
     from ..codec import Codec
 
-__all__ = ["Bound", "Refused", "load_codec", "with_keys"]
+__all__ = ["Bound", "Refused", "load_codec", "open_entry", "read_entry", "with_keys"]
 
 #: Called with the error and the key (None where the host does not say) of each entry that is refused.
 Refused = Callable[[SafePickleError, Any], object]
@@ -51,6 +54,27 @@ def load_codec(codec: Any) -> Codec:
             raise ValueError(f"not a dotted path to a codec: {quote(codec)} (such as 'app.codecs.cache')")
         codec = getattr(import_module(module), name)
     return with_keys(codec)
+
+
+def open_entry(path: Any) -> BinaryIO:
+    """Open the file of an entry, which others may have put something else in the place of.
+
+    :raises BadSignatureError: for what is no regular file: a pipe would be waited for.
+    :raises OSError: if it is not there.
+    """
+    try:
+        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    except ValueError:  # a NUL, or no character of the file system's
+        raise BadSignatureError("the entry names no file") from None
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise BadSignatureError("the entry is not a regular file")
+    return os.fdopen(handle, "rb")
+
+
+def read_entry(file: Any, codec: Codec) -> bytes:
+    """Read the file of an entry, no more than the codec's limits and an envelope allow."""
+    return read_exactly(file, codec.limits.bound("max_bytes") + 4096)
 
 
 class Bound:

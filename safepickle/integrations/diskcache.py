@@ -30,9 +30,9 @@ from diskcache import UNKNOWN, Cache, Disk
 
 from ..decoding.unpickler import loads
 from ..encoding.pickler import dumps
-from ..errors import BadSignatureError, SafePickleError
+from ..errors import BadSignatureError, FormatError, SafePickleError
 from ..signing.streams import StreamReader, StreamWriter
-from .common import Bound, Refused, with_keys
+from .common import Bound, Refused, open_entry, read_entry, with_keys
 
 if TYPE_CHECKING:
     from ..codec import Codec
@@ -81,6 +81,8 @@ class SignedDisk(Disk):
         self._local.key = _name(key, raw)
         if raw:
             return bytes(key) if type(key) is memoryview else key
+        if not isinstance(key, (bytes, memoryview)):
+            raise FormatError("the key of an entry is no pickle")
         return loads(key, policy=self.bound.codec.policy, limits=self.bound.codec.limits)
 
     def expect_pushed(self) -> None:
@@ -153,16 +155,21 @@ class SignedDisk(Disk):
 
     def _open(self, filename: str) -> Any:
         # The name is from the database too: it must not lead out of the folder.
+        if type(filename) is not str:
+            raise BadSignatureError("the entry names no file")
         root = os.path.realpath(self._directory)
-        path = os.path.realpath(os.path.join(root, filename))  # noqa: PTH118
+        try:
+            path = os.path.realpath(os.path.join(root, filename))  # noqa: PTH118
+        except ValueError:
+            raise BadSignatureError("the entry names no file") from None
         if os.path.commonpath([root, path]) != root:
             raise BadSignatureError("the entry names a file outside of the cache")
-        return open(path, "rb")  # noqa: PTH123
+        return open_entry(path)
 
     def _fetch_value(self, filename: str | None, value: Any, contexts: list[Any]) -> Any:
         if value is None and filename is not None:
             with self._open(filename) as file:
-                value = file.read(self.bound.codec.limits.bound("max_bytes") + 4096)
+                value = read_entry(file, self.bound.codec)
         if not isinstance(value, (bytes, memoryview)):
             raise BadSignatureError("the entry has no signed value")
         data = bytes(value)

@@ -28,8 +28,8 @@ from typing import Any
 from django.core.cache.backends import base, db, filebased, locmem, redis
 from django.utils.module_loading import import_string
 
-from ..errors import SafePickleError
-from .common import Bound, load_codec
+from ..errors import BadSignatureError, SafePickleError
+from .common import Bound, load_codec, open_entry, read_entry
 from .ints import is_countable, is_int
 
 __all__ = ["DatabaseCache", "FileCache", "LocMemCache", "RedisCache"]
@@ -126,9 +126,12 @@ class FileCache(filebased.FileBasedCache):
         full = self.make_and_validate_key(key, version=version)
         path = self._key_to_file(key, version)
         try:
-            with open(path, "rb") as file:  # noqa: PTH123
-                data = file.read(self._bound.codec.limits.bound("max_bytes") + 4096)
+            with open_entry(path) as file:
+                data = read_entry(file, self._bound.codec)
         except FileNotFoundError:
+            return _MISSING
+        except BadSignatureError as error:
+            self._bound.refused(error, full)
             return _MISSING
         expiry, value = self._bound.loads_or(data, full, (0, _MISSING))
         if value is not _MISSING and expiry is not None and expiry < time.time():

@@ -37,7 +37,13 @@ from .dates import (
     check_zoneinfo,
 )
 from .formats import FORMAT_CALLS, FORMAT_STATES
-from .libraries import CHANGEABLE_STATES, LIBRARY_CALLS, LIBRARY_STATES
+from .libraries import (
+    CHANGEABLE_STATES,
+    LIBRARY_CALL_WEIGHTS,
+    LIBRARY_CALLS,
+    LIBRARY_STATE_WEIGHTS,
+    LIBRARY_STATES,
+)
 from .parts import Args, Kwargs, exact_fields, has_base, is_int, is_text
 from .quick import QUICK
 
@@ -72,6 +78,8 @@ class Contract(NamedTuple):
     #: decides. None for no such short way.
     quick: Callable[[Any], object] | None = None
     quick_type: type | None = None
+    #: Returns how many bytes the call copies of arguments that it is allowed.
+    weigh: Callable[[Args], int] | None = None
 
 
 class StateContract(NamedTuple):
@@ -444,7 +452,7 @@ CONTRACTS: Mapping[Pair, Contract] = MappingProxyType(
             "builtins", "UnicodeTranslateError", _unicode_error(None), "start and end outside", "gh-123378"
         ),
         **{
-            pair: Contract(_positional(check), reason, source)
+            pair: Contract(_positional(check), reason, source, weigh=LIBRARY_CALL_WEIGHTS.get(pair))
             for pair, (check, reason, source) in {**ARRAY_CALLS, **LIBRARY_CALLS, **FORMAT_CALLS}.items()
         },
     }
@@ -526,7 +534,13 @@ STATES: Mapping[Pair, StateContract] = MappingProxyType(
         },
         **{
             pair: StateContract(
-                _nothing_known, reason, source, check, None, settled, changeable=pair in CHANGEABLE_STATES
+                _nothing_known,
+                reason,
+                source,
+                check,
+                LIBRARY_STATE_WEIGHTS.get(pair),
+                settled,
+                changeable=pair in CHANGEABLE_STATES,
             )
             for pair, (check, settled, reason, source) in {**LIBRARY_STATES, **FORMAT_STATES}.items()
         },

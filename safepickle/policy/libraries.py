@@ -21,7 +21,14 @@ from typing import Any
 
 from .arrays import ArrayCall, is_placeholder
 
-__all__ = ["CHANGEABLE_STATES", "LIBRARY_CALLS", "LIBRARY_STATES", "LibraryState"]
+__all__ = [
+    "CHANGEABLE_STATES",
+    "LIBRARY_CALLS",
+    "LIBRARY_CALL_WEIGHTS",
+    "LIBRARY_STATES",
+    "LIBRARY_STATE_WEIGHTS",
+    "LibraryState",
+]
 
 Pair = tuple[str, str]
 Args = tuple[Any, ...]
@@ -379,6 +386,15 @@ def _tree_state(obj: Any, state: Any) -> str | None:
     return None if _within(feature[parent], 0, obj.n_features) else "a node asks for a feature that is not there"
 
 
+def _copied_by_tree(args: Args) -> int:
+    """Return the bytes of what a tree copies of its arguments; they are as :func:`_tree` wants them."""
+    return 16 * int(args[2])
+
+
+def _copied_by_tree_state(state: Any) -> int:
+    return int(state["nodes"].nbytes) + int(state["values"].nbytes)
+
+
 def _tree_estimator(obj: Any, state: Any) -> str | None:
     """A tree is asked with what its estimator was told about features, without another look."""
     wrong = _attributes(state)
@@ -494,6 +510,14 @@ _MASKED = (
     ("pandas.core.arrays.boolean", "BooleanArray"),
     ("pandas.core.arrays.floating", "FloatingArray"),
     ("pandas.core.arrays.integer", "IntegerArray"),
+)
+
+#: What is copied of arguments and of state, in bytes: any number of objects may share one array (D16).
+LIBRARY_CALL_WEIGHTS: Mapping[Pair, Callable[[Args], int]] = MappingProxyType(
+    {("sklearn.tree._tree", "Tree"): _copied_by_tree}
+)
+LIBRARY_STATE_WEIGHTS: Mapping[Pair, Callable[[Any], int]] = MappingProxyType(
+    {("sklearn.tree._tree", "Tree"): _copied_by_tree_state}
 )
 
 #: Whose state is in lists: the rows of a sparse matrix, the trees of a forest.

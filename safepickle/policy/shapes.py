@@ -6,8 +6,8 @@ Rules that hold here:
   instance's own dict and through the slots that its class declares.
 * Depth of the value never becomes depth of calls: what is still to be looked at is a list. Cycles end, because a pair
   of value and shape that is being looked at is taken to fit.
-* Alternatives are told apart by the type of the value; where several may fit they are tried in turn, and one that fits
-  is final. The number of steps is bounded.
+* Alternatives are told apart by the type of the value; where several may fit all of them are followed to their ends,
+  each pair of a value and a shape once for all places where it stands: nested alternatives add up, and do not multiply.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import types
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+from .. import _gc_pause
 from ..errors import ShapeError, quote
 
 __all__ = [
@@ -34,8 +35,10 @@ __all__ = [
     "check_shape",
 ]
 
-#: Most containers and records that are looked at, counted once for each alternative that is tried.
+#: Most containers and records that are looked at, counted once for each shape that they may be of.
 MAX_STEPS = 50_000_000
+#: Most that is looked at to see whether an alternative fits before all of them are followed.
+_AT_ONCE = 32
 
 Part = tuple[Any, "Shape", str]
 
@@ -282,26 +285,12 @@ def _slot(cls: type, name: str, value: Any) -> Any:
 
 # ---- the walk ----------------------------------------------------------------------------------------------
 
-#: How a place was reached: the place above, and the step from there.
-Place = tuple[Any, str] | None
-
-
-class _Choice(NamedTuple):
-    """A place where several alternatives may fit."""
-
-    value: Any
-    place: Place
-    alternatives: list[Shape]
-    #: What is left to look at after this.
-    rest: Any
-    #: How many pairs were taken to fit before.
-    seen: int
-
-
-class _Commit(NamedTuple):
-    """All of an alternative has been looked at: it fits, and it stays at that."""
-
-    choices: int
+#: How a place was reached: the place above, the step from there, and how many steps it is from the root.
+Place = tuple[Any, str, int] | None
+#: What is wrong, and where.
+Wrong = tuple[str, Place]
+Inner = tuple[Any, Shape, Place]
+Key = tuple[int, int]
 
 
 def check_shape(value: Any, shape: Shape) -> None:
@@ -309,84 +298,212 @@ def check_shape(value: Any, shape: Shape) -> None:
 
     :raises ShapeError: if it is not of the shape; it says where.
     """
-    choices: list[_Choice] = []
-    seen: dict[tuple[int, int], None] = {}
-    worst: ShapeError | None = None
-    pending: Any = ((value, shape, None), None)
-    steps = 0
-    while pending is not None:
-        item, pending = pending
-        if type(item) is _Commit:
-            del choices[item.choices :]
+    try:
+        _gc_pause.enter()
+        _walk(value, shape)
+    finally:
+        _gc_pause.leave()
+
+
+def _walk(value: Any, shape: Shape) -> None:
+    choices = _Choices()
+    seen: set[Key] = set()
+    pending: list[Inner] = [(value, shape, None)]
+    while pending:
+        value, shape, place = pending.pop()
+        choices.count(place)
+        if isinstance(shape, UnionShape):
+            fitting = shape.fitting(value)
+            if len(fitting) == 1:
+                pending.append((value, fitting[0], place))
+            else:
+                choices.settle(value, shape, fitting, place)
             continue
-        steps += 1
-        if steps > MAX_STEPS:
-            raise ShapeError(f"more than {MAX_STEPS} steps to tell alternatives apart", path=_show(item[2]))
-        try:
-            found, inner, place = item
-            pending = _look(found, inner, place, pending, choices, seen)
-        except ShapeError as error:
-            if worst is None or len(error.path or "") > len(worst.path or ""):
-                worst = error
-            if not choices:
-                raise worst from None
-            pending = _next(choices, seen)
+        key = id(value), id(shape)
+        if key in seen:
+            continue
+        seen.add(key)
+        found = _inside(value, shape, place)
+        if isinstance(found, tuple):
+            raise _error(*found)
+        pending += found
 
 
-def _look(
-    value: Any, shape: Shape, place: Place, pending: Any, choices: list[_Choice], seen: dict[tuple[int, int], None]
-) -> Any:
-    """Look at one value and return what is to be looked at now."""
+def _inside(value: Any, shape: Shape, place: Place) -> list[Inner] | Wrong:
+    """Return what is inside of a value and has parts itself, or what is wrong with the value or one without parts."""
     expected = shape.problem(value)
     if expected is not None:
-        raise ShapeError(f"expected {expected}, got {_kind(value)}", path=_show(place))
+        return f"expected {expected}, got {_kind(value)}", place
     if shape.is_leaf:
-        return pending
-    if isinstance(shape, UnionShape):
-        fitting = shape.fitting(value)
-        if len(fitting) > 1:
-            choices.append(_Choice(value, place, fitting[::-1], pending, len(seen)))
-            return _next(choices, seen)
-        return ((value, fitting[0], place), pending)
-    pair = (id(value), id(shape))
-    if pair in seen:
-        return pending
-    seen[pair] = None
+        return []
+    found: list[Inner] = []
+    distance = 1 if place is None else place[2] + 1
     try:
         for part, inner, step in shape.parts(value):
-            if inner.is_leaf:
-                wrong = inner.problem(part)
-                if wrong is not None:
-                    raise ShapeError(f"expected {wrong}, got {_kind(part)}", path=_show((place, step)))
-            else:
-                pending = ((part, inner, (place, step)), pending)
+            if not inner.is_leaf:
+                found.append((part, inner, (place, step, distance)))
+            elif (expected := inner.problem(part)) is not None:
+                return f"expected {expected}, got {_kind(part)}", (place, step, distance)
     except ShapeError as error:
         # What is missing is missing here.
-        raise error if error.path else ShapeError(error.reason, path=_show(place)) from None
-    return pending
+        return error.reason, place
+    return found
 
 
-def _next(choices: list[_Choice], seen: dict[tuple[int, int], None]) -> Any:
-    """Go on with the next alternative of the last choice."""
-    choice = choices[-1]
-    while len(seen) > choice.seen:
-        seen.popitem()
-    shape = choice.alternatives.pop()
-    if not choice.alternatives:
-        # The last one: if it does not fit, the choice before this one has to do better.
-        choices.pop()
-        return ((choice.value, shape, choice.place), choice.rest)
-    return ((choice.value, shape, choice.place), (_Commit(len(choices) - 1), choice.rest))
+class _Pair:
+    """A value and a shape that it may be of.
+
+    :ivar left: 0 when the value is not of the shape; until then, how many alternatives are left, 1 for other shapes.
+    :ivar above: pairs that rest on this one; ``below`` those that this one rests on.
+    :ivar wrong: why the value is not of the shape, where that shows at the value itself.
+    """
+
+    __slots__ = ("above", "below", "left", "place", "shape", "value", "wrong")
+
+    def __init__(self, value: Any, shape: Shape, place: Place) -> None:
+        self.value = value
+        self.shape = shape
+        self.place = place
+        self.left = 1
+        self.above: list[_Pair] = []
+        self.below: list[_Pair] = []
+        self.wrong: Wrong | None = None
 
 
-def _show(place: Place) -> str:
+class _Choices:
+    """Tells alternatives apart by what is inside of the values."""
+
+    def __init__(self) -> None:
+        self._steps = 0
+        #: Pairs that have been followed to their ends: None for one that fits.
+        self._settled: dict[Key, _Pair | None] = {}
+
+    def count(self, place: Place) -> None:
+        """Count one value that is looked at."""
+        self._steps += 1
+        if self._steps > MAX_STEPS:
+            raise _error(f"more than {MAX_STEPS} steps to compare it with its type", place)
+
+    def settle(self, value: Any, shape: Shape, fitting: list[Shape], place: Place) -> None:
+        """Raise unless a value is of a shape, one of the *fitting* alternatives."""
+        key = id(value), id(shape)
+        if key not in self._settled:
+            if any(self._fits_at_once(value, alternative) for alternative in fitting):
+                return
+            pairs = self._follow(key, _Pair(value, shape, place))
+            for each, pair in pairs.items():
+                self._settled[each] = pair if pair.left == 0 else None
+                pair.above.clear()
+        refuted = self._settled[key]
+        if refuted is not None:
+            raise _error(*_deepest(refuted))
+
+    def _fits_at_once(self, value: Any, shape: Shape) -> bool:
+        """Return whether a value is surely of a shape: most alternatives are small, and have no others inside."""
+        work: list[Inner] = [(value, shape, None)]
+        steps = 0
+        while work:
+            value, shape, place = work.pop()
+            steps += 1
+            if steps > _AT_ONCE:
+                return False
+            if isinstance(shape, UnionShape):
+                fitting = shape.fitting(value)
+                if len(fitting) != 1:
+                    return False
+                work.append((value, fitting[0], place))
+                continue
+            found = _inside(value, shape, place)
+            if isinstance(found, tuple):
+                return False
+            work += found
+        return True
+
+    def _follow(self, key: Key, top: _Pair) -> dict[Key, _Pair]:
+        """Follow all alternatives of a pair to their ends. What is not refuted then fits, cycles among it."""
+        pairs = {key: top}
+        work = [top]
+        while work:
+            pair = work.pop()
+            self.count(pair.place)
+            found: list[Inner] | Wrong
+            if isinstance(pair.shape, UnionShape):
+                fitting = pair.shape.fitting(pair.value)
+                if any(shape.is_leaf for shape in fitting):
+                    continue
+                found = [(pair.value, shape, pair.place) for shape in fitting]
+                pair.left = len(found)
+                if not found:
+                    pair.wrong = f"expected {pair.shape.name}, got {_kind(pair.value)}", pair.place
+            else:
+                found = _inside(pair.value, pair.shape, pair.place)
+                if isinstance(found, tuple):
+                    pair.wrong = found
+                    pair.left = 0
+                    found = []
+            for value, shape, place in found:
+                key = id(value), id(shape)
+                if key in self._settled:
+                    settled = self._settled[key]
+                    if settled is None:
+                        continue
+                    below = settled
+                elif key in pairs:
+                    below = pairs[key]
+                else:
+                    below = pairs[key] = _Pair(value, shape, place)
+                    work.append(below)
+                pair.below.append(below)
+                below.above.append(pair)
+                if below.left == 0:
+                    pair.left -= 1
+                    if pair.left == 0:
+                        break
+            if pair.left == 0:
+                _refute(pair)
+        return pairs
+
+
+def _refute(pair: _Pair) -> None:
+    """Take away from what rests on a pair that does not fit."""
+    work = [pair]
+    while work:
+        for above in work.pop().above:
+            if above.left > 0:
+                above.left -= 1
+                if above.left == 0:
+                    work.append(above)
+
+
+def _deepest(top: _Pair) -> Wrong:
+    """Return what is wrong farthest from the root, of all that is wrong with a pair that does not fit."""
+    worst: Wrong = f"expected {top.shape.name}, got {_kind(top.value)}", top.place
+    found = -1
+    seen = {id(top)}
+    work = [top]
+    while work:
+        pair = work.pop()
+        if pair.wrong is not None:
+            place = pair.wrong[1]
+            distance = 0 if place is None else place[2]
+            if distance > found:
+                found = distance
+                worst = pair.wrong
+        for below in pair.below:
+            if below.left == 0 and id(below) not in seen:
+                seen.add(id(below))
+                work.append(below)
+    return worst
+
+
+def _error(reason: str, place: Place) -> ShapeError:
     steps = []
     while place is not None:
-        place, step = place
+        place, step, _ = place
         steps.append(step)
     if len(steps) > 40:
         steps = [*steps[:20], "...", *steps[-20:]]
-    return "root" + "".join(reversed(steps))
+    return ShapeError(reason, path="root" + "".join(reversed(steps)))
 
 
 def _kind(value: Any) -> str:

@@ -19,7 +19,7 @@ from base64 import b64decode
 from typing import TYPE_CHECKING, Any, Final
 
 from ..errors import KeyRingError, quote
-from .files import write_whole
+from .files import whole_file
 from .keys import Key, KeyRing
 
 if TYPE_CHECKING:
@@ -29,6 +29,8 @@ __all__ = ["format_ring", "parse_ring", "read_ring", "write_ring"]
 
 SCHEMA: Final = 1
 _MOST_BYTES: Final = 1 << 20
+#: Times after this lose digits in most readers of JSON.
+_LATEST: Final = 2**53 - 1
 _FIELDS: Final = {"id": str, "algorithm": str, "state": str, "created": int, "changed": int, "secret": str}
 
 #: Permission bits that others must not have, by who may have access.
@@ -80,6 +82,8 @@ def _parse_key(number: int, entry: Any) -> Key:
     for name, kind in _FIELDS.items():
         if type(entry.get(name)) is not kind:
             raise KeyRingError(f"key {number}: {name} must be there and {kind.__name__}")
+        if kind is int and not 0 <= entry[name] <= _LATEST:
+            raise KeyRingError(f"key {number}: {name} is no time in seconds since 1970")
     try:
         secret = b64decode(entry["secret"], validate=True)
     except (binascii.Error, ValueError):
@@ -107,7 +111,7 @@ def read_ring(path: Any, readable_by: str = "owner") -> KeyRing:
         raise ValueError(f"readable_by is one of {', '.join(_FORBIDDEN)}")
     source = os.fsdecode(path)
     try:
-        with open(path, "rb") as file:  # noqa: PTH123  (one open, of any path)
+        with open(path, "rb", opener=_open) as file:
             _check_access(os.fstat(file.fileno()), readable_by, source)
             text = file.read(_MOST_BYTES + 1)
     except OSError as error:
@@ -115,6 +119,11 @@ def read_ring(path: Any, readable_by: str = "owner") -> KeyRing:
     if len(text) > _MOST_BYTES:
         raise KeyRingError(f"not a key file: it is longer than {_MOST_BYTES} bytes", source=source)
     return parse_ring(text, source=source)
+
+
+def _open(path: str, flags: int) -> int:
+    """Open a file to look at it: a pipe in its place would wait for somebody to write to it."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def _check_access(status: os.stat_result, readable_by: str, source: str) -> None:
@@ -135,14 +144,22 @@ def _check_access(status: os.stat_result, readable_by: str, source: str) -> None
         )
 
 
-def write_ring(path: Any, ring: KeyRing, *, new: bool = False) -> None:
+def write_ring(path: Any, ring: KeyRing, *, new: bool = False, instead_of: KeyRing | None = None) -> None:
     """Write a key file for its owner alone, whole or not at all.
 
     :param new: refuse to replace a file.
-    :raises KeyRingError: if there is a file and *new* is set.
+    :param instead_of: what was read from the file: refuse to replace anything else, such as a revocation that another
+        process wrote meanwhile.
+    :raises KeyRingError: if there is a file and *new* is set, or it holds something else than *instead_of*.
     """
     source = os.fsdecode(path)
     if new and os.path.lexists(source):
         reason = "there is a file already, and a new ring never replaces one: its keys would be lost"
         raise KeyRingError(reason, source=source)
-    write_whole(source, format_ring(ring).encode("ascii"), mode=0o600, replace=not new)
+    with whole_file(source, mode=0o600, replace=not new) as file:
+        file.write(format_ring(ring).encode("ascii"))
+        # Here, when nothing but the rename is left to be done.
+        file.flush()
+        os.fsync(file.fileno())
+        if instead_of is not None and read_ring(source, "anyone") != instead_of:
+            raise KeyRingError("it was changed meanwhile by somebody else: do it again", source=source)

@@ -10,9 +10,11 @@ Rules that hold here:
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+import os
+from typing import IO, TYPE_CHECKING, Any, Final
 
 from ..errors import BadSignatureError, UnsignedError
+from ..limits import NO_BOUND
 from .algorithms import BLOB
 from .files import whole_file
 from .signer import Signer
@@ -23,13 +25,33 @@ if TYPE_CHECKING:
 
     from .envelope import Context
 
-__all__ = ["ALREADY", "FIRST", "RESIGNED", "resign_file", "sign_file"]
+__all__ = ["ALREADY", "FIRST", "RESIGNED", "private_copy", "resign_file", "sign_file"]
 
 ALREADY: Final = "already"
 RESIGNED: Final = "resigned"
 FIRST: Final = "signed"
 
 _PIECE: Final = 1 << 18
+#: Copies up to this size are not written to disk.
+_IN_MEMORY: Final = 1 << 24
+
+
+def private_copy(file: Any, beside: Any, most: int | None = None) -> IO[bytes]:
+    """Return what is in an open file as one that nobody else can change: what is looked at is what is signed (S14).
+
+    :param beside: a file whose folder has room for it, where it is large.
+    :param most: bytes after which it is not signed anyway, so that no more need be copied.
+    """
+    import tempfile
+
+    folder = os.path.dirname(os.path.realpath(os.fsdecode(beside)))  # noqa: PTH120  (paths of any kind)
+    copy = tempfile.SpooledTemporaryFile(_IN_MEMORY, dir=folder)  # noqa: SIM115  (the caller's to close)
+    left = NO_BOUND if most is None else most
+    while piece := file.read(min(_PIECE, left)):
+        copy.write(piece)
+        left -= len(piece)
+    copy.seek(0)
+    return copy
 
 
 def sign_file(source: Any, target: Any, signer: Signer, context: Context = None) -> None:
@@ -40,11 +62,17 @@ def sign_file(source: Any, target: Any, signer: Signer, context: Context = None)
 
 
 def resign_file(
-    path: Any, signer: Signer, context: Context = None, *, admit: Callable[[Any], None] | None = None
+    path: Any,
+    signer: Signer,
+    context: Context = None,
+    *,
+    admit: Callable[[Any], None] | None = None,
+    most: int | None = None,
 ) -> str:
     """Sign a file again with the key that signs now.
 
     :param admit: looks at an unsigned file and raises if it is not to be signed; without it none is.
+    :param most: bytes of an unsigned file that *admit* is given at most; it refuses a file that has as many.
     :returns: :data:`RESIGNED`; :data:`ALREADY` if that key had signed it; :data:`FIRST` if nobody had.
     :raises SignatureError: if it does not verify; then it is left as it was.
     """
@@ -57,10 +85,11 @@ def resign_file(
             if admit is None:
                 raise
             file.seek(0)
-            admit(file)
-            file.seek(0)
-            with whole_file(path) as target:
-                sign_file(file, target, signer, context)
+            with private_copy(file, path, most) as copy:
+                admit(copy)
+                copy.seek(0)
+                with whole_file(path) as target:
+                    sign_file(copy, target, signer, context)
             return FIRST
         if isinstance(opened, StreamReader):
             return _resign_stream(path, opened, signer, context)

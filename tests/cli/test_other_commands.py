@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 import pickletools
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -190,6 +191,30 @@ def test_an_unread_output_is_no_success(tmp_path: Path) -> None:
     finally:
         os.close(writer)
     assert (done.returncode, done.stderr) == (2, b"")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+@pytest.mark.parametrize("redirection", [">/dev/full", ">&-", "2>&1 >/dev/full <&-"])
+@pytest.mark.parametrize("command", ["check", "check --format json", "load", "load --format json", "dis"])
+def test_an_output_that_cannot_be_written_is_no_success(file: Path, command: str, redirection: str) -> None:
+    line = f"exec {shlex.quote(sys.executable)} -m safepickle {command} {shlex.quote(str(file))} {redirection}"
+    done = subprocess.run(["/bin/sh", "-c", line], capture_output=True, check=False, timeout=60)
+    said = done.stdout + done.stderr
+    assert done.returncode == 2
+    assert b"safepickle: " in said
+    assert b"Traceback" not in said
+
+
+@pytest.mark.skipif(os.name != "posix", reason="closes streams as a shell does")
+def test_closed_streams_are_no_defect(tmp_path: Path) -> None:
+    refused = tmp_path / "refused.pkl"
+    refused.write_bytes(b"cos\nsystem\n(S'true'\ntR.")
+    for rest, code in (
+        ("load - <&-", 4), ("check - <&-", 4), (f"load {refused} 2>&-", 1), (f"check {refused} 2>&-", 1),
+    ):  # fmt: skip
+        line = f"exec {shlex.quote(sys.executable)} -m safepickle {rest}"
+        done = subprocess.run(["/bin/sh", "-c", line], capture_output=True, check=False, timeout=60)
+        assert (done.returncode, b"Traceback" in done.stderr) == (code, False)
 
 
 def test_start_is_light(tmp_path: Path) -> None:

@@ -13,7 +13,10 @@ from typing import Any
 import pytest
 from attacks.asm import call, name, pickled, text
 
+from safepickle.cli import policies
 from safepickle.cli.main import main
+from safepickle.inspection import inspect
+from safepickle.policy import learning
 from safepickle.policy.rules import Policy
 
 GADGET = pickled(call(name("os", "system"), text("\x1b[31mid")))
@@ -203,3 +206,19 @@ def test_help(capsys: Any) -> None:
         assert code == 0
         assert f"  safepickle policy {command} " in out
         assert "--format" in out
+
+
+def test_learning_many_globals_looks_each_up() -> None:
+    """In a set: a tuple of them, asked for each, takes the square of their number."""
+
+    class Once(tuple[Any, ...]):
+        __slots__ = ()
+
+        def __contains__(self, item: object) -> bool:
+            raise AssertionError("looked through from the start")
+
+    learner = learning.Learner()
+    learner.add(inspect(pickled(*(call(name("a", f"n{number}")) + b"0" for number in range(3)), b"N")))
+    learned = learner.finish()
+    shown = policies._learned_json(learned._replace(globals=Once(learned.globals)), "-")
+    assert [one["name"] for one in shown["globals"]] == ["n0", "n1", "n2"]

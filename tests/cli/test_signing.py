@@ -16,7 +16,7 @@ from safepickle.cli import signing
 from safepickle.cli.main import main
 from safepickle.cli.outcomes import EXIT_CODES
 from safepickle.codec import Codec
-from safepickle.signing.keys import KeyRing
+from safepickle.signing.keys import Key, KeyRing
 
 VALUE = {"id": 42, "name": "signed"}
 CODES = {word: code for code, word, _ in EXIT_CODES}
@@ -367,3 +367,53 @@ def test_progress_is_shown_on_a_terminal_only(keys: Path, folder: Path, monkeypa
     main(["resign", str(folder), "--keys", str(keys), "--pattern", "*.spk"])
     assert "] 2/3 stream.spk" in shown.getvalue()
     assert shown.getvalue().endswith("\r\033[K")
+
+
+def test_what_came_between_is_not_taken_back(run: Any, keys: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    generate = Key.generate
+
+    def slow(*arguments: Any, **options: Any) -> Key:
+        monkeypatch.undo()
+        assert run("keys", "revoke", keys, "first")[0] == 0
+        return generate(*arguments, **options)
+
+    monkeypatch.setattr(Key, "generate", slow)
+    code, _, err = run("keys", "rotate", keys)
+    assert code == CODES["unreadable"]
+    assert "changed meanwhile by somebody else" in err
+    assert "revoked" in keys.read_text()
+
+
+@pytest.mark.parametrize("command", ["sign", "resign"])
+def test_what_is_looked_at_is_what_is_signed(
+    run: Any, keys: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    """Whoever may write the file could put something else into it between the look and the signature (S14)."""
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    path = folder / "bare.pkl"
+    path.write_bytes(pickle.dumps(VALUE))
+    admit = signing._admit
+
+    def look(*arguments: Any) -> None:
+        admit(*arguments)
+        path.write_bytes(b"cos\nsystem\n(S'true'\ntR.")
+
+    monkeypatch.setattr(signing, "_admit", look)
+    out = tmp_path / "signed"
+    if command == "sign":
+        assert run("sign", "--keys", keys, path, "-o", out)[0] == 0
+    else:
+        out = path
+        assert run("resign", "--keys", keys, "--unsigned", folder)[0] == 0
+    assert Codec(keys=KeyRing.from_file(keys)).load_file(out) == VALUE
+
+
+def test_no_more_is_copied_than_is_refused(run: Any, keys: Path, tmp_path: Path) -> None:
+    path = tmp_path / "large"
+    with path.open("wb") as file:
+        file.write(b"B" + (10**9).to_bytes(4, "little"))
+        file.truncate(10**12)
+    code, _, err = run("sign", "--keys", keys, path, "-o", tmp_path / "signed", "--limits", "max_bytes=1MB")
+    assert code == CODES["limit"]
+    assert "max_bytes" in err or "max_string" in err

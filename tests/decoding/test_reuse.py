@@ -16,6 +16,7 @@ import pytest
 from attacks.asm import DICT, NONE, SETITEM, call, name, number, op, pickled, text
 from decoding import samples
 
+from safepickle._forms import python_form
 from safepickle.errors import SafePickleError
 from safepickle.policy.rules import Policy
 
@@ -129,7 +130,7 @@ def test_a_signal_may_load_at_any_time(sp: ModuleType) -> None:
         """Stands where the lock is held: at the question whether the collector runs."""
 
         def __getattr__(self, attribute: str) -> Any:
-            if attribute == "isenabled" and len(calls) < 2:
+            if attribute == "isenabled" and not calls:
                 calls.append(1)
                 assert len(sp.loads(LONG)) == 3000
             return getattr(gc, attribute)
@@ -142,8 +143,48 @@ def test_a_signal_may_load_at_any_time(sp: ModuleType) -> None:
         assert not thread.is_alive(), "a load waits for itself"
     finally:
         pause.gc = gc  # type: ignore[attr-defined]
-    assert len(calls) == 2
+    assert len(calls) == 1
     assert gc.isenabled()
+
+
+class Interrupt(BaseException):
+    """As Ctrl-C raises it, at any line."""
+
+
+@pytest.mark.parametrize("write", [False, True], ids=["loads", "dumps"])
+def test_an_interrupt_at_any_line(write: bool) -> None:
+    """In the Python form, and where the compiled form calls Python: it goes out as it is, and all goes on."""
+    sp = python_form()
+    value: Any = [[{"a": (1, [2])}], samples.Thing(), *range(3000)]
+    policy = Policy.from_text(f'schema = 1\n[globals]\n"{samples.HERE}:Thing" = ["new", "build", "refer"]')
+    data = pickle.dumps(value, 4)
+    left = 0
+
+    def line(frame: Any, event: str, _: Any) -> Any:
+        nonlocal left
+        if "safepickle" not in frame.f_code.co_filename:
+            return None
+        left -= 1
+        if left == 0:
+            raise Interrupt
+        return line
+
+    def run() -> Any:
+        return sp.dumps(value, policy=policy) if write else len(sp.loads(data, policy=policy))
+
+    expected = run()
+    before = sys.gettrace()
+    for first in [*range(1, 400), *range(400, 3000, 61)]:
+        left = first
+        sys.settrace(line)
+        try:
+            run()
+        except Interrupt:
+            pass
+        finally:
+            sys.settrace(before)
+        assert gc.isenabled()
+        assert run() == expected
 
 
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no timers that send signals")

@@ -8,7 +8,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from attacks.asm import call, name, pickled, text
+from attacks.asm import MEMOIZE, POP, call, name, op, pickled, text
 from attacks.streams import ATTACKS
 from attacks.streams_objects import MORE_ATTACKS
 from attacks.tripwire import watched
@@ -131,3 +131,24 @@ def test_on_plain_data_a_survey_is_what_loads_says(data: bytes) -> None:
         assert found.denials == error.denials
     else:
         assert fields(found.error) == fields(error)
+
+
+@pytest.mark.parametrize(
+    ("named", "args"),
+    [
+        (name("decimal", "Decimal"), text("1.5") + b"\x85R"),
+        (name("datetime", "date"), b"C\x04\x07\xe4\x01\x01\x85R"),
+        (name("fractions", "Fraction"), b"K\x01K\x02\x86R"),
+    ],
+    ids=["Decimal", "date", "Fraction"],
+)
+def test_nothing_is_called_after_a_denial(sp: ModuleType, named: bytes, args: bytes) -> None:
+    """Not even what has just been called, with arguments that surely fit: each call would be paid for."""
+    made = op("BINGET", 0) + args
+    data = pickled(
+        named + MEMOIZE + POP + b"](" + made * 3 + name("os", "system") + text("true") + b"\x85R" + made * 20 + b"e"
+    )
+    with pytest.raises(PolicyError) as refused:
+        sp.loads(data, policy=sp.Policy.packs("stdlib"), limits=Limits(max_calls=4))
+    assert [denial.name for denial in refused.value.denials] == ["system"]
+    assert refused.value.__cause__ is None

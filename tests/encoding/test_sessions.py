@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import pickle
+import subprocess
 import sys
 from copy import copy
 from importlib import import_module
@@ -132,3 +133,38 @@ def test_what_was_written_stays_as_it_was(values: list[Any]) -> None:
     written = [(safepickle.dumps(value), value) for value in values]
     for data, value in written:
         assert pickle.loads(data) == value
+
+
+SHORT_OF_MEMORY = """
+import collections
+import subprocess
+import sys
+
+import _testcapi
+import safepickle
+from safepickle._forms import python_form
+
+sp = safepickle if sys.argv[1] == "compiled" else python_form()
+policy = sp.Policy.packs("stdlib")
+value = [collections.Counter("aab")]
+expected = sp.dumps(value, policy=policy)
+for first in range(120):
+    try:
+        _testcapi.set_nomemory(first, first + 1)
+        sp.dumps(value, policy=policy)
+    except Exception:
+        pass
+    finally:
+        _testcapi.remove_mem_hooks()
+    assert sp.dumps(value, policy=policy) == expected
+"""
+
+
+def test_one_allocation_that_fails_is_no_crash(sp: ModuleType) -> None:
+    """Wherever it is: beginning anew, too, which is what a dump does before code of the data runs."""
+    pytest.importorskip("_testcapi")
+    form = "compiled" if sp.COMPILED else "python"
+    done = subprocess.run(
+        [sys.executable, "-c", SHORT_OF_MEMORY, form], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import pickle
 import sqlite3
 from pathlib import Path
@@ -12,7 +13,8 @@ import pytest
 from integrations.conftest import HOSTILE, host
 
 from safepickle.codec import Codec
-from safepickle.errors import BadSignatureError, PolicyError, SignatureError, UnsignedError
+from safepickle.errors import BadSignatureError, FormatError, PolicyError, SignatureError, UnsignedError
+from safepickle.limits import UNLIMITED
 
 diskcache = host("diskcache")
 
@@ -140,6 +142,42 @@ def test_file_names_do_not_lead_out_of_the_cache(cache: Any, seen: Any, codec: C
     rows(cache, "UPDATE Cache SET filename = 'link'")
     assert cache.get("key") is None
     assert seen.kinds == ["BadSignatureError"] * 3
+
+
+@pytest.mark.parametrize("name", [b"bytes", "nul\0nul", "\0", ""], ids=repr)
+def test_what_is_no_file_name_is_a_miss(cache: Any, seen: Any, name: Any) -> None:
+    cache["key"] = LARGE
+    rows(cache, "UPDATE Cache SET filename = ?", name)
+    assert cache.get("key", "default") == "default"
+    assert seen.kinds == ["BadSignatureError"]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names")
+def test_what_is_no_file_is_not_waited_for(cache: Any, seen: Any) -> None:
+    cache["key"] = LARGE
+    ((filename,),) = rows(cache, "SELECT filename FROM Cache")
+    path = Path(cache.directory) / filename
+    for make in (os.mkfifo, os.mkdir):
+        path.rmdir() if path.is_dir() else path.unlink()
+        make(path)
+        assert cache.get("key", "default") == "default"
+    assert seen.kinds == ["BadSignatureError"] * 2
+
+
+def test_files_of_a_codec_without_limits(codec: Codec, tmp_path: Path) -> None:
+    """As many bytes as may be wanted are never asked for at once."""
+    free = Codec(policy=codec.policy, limits=UNLIMITED, keys=codec.keys)
+    with SignedCache(tmp_path / "cache", disk=signed_disk(free)) as cache:
+        cache["key"] = LARGE
+        assert cache["key"] == LARGE
+
+
+def test_keys_of_another_kind_are_refused(cache: Any) -> None:
+    cache["a", 1] = 1
+    for key in (5, 1.5, "text"):
+        rows(cache, "UPDATE Cache SET key = ?", key)
+        with pytest.raises(FormatError):
+            list(cache)
 
 
 def test_keys_from_the_database_are_read_under_the_policy(cache: Any) -> None:

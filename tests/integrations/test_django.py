@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import datetime
+import os
 import pickle
 import sys
 import time
@@ -190,6 +191,22 @@ def test_no_file_of_django_is_unpickled(cache: Any, backend: str, seen: Any) -> 
         assert cache.has_key("key") is False
         assert cache.touch("key") is False
     assert seen.kinds == ["UnsignedError"] * 6
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names")
+@pytest.mark.parametrize("backend", ["file"])
+def test_what_is_no_file_is_a_miss(cache: Any, backend: str, seen: Any) -> None:
+    """A pipe would be waited for, and a folder was an error."""
+    cache.set("key", ["value"])
+    path = Path(cache._key_to_file("key"))
+    for make in (os.mkfifo, os.mkdir):
+        path.unlink()
+        make(path)
+        assert cache.get("key", "default") == "default"
+        if path.is_dir():
+            path.rmdir()
+            path.touch()
+    assert seen.kinds == ["BadSignatureError"] * 2
 
 
 @pytest.mark.parametrize("backend", ["file"])

@@ -24,7 +24,8 @@ from packs.estimators import estimators, sparse_objects  # noqa: E402
 from packs.frames import pandas_objects  # noqa: E402
 from packs.trips import holds, loads_real, real_files  # noqa: E402
 
-from safepickle.errors import PolicyError  # noqa: E402
+from safepickle.errors import LimitError, PolicyError  # noqa: E402
+from safepickle.limits import Limits  # noqa: E402
 from safepickle.policy.rules import Policy  # noqa: E402
 
 PANDAS, SPARSE, SKLEARN = (Policy.packs(name) for name in ("pandas", "scipy-sparse", "scikit-learn"))
@@ -347,3 +348,15 @@ def test_a_model_gets_its_state_once(sp: ModuleType) -> None:
     again = data[:-1] + b"}b."
     with pytest.raises(PolicyError, match="already"):
         sp.loads(again, policy=SKLEARN)
+
+
+def test_trees_that_share_their_arrays_are_paid_for(sp: ModuleType) -> None:
+    """Each copies them: nodes and values of its state, and how many classes each of its outputs has."""
+    make, arguments, state = TREE.__reduce__()
+    size = state["nodes"].nbytes + state["values"].nbytes
+    many = 1, np.ones(5000, np.intp), 5000
+    for made, each in (Made(make, arguments, state), size), (Made(make, many), 40_000):
+        stream = pickle.dumps([Made(*made.reduced) for _ in range(1000)], 4)
+        with pytest.raises(LimitError, match="max_memory"):
+            sp.loads(stream, policy=SKLEARN, limits=Limits(max_memory=each * 1000))
+        assert len(sp.loads(stream, policy=SKLEARN, limits=Limits(max_memory=4 * each * 1000))) == 1000

@@ -284,3 +284,14 @@ def test_state_of_what_a_function_gave_is_held_to_the_contract_of_its_base(sp: A
     policy = sp.Policy.packs("numpy") | sp.Policy(name="mine", rules=[rule])
     with pytest.raises(sp.PolicyError, match="state is refused"):
         sp.loads(pickle.dumps(Made(function, (), state)), policy=policy)
+
+
+def test_so_many_generators_and_no_more(sp: ModuleType) -> None:
+    """Each is seeded from the system before it is given its state: 100 kB of them took seconds."""
+    for count, allowed in ((1000, True), (1001, False)):
+        data = pickle.dumps([Made(BITS, ("PCG64",)) for _ in range(count)])
+        if allowed:
+            assert len(sp.loads(data, policy=NUMPY)) == count
+            continue
+        with pytest.raises(PolicyError, match="at most 1000 in one load"):
+            sp.loads(data, policy=NUMPY)

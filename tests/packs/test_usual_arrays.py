@@ -261,3 +261,13 @@ def test_many_arrays_are_paid_for(sp: ModuleType) -> None:
     with pytest.raises(SafePickleError, match="max_memory"):
         sp.loads(data, policy=NUMPY, limits=Limits(max_memory=2_000_000))
     assert len(sp.loads(data, policy=NUMPY, limits=Limits(max_memory=8_000_000))) == 10_000
+
+
+@pytest.mark.parametrize("dtype", [np.dtype("S20000"), np.dtype("V20000"), np.dtype("U5000")], ids=str)
+def test_scalars_that_share_their_bytes_are_paid_for(sp: ModuleType, dtype: Any) -> None:
+    data = bytes(b"a\0\0\0" * 5000)
+    stream = pickle.dumps([Made(SCALAR, (dtype, data)) for _ in range(500)], 4)
+    assert len(stream) < 50_000
+    with pytest.raises(SafePickleError, match="max_memory"):
+        sp.loads(stream, policy=NUMPY, limits=Limits(max_memory=2_000_000))
+    assert len(sp.loads(stream, policy=NUMPY, limits=Limits(max_memory=20_000_000))) == 500

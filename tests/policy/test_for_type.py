@@ -5,10 +5,12 @@ from __future__ import annotations
 import io
 import pickle
 from types import ModuleType
-from typing import Any
+from typing import Any, Literal, TypedDict
 
 import pytest
 from attacks.asm import NONE, call, name, new, pickled, state, text
+from hypothesis import given
+from hypothesis import strategies as st
 from policy import typed_world as world
 
 from safepickle.errors import PolicyError, ShapeError
@@ -230,16 +232,124 @@ def test_what_was_tried_in_vain_does_not_count_as_seen() -> None:
         check_type((bad, 1), tuple[world.Node, int] | tuple[world.Node, Anything])
 
 
-def test_alternatives_that_cannot_be_told_apart_end(monkeypatch: pytest.MonkeyPatch) -> None:
+class First(TypedDict):
+    tag: list[Literal[1]]
+    child: First | Second | None
+
+
+class Second(TypedDict):
+    tag: list[Literal[2]]
+    child: First | Second | None
+
+
+def test_nested_choices_do_not_multiply(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Told apart only by what is looked at after all that is below: each level would double the time."""
+    monkeypatch.setattr(shapes, "MAX_STEPS", 20_000)
+    for innermost, wrong in ((None, False), ({"tag": [3], "child": None}, True)):
+        value: Any = innermost
+        for _ in range(900):
+            value = {"tag": [2], "child": value}
+        if not wrong:
+            check_type(value, First | Second)
+            # Also where many choices, one after another, lead to the same values.
+            shared = [{"tag": [1], "child": value}, *({"tag": [2], "child": value} for _ in range(100))]
+            check_type(shared, list[First | Second])
+            continue
+        with pytest.raises(ShapeError, match=r"\['tag'\]\[0\]: expected [12], got int"):
+            check_type(value, First | Second)
+
+
+def test_there_are_only_so_many_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shapes, "MAX_STEPS", 100)
-    value: Any = [0.5]
-    for _ in range(10):
-        value = [value]
-    alternatives: Any = list[int] | list[str]
-    for _ in range(9):
-        alternatives = list[alternatives] | list[alternatives | None]
     with pytest.raises(ShapeError, match="more than 100 steps"):
-        check_type(value, alternatives)
+        check_type([[] for _ in range(100)], list[list[int]])
+    kind = list[list[list[int] | list[str]] | list[list[float] | list[bytes]]]
+    with pytest.raises(ShapeError, match="more than 100 steps"):
+        check_type([[[b""]] for _ in range(40)], kind)
+
+
+#: Values, and shapes, that refer to each other by number: an atom, or what is inside.
+_GRAPH = st.lists(st.one_of(st.sampled_from([1, "a"]), st.lists(st.integers(0, 5), max_size=3)), min_size=6, max_size=6)
+_SHAPES = st.lists(
+    st.one_of(
+        st.sampled_from(["int", "str"]),
+        st.tuples(st.just("items"), st.integers(0, 6)),
+        st.tuples(st.just("union"), st.lists(st.integers(0, 6), min_size=1, max_size=3)),
+    ),
+    min_size=7,
+    max_size=7,
+)
+
+
+@given(_GRAPH, _SHAPES)
+def test_the_walk_finds_what_fits(graph: list[Any], plan: list[Any]) -> None:
+    """Whatever is shared and cyclic, in the value or the type: what cannot be refuted fits."""
+    values: list[Any] = [[] if type(node) is list else node for node in graph]
+    for value, node in zip(values, graph, strict=True):
+        if type(node) is list:
+            value.extend(values[number] for number in node)
+    made: list[shapes.Shape] = []
+    for entry in plan:
+        if type(entry) is str:
+            made.append(shapes.ExactShape(entry, int if entry == "int" else str))
+        elif entry[0] == "items":
+            made.append(shapes.ItemsShape("list", shapes.ANY, list))
+        else:
+            made.append(shapes.UnionShape(()))
+    for shape, entry in zip(made, plan, strict=True):
+        if isinstance(shape, shapes.ItemsShape):
+            shape.item = made[entry[1]]
+        elif isinstance(shape, shapes.UnionShape):
+            # A union of unions is made one union; here they are taken for a list of themselves.
+            shape.alternatives = tuple(
+                one if not isinstance(one, shapes.UnionShape) else _list_of(one)
+                for one in (made[number] for number in entry[1])
+            )
+    for value in values:
+        for shape in made:
+            assert _fits(value, shape) == _passes(value, shape)
+
+
+def _list_of(shape: shapes.Shape) -> shapes.Shape:
+    return shapes.ItemsShape("list", shape, list)
+
+
+def _passes(value: Any, shape: shapes.Shape) -> bool:
+    try:
+        shapes.check_shape(value, shape)
+    except ShapeError:
+        return False
+    return True
+
+
+def _fits(value: Any, shape: shapes.Shape) -> bool:
+    """Say yes to all pairs that can be reached, and take back what cannot be, until nothing changes."""
+    pairs: dict[tuple[int, int], tuple[Any, Any]] = {}
+    work = [(value, shape)]
+    while work:
+        pair = work.pop()
+        if (id(pair[0]), id(pair[1])) not in pairs:
+            pairs[id(pair[0]), id(pair[1])] = pair
+            work += _below(*pair)
+    fits = dict.fromkeys(pairs, True)
+    before = -1
+    while before != sum(fits.values()):
+        before = sum(fits.values())
+        for key, (one, of) in pairs.items():
+            below = [fits[id(each), id(inner)] for each, inner in _below(one, of)]
+            if isinstance(of, shapes.UnionShape):
+                fits[key] = any(below)
+            else:
+                fits[key] = type(one) in (of.kinds or ()) and all(below)
+    return fits[id(value), id(shape)]
+
+
+def _below(value: Any, shape: shapes.Shape) -> list[tuple[Any, shapes.Shape]]:
+    if isinstance(shape, shapes.UnionShape):
+        return [(value, one) for one in shape.alternatives]
+    if isinstance(shape, shapes.ItemsShape) and type(value) is list:
+        return [(each, shape.item) for each in value]
+    return []
 
 
 def test_many_choices_do_not_multiply() -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from safepickle.errors import KeyRingError, RevokedKeyError, UnknownKeyError
-from safepickle.signing import keyfiles
+from safepickle.signing import files, keyfiles
 from safepickle.signing.algorithms import ALGORITHMS, derive
 from safepickle.signing.keys import STATES, Key, KeyRing
 from safepickle.signing.signer import Signer
@@ -222,10 +222,10 @@ def test_a_new_ring_where_there_are_no_links(path: Path, monkeypatch: pytest.Mon
     keyfiles.write_ring(path, KeyRing.generate("mine"), new=True)
     assert "mine" in KeyRing.from_file(path)
     with pytest.raises(FileExistsError):
-        keyfiles.write_whole(path, b"x", replace=False)
+        files.write_whole(path, b"x", replace=False)
     monkeypatch.undo()
     with pytest.raises(FileExistsError):
-        keyfiles.write_whole(path, b"x", replace=False)
+        files.write_whole(path, b"x", replace=False)
     assert [found.name for found in path.parent.iterdir()] == [path.name]
 
 
@@ -287,6 +287,9 @@ def entry(**changes: object) -> dict[str, object]:
                 entry(state="good"),
                 entry(created="today"),
                 entry(created=True),
+                entry(created=10**400),
+                entry(created=2**53),
+                entry(changed=-1),
                 entry(secret="%%%"),
                 entry(secret="c2hvcnQ="),
                 entry(secret=None),
@@ -353,6 +356,34 @@ def test_a_key_file_is_replaced_whole(path: Path, monkeypatch: pytest.MonkeyPatc
         keyfiles.write_ring(path, KeyRing.generate("other"))
     assert "mine" in KeyRing.from_file(path)
     assert [found.name for found in path.parent.iterdir()] == [path.name]
+
+
+def test_a_ring_that_somebody_else_changed_is_not_replaced(path: Path) -> None:
+    """Else a rotation would take back a revocation that came between."""
+    before = KeyRing.generate("leaked").rotate(Key.generate("good"))
+    keyfiles.write_ring(path, before)
+    keyfiles.write_ring(path, before.revoke("leaked"), instead_of=before)
+    with pytest.raises(KeyRingError, match="changed meanwhile"):
+        keyfiles.write_ring(path, before.rotate(), instead_of=before)
+    leaked = KeyRing.from_file(path).get("leaked")
+    assert leaked is not None
+    assert leaked.state == "revoked"
+    assert [found.name for found in path.parent.iterdir()] == [path.name]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names")
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe.keys"
+    os.mkfifo(pipe, 0o600)
+    with pytest.raises(KeyRingError, match="not a regular file"):
+        KeyRing.from_file(pipe)
+
+
+def test_a_large_ring_does_not_compare_each_with_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared = []
+    monkeypatch.setattr(Key, "same_secret", lambda *keys: compared.append(keys))
+    assert len(KeyRing(Key.generate(f"k{number}", state="retired") for number in range(2000))) == 2000
+    assert compared == []
 
 
 def test_states_are_documented() -> None:

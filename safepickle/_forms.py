@@ -57,6 +57,11 @@ HOT_MODULES: Final = (
     "safepickle.encoding.frames",
     "safepickle.encoding.keys",
     "safepickle.encoding.containers",
+    "safepickle.encoding.conforming",
+    "safepickle.encoding.reducing",
+    "safepickle.encoding.granting",
+    "safepickle.encoding.instances",
+    "safepickle.encoding.arrays",
     "safepickle.encoding.encoder",
     "safepickle.encoding.session",
 )

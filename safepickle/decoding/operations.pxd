@@ -3,7 +3,7 @@ from safepickle.decoding.gates cimport Gate
 from safepickle.decoding.hashing cimport KeyGuard, add_items, set_items
 from safepickle.decoding.nesting cimport Nesting
 from safepickle.decoding.window cimport Window
-from safepickle.wire.reading cimport int4, long_int, size8, uint4, utf8
+from safepickle.wire.reading cimport byte_array, int4, long_int, size8, uint4, utf8
 
 cdef frozenset _LEAVES, _SETS, _TEXTS
 cdef dict _PUTS, _GETS, _EXTS, _BYTES

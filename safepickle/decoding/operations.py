@@ -18,6 +18,7 @@ from typing import Any
 from ..errors import FormatError, quote
 from ..wire.opcodes import HIGHEST_PROTOCOL, opcode_name
 from ..wire.reading import (
+    byte_array,
     int4,
     long_int,
     parse_float_line,
@@ -376,11 +377,10 @@ class Operations(Window):
         if opcode in _BYTES:
             length = self.length(_BYTES[opcode])
             self.position += length
-            data = self.data[self.position - length : self.position]
             if opcode != 0x96:
-                return data
+                return self.data[self.position - length : self.position]
             self.budget.take_object(length)
-            return bytearray(data)
+            return byte_array(self.data, self.position - length, self.position)
         if opcode == 0x54 or opcode == 0x55:  # BINSTRING, SHORT_BINSTRING
             if opcode == 0x54:
                 self.need(4)

@@ -14,12 +14,16 @@ cpdef int usual_state(str module, str name, object kind) except -1
 
 @cython.final
 cdef class UsualArrays:
-    cdef object ndarray, dtypes, generic, from_buffer, dtype
+    cdef readonly object ndarray
+    cdef object dtypes, generic, from_buffer, dtype
     cdef long long item_size
     cdef bint has_objects
 
     cpdef forget(self)
     cpdef bint fits(self, int which, tuple args) except -1
+    cpdef bint fits_now(self, int which, tuple args) except -1
+    cpdef bint is_plain(self, object dtype, object shape) except -1
+    cpdef bint may_give(self, int which, object obj, object state) except -1
     @cython.locals(size=cython.longlong, count=cython.longlong)
     cdef bint _fits_buffer(self, tuple args) except -1
     @cython.locals(size=cython.longlong)
@@ -29,10 +33,12 @@ cdef class UsualArrays:
     cpdef call(self, int which, object target, tuple args)
     cpdef bint is_made_by(self, int which, object kind) except -1
     cpdef Py_ssize_t weigh_state(self, int which, object obj, object state) except -2
-    @cython.locals(count=cython.longlong)
     cdef bint _fits_array(self, object array, tuple state) except -1
-    @cython.locals(char=str)
+    @cython.locals(count=cython.longlong)
+    cdef bint _describes_array(self, tuple state) except -1
     cdef bint _fits_dtype(self, object dtype, tuple state) except -1
+    @cython.locals(char=str)
+    cdef bint _describes_dtype(self, object dtype, tuple state) except -1
 
 cdef Py_ssize_t _weight(object data) except -1
 @cython.locals(count=cython.longlong, size=cython.longlong)

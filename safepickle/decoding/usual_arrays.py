@@ -1,6 +1,8 @@
 # cython: annotation_typing=False
 """What picklers nearly always write for numpy's arrays, scalars and dtypes, seen without asking the contracts.
 
+A load and a dump ask the same of it, but that what a load is about to give state to has to wait for it.
+
 Rules that hold here:
 
 * This only ever says yes where the contract of :mod:`safepickle.policy.arrays` says yes; what is anything but plain
@@ -98,6 +100,25 @@ class UsualArrays:
             and args[2] is True
         )
 
+    def fits_now(self, which: int, args: tuple[Any, ...]) -> bool:
+        """Do as :meth:`fits` without anything remembered: in a dump code of the data may run between two calls."""
+        self.dtype = None
+        return self.fits(which, args)
+
+    def is_plain(self, dtype: Any, shape: Any) -> bool:
+        """Return whether a dump may have an array of these made around its own memory, all of it in C order."""
+        self.dtype = None
+        return _count(shape) > 0 and self._is_sized(dtype) and not self.has_objects
+
+    def may_give(self, which: int, obj: Any, state: Any) -> bool:
+        """Return whether the contract surely lets an object have the state that it is written with."""
+        if type(state) is not tuple:
+            return False
+        self.dtype = None
+        if which == ARRAY:
+            return type(obj) is self.ndarray and self._describes_array(state)
+        return self._describes_dtype(obj, state)
+
     def _fits_buffer(self, args: tuple[Any, ...]) -> bool:
         if len(args) != 4:
             return False
@@ -163,10 +184,13 @@ class UsualArrays:
         return 0 if self._fits_dtype(obj, state) else -1
 
     def _fits_array(self, array: Any, state: tuple[Any, ...]) -> bool:
-        if type(array) is not self.ndarray or len(state) != 5 or type(state[0]) is not int or state[0] != 1:
-            return False
         # Only one that waits for its data may be given any.
-        if array.size != 0 or array.dtype.char != "b":
+        if type(array) is not self.ndarray or array.size != 0 or array.dtype.char != "b":
+            return False
+        return self._describes_array(state)
+
+    def _describes_array(self, state: tuple[Any, ...]) -> bool:
+        if len(state) != 5 or type(state[0]) is not int or state[0] != 1:
             return False
         if state[3] is not False and state[3] is not True:
             return False
@@ -179,6 +203,10 @@ class UsualArrays:
         return type(data) is bytes and len(data) == count * self.item_size
 
     def _fits_dtype(self, dtype: Any, state: tuple[Any, ...]) -> bool:
+        # Not the one that all share.
+        return self._describes_dtype(dtype, state) and dtype is not self.dtypes(dtype.char)
+
+    def _describes_dtype(self, dtype: Any, state: tuple[Any, ...]) -> bool:
         if len(state) != 8 or type(state[0]) is not int or state[0] != 3 or type(state[1]) is not str:
             return False
         if len(state[1]) != 1 or state[1] not in _ORDERS:
@@ -192,8 +220,7 @@ class UsualArrays:
         char: str = dtype.char
         if type(state[7]) is not int or state[7] != (_OF_OBJECTS if char == "O" else 0):
             return False
-        # Not the one that all share.
-        return (char == "O" or char in _PLAIN) and dtype is not self.dtypes(char)
+        return char == "O" or char in _PLAIN
 
 
 def _weight(data: Any) -> int:

@@ -1,3 +1,4 @@
+# cython: annotation_typing=False
 """What the reader asks of arguments, state and names beyond the policy's rules, asked before they are written (S11).
 
 Rules that hold here:
@@ -37,6 +38,7 @@ __all__ = [
     "contract_of",
     "hashed_by",
     "is_made_empty",
+    "is_new_helper",
     "made_by",
     "sets_attributes",
     "state_contract_of",
@@ -93,9 +95,13 @@ def contract_of(obj: Any, pair: Found) -> Contract | None:
     return ENUM if contract is None and isinstance(obj, enum.EnumMeta) else contract
 
 
-def check_sizes(func: Any, args: tuple[Any, ...], max_items: int) -> str | None:
+def is_new_helper(func: Any) -> bool:
+    """Return whether a callable stands for NEWOBJ or NEWOBJ_EX, which it says by its name."""
+    return func.__name__ in ("__newobj__", "__newobj_ex__")
+
+
+def check_sizes(traits: int, args: tuple[Any, ...], max_items: int) -> str | None:
     """Return why the reader refuses arguments of a class that reads them to their end, or None (D15)."""
-    traits = traits_of(func) if isinstance(func, type) else 0
     for arg in args if traits else ():
         if type(arg) is range and traits & READS and len_of(arg) > max_items:
             raise LimitError("max_items", max_items, len_of(arg))

@@ -20,14 +20,24 @@ from pickle import PickleBuffer
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
-from ..decoding.usual import is_usual
 from ..errors import EncodingError, SafePickleError, quote
 from ..wire.memo import Memo
 from ..wire.opcodes import BY_NAME
 from ..wire.output import Bounds
 from . import conforming, reducing
-from .containers import Containers
+from .arrays import Arrays
+from .conforming import is_new_helper, sets_attributes
 from .frames import Frame, StartOver
+from .reducing import (
+    confirms_usual_class,
+    find_global,
+    is_trusted,
+    is_usual_class,
+    reduce_method,
+    runs_own_code,
+    script_of,
+    slot_members,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,20 +50,11 @@ if COMPILING:
 else:
     from .._form import cython
 
-if not cython.compiled:
-    # These are C in the compiled form.
-    from .reducing import instance_dict, plain_names, slot_value
-
 _STOP = BY_NAME["STOP"].code
-_EMPTY_DICT = BY_NAME["EMPTY_DICT"].code
-_EMPTY_TUPLE = BY_NAME["EMPTY_TUPLE"].code
 _APPEND = BY_NAME["APPEND"].code
 _APPENDS = BY_NAME["APPENDS"].code
 _SETITEM = BY_NAME["SETITEM"].code
 _SETITEMS = BY_NAME["SETITEMS"].code
-_NEWOBJ = BY_NAME["NEWOBJ"].code
-_BUILD = BY_NAME["BUILD"].code
-_REDUCE = BY_NAME["REDUCE"].code
 _BINPERSID = BY_NAME["BINPERSID"].code
 _NEXT_BUFFER = BY_NAME["NEXT_BUFFER"].code
 _READONLY_BUFFER = BY_NAME["READONLY_BUFFER"].code
@@ -78,16 +79,17 @@ _NOTE = reducing.NOTE
 _ITEMS = reducing.ITEMS
 _ENTRIES = reducing.ENTRIES
 _KEYS = reducing.KEYS
+_OLD_FORMS = reducing.OLD_FORMS
+_SINGLETON_TYPES = reducing.SINGLETON_TYPES
+_EXEMPT = reducing.EXEMPT
 _LEVEL = reducing.LEVEL
-
-_MISSING = reducing._MISSING
 
 # What is known of a class: nothing; that its instances are their ``__dict__``; that they are their slots; or that they
 # are reduced one by one, by code in C, by such code and have no attributes of their own, or by any.
 _UNKNOWN, _PLAIN, _SLOTTED, _IN_C, _BARE, _REDUCED = 0, 1, 2, 3, 4, 5
 
 
-class Encoder(Containers):
+class Encoder(Arrays):
     """Writes one object graph.
 
     :param make_gate: makes the gate that grants what is written, when it is needed; None without a policy.
@@ -108,27 +110,22 @@ class Encoder(Containers):
     ) -> None:
         """Begin one dump."""
         # Text and bytes without a second owner are never memoized in one shot. Containers neither, where the encoder
-        # can start over; protocols 0 to 2 are for Python 2 too and are written byte for byte as pickle does.
-        self.begin_containers(
-            protocol, bounds, memo, make_gate is not None, one_shot and protocol > 2 and file_write is None
-        )
+        # can start over (with buffers to give away it would, at the first one); protocols 0 to 2 are for Python 2 too
+        # and are written byte for byte as pickle does.
+        sparing = one_shot and protocol > 2 and file_write is None and buffer_callback is None
+        self.begin_containers(protocol, bounds, memo, make_gate is not None, sparing)
         self.make_gate = make_gate
-        self.gate: WriteGate | None = None
         self.file_write = file_write
         self.fix_imports = fix_imports
-        self.buffer_callback = buffer_callback
         self.one_shot = one_shot
-        self.persistent_id: Any = None
         #: NotImplemented where there is none: what is set to None fails when it is called, as in pickle.
         self.reducer_override: Any = NotImplemented
         self.table: Any = None
         #: A hook of the user's is running: what it raises is not ours to change.
         self.in_hook = False
         self.classes: Any = None
-        #: Slots by class, where its instances are their slots.
-        self.members: Any = None
-        #: What is still to be asked of the arguments of a class that has been called before, or None.
-        self.callees: Any = None
+        self.begin_instances()
+        self.begin_arrays(buffer_callback)
         self._begin_output()
 
     def _begin_output(self) -> None:
@@ -199,7 +196,7 @@ class Encoder(Containers):
             elif kind == _WHOLE:
                 self.walk_whole(frame)
             elif kind == _CLOSED:
-                self._close(frame)
+                self.close(frame)
             elif kind == _SCRIPT:
                 self._walk_script(frame)
             elif kind == _PAIRS:
@@ -242,16 +239,19 @@ class Encoder(Containers):
             self.callees = {}
             if self.table is None:
                 self.table = copyreg.dispatch_table
+            if self.gate is None and self.make_gate is not None:
+                self.gate = self.make_gate()
+            if self.gate is not None:
+                self.callees = self.gate.callees
+                self.builders = self.gate.builders
         elif self._save_usual(obj, kind):
             return
-        if self.gate is None and self.make_gate is not None:
-            self.gate = self.make_gate()
-        if self.protocol < 5 and kind in reducing.OLD_FORMS:
+        if self.protocol < 5 and kind in _OLD_FORMS:
             self.count_call()
-            self._push_script(obj, reducing.old_form(self, obj, kind), 1)
+            self.push_script(obj, reducing.old_form(self, obj, kind), 1)
             return
         if kind is PickleBuffer:
-            self._save_buffer(obj)
+            self.save_buffer(obj)
             return
         if self.reducer_override is not NotImplemented:
             self.in_hook = True
@@ -260,7 +260,7 @@ class Encoder(Containers):
             if reduced is not NotImplemented:
                 self._save_reduced(obj, reduced, "reducer_override")
                 return
-        singleton = reducing.SINGLETON_TYPES.get(obj) if kind is type else None
+        singleton = _SINGLETON_TYPES.get(obj) if kind is type else None
         if singleton is not None:
             self._save_reduced(obj, (type, singleton), "type")
             return
@@ -269,7 +269,7 @@ class Encoder(Containers):
             return
         reducer = self.table.get(kind, NotImplemented)
         if reducer is not NotImplemented:
-            if reducing.runs_own_code(reducer):
+            if runs_own_code(reducer):
                 self.ends_sparing()
             self.look()
             self.doing = "a reducer of the dispatch table"
@@ -284,16 +284,16 @@ class Encoder(Containers):
 
     def _save_instance(self, obj: Any, kind: type) -> None:
         known = self.classes.get(kind, _UNKNOWN)
-        if self.gate is not None and known == _UNKNOWN and kind not in reducing.EXEMPT and obj is not self.callee:
+        if self.gate is not None and known == _UNKNOWN and kind not in _EXEMPT and obj is not self.callee:
             self.gate.require_class(kind, self)
-        usual = known == _UNKNOWN and reducing.is_usual_class(kind, self.protocol)
-        if self.sparing and not usual and known != _IN_C and known != _BARE and not reducing.is_trusted(kind):
+        usual = known == _UNKNOWN and is_usual_class(kind, self.protocol)
+        if self.sparing and not usual and known != _IN_C and known != _BARE and not is_trusted(kind):
             self.ends_sparing()
         self.look()
         self.doing = "its reduce method"
         reducer: Any
         if self.guarded:
-            reducer = reducing.reduce_method(obj, kind)
+            reducer = reduce_method(obj, kind)
             reduced = reducer(self.protocol)
         else:
             reducer = getattr(obj, "__reduce_ex__", NotImplemented)
@@ -304,16 +304,16 @@ class Encoder(Containers):
                 reduced = reducer(self.protocol)
         self.doing = ""
         if known == _UNKNOWN:
-            if usual and reducing.confirms_usual_class(obj, kind, reduced) and conforming.sets_attributes(kind):
+            if usual and confirms_usual_class(obj, kind, reduced) and sets_attributes(kind):
                 self._learn(kind)
             else:
-                trusted = reducing.is_trusted(kind)
+                trusted = is_trusted(kind)
                 self.classes[kind] = _REDUCED if not trusted else _IN_C if kind.__dictoffset__ else _BARE
         self._save_reduced(obj, reduced, reducer)
 
     def _learn(self, kind: type) -> None:
         """Note that instances of a class are their attributes, if the policy lets them be made and given those."""
-        members = reducing.slot_members(kind)
+        members = slot_members(kind)
         if members is None or (self.gate is not None and not self.gate.may_restore(kind, self)):
             self.classes[kind] = _REDUCED
         elif members:
@@ -330,88 +330,21 @@ class Encoder(Containers):
         if kind in self.table:
             return False
         if known == _PLAIN:
-            return self._save_plain_instance(obj, kind)
+            return self.save_plain_instance(obj, kind)
         if known == _SLOTTED:
-            return self._save_slotted_instance(obj, kind)
+            return self.save_slotted_instance(obj, kind)
         if known == _BARE:
             # Nothing of the instance or its class can be in the way of the method in C.
+            if kind is self.array_class and self.save_array(obj, kind):
+                return True
             self.doing = "its reduce method"
             reduced = obj.__reduce_ex__(self.protocol)
             self.doing = ""
             self._save_reduced(obj, reduced, "__reduce_ex__")
+            if cython.compiled and self.one_shot and self.gate is not None:
+                self.learn_array(obj, kind, reduced)
             return True
         return False
-
-    def _save_plain_instance(self, obj: Any, kind: type) -> bool:
-        """Write an instance of a class that leaves reducing to ``object``: no code of its own runs."""
-        note = self.keep
-        state = instance_dict(obj)
-        if not plain_names(state) or self.memo is None or self.persistent_id is not None:
-            return False
-        index = self.memo.find(kind)
-        if index < 0:
-            return False
-        count = len(state)
-        self.open(count, 2)
-        self.opcodes += count + 3
-        self.count_call()
-        out = self.out
-        out.get(index)
-        out.put(_EMPTY_TUPLE)
-        out.put(_NEWOBJ)
-        if note:
-            out.memoize(obj)
-        if count > 0:
-            self.keep = not self.sparing or out.shared(state, 2)
-            if self.keep and out.recall(state):
-                out.put(_BUILD)
-                return True
-            out.put(_EMPTY_DICT)
-            if self.keep:
-                out.memoize(state)
-            frame = self.push_table(state, count)
-            # One frame for the instance and its dict.
-            frame.again = _BUILD
-            self.extra += 1
-        return True
-
-    def _save_slotted_instance(self, obj: Any, kind: type) -> bool:
-        """Write an instance of such a class that has slots: its state is a pair, as ``object`` makes it."""
-        note = self.keep
-        if self.memo is None or self.persistent_id is not None:
-            return False
-        index = self.memo.find(kind)
-        if index < 0:
-            return False
-        fields = {}
-        for name, member in self.members[kind]:
-            value = slot_value(member, obj, _MISSING)
-            if value is not _MISSING:
-                fields[name] = value
-        state: Any = None
-        if kind.__dictoffset__ != 0:
-            state = instance_dict(obj)
-            if not plain_names(state):
-                return False
-            if not state:
-                state = None
-        if fields:
-            state = (state, fields)
-        self.open(0, 1)
-        self.opcodes += 4
-        self.count_call()
-        out = self.out
-        out.get(index)
-        out.put(_EMPTY_TUPLE)
-        out.put(_NEWOBJ)
-        if note:
-            out.memoize(obj)
-        if state is not None:
-            # The state is made here: it is the script's and this method's, its dict the pair's and this method's.
-            fields = None  # type: ignore[assignment]
-            self._push_closed(obj, state, _BUILD, False)
-            self.save(state, 2)
-        return True
 
     def _save_reduced(self, obj: Any, reduced: Any, reducer: Any) -> None:
         """Write or begin what a reduce method returned."""
@@ -420,64 +353,16 @@ class Encoder(Containers):
             return
         self.count_call()
         note = self.keep
-        if not self._save_call(obj, reduced, note):
+        if not self.save_call(obj, reduced, note):
             # What getattr gives is two levels for the reader: the tuple of its arguments and the result.
             levels = 2 if type(reduced) is tuple and reduced and reduced[0] is getattr else 1
-            script = reducing.script(self, obj, reduced, reducer)
-            self._push_script(obj, script, levels)
-            if type(reduced) is tuple and len(reduced) == 2:
-                self._learn_call(reduced[0])
-
-    def _learn_call(self, func: Any) -> None:
-        """Note what there is to ask if a class is called once more."""
-        if type(func) is type and func not in self.callees and not reducing.is_new_helper(func):
-            if self.gate is None:
-                self.callees[func] = None
-            elif func in self.gate.callees:
-                self.callees[func] = self.gate.callees[func]
-
-    def _save_call(self, obj: Any, reduced: Any, note: bool) -> bool:
-        """Begin the most frequent form: a class that has been written before is called with some arguments."""
-        if type(reduced) is not tuple or len(reduced) != 2 or self.memo is None or self.persistent_id is not None:
-            return False
-        func = reduced[0]
-        args = reduced[1]
-        if type(func) is not type or type(args) is not tuple:
-            return False
-        check = self.callees.get(func, _MISSING)
-        if check is not None and not (cython.compiled and is_usual(func, args)):
-            if check is _MISSING or check(args, {}) is not None:
-                return False
-        index = self.memo.find(func)
-        if index < 0:
-            return False
-        reduced = None
-        self.open(0, 1)
-        self.opcodes += 4
-        self.out.get(index)
-        self._push_closed(obj, args, _REDUCE, note)
-        self.save(args, 3)
-        return True
-
-    def _push_closed(self, obj: Any, part: Any, closer: int, note: bool) -> None:
-        """Wait for one part to be written."""
-        frame = self.push(_CLOSED, obj, part, 0, 0)
-        frame.closer = closer
-        frame.shared = note
-
-    def _close(self, frame: Frame) -> None:
-        """End what waited for one part."""
-        out = self.out
-        obj = frame.obj
-        out.put(frame.closer)
-        if frame.shared and not out.recall_over(obj):
-            out.memoize(obj)
-        self.pop()
-
-    def _push_script(self, obj: Any, script: list[Any], levels: int) -> None:
-        self.open(0, levels)
-        self.opcodes += 8
-        self.push(_SCRIPT, obj, script, 0, len(script))
+            script = script_of(self, obj, reduced, reducer)
+            self.push_script(obj, script, levels)
+            if self.gate is None and type(reduced) is tuple and len(reduced) == 2:
+                func = reduced[0]
+                if type(func) is type and not is_new_helper(func):
+                    # Nothing is to be asked if it is called once more.
+                    self.callees[id(func)] = None
 
     def _walk_script(self, frame: Frame) -> None:
         """Go on with a script: pairs of a step and what it is about."""
@@ -529,7 +414,7 @@ class Encoder(Containers):
 
     def _save_global(self, obj: Any, name: str | None) -> None:
         """Write a class, function or other global by its name."""
-        found = reducing.find_global(obj, name, self.gate is not None)
+        found = find_global(obj, name, self.gate is not None)
         if self.gate is not None:
             self.gate.check_owners(found, self)
             if obj is not self.callee:
@@ -554,9 +439,9 @@ class Encoder(Containers):
         for _ in range(dots):
             self.count_object(2)
             self.count_call()
-        self._push_script(obj, reducing.global_script(self, obj, found), max(1, 2 * dots))
+        self.push_script(obj, reducing.global_script(self, obj, found), max(1, 2 * dots))
 
-    def _save_buffer(self, obj: Any) -> None:
+    def save_buffer(self, obj: Any) -> None:
         """Write a PickleBuffer: out of band if the callback takes it, else as bytes or bytearray."""
         if self.protocol < 5:
             raise EncodingError("PickleBuffer can only be pickled with protocol >= 5")
@@ -574,12 +459,14 @@ class Encoder(Containers):
                 self.out.put(_NEXT_BUFFER)
                 if raw.readonly:
                     self.out.put(_READONLY_BUFFER)
-            elif raw.readonly:
-                self.out.plain_bytes(raw.tobytes(), obj)
-                self.out.memoize(obj)
             else:
-                self.objects += 1
-                self.out.plain_bytearray(raw.tobytes(), obj)
+                # Copied once; a file is given what it may keep.
+                data = raw if cython.compiled and self.file_write is None else raw.tobytes()
+                if raw.readonly:
+                    self.out.plain_bytes(data, obj)
+                else:
+                    self.objects += 1
+                    self.out.plain_bytearray(data, obj)
                 self.out.memoize(obj)
 
 

@@ -1,3 +1,4 @@
+# cython: annotation_typing=False
 """The gate on the writing side: ``dumps`` refuses what ``loads`` under the same policy would refuse (S11).
 
 Rules that hold here:
@@ -6,36 +7,44 @@ Rules that hold here:
 * A global is granted for the use it is written for: called, made, given state, appended to, given items, or merely
   a value. The rule asked for state and items is that of what makes the object, as when loading.
 * Helpers that the machine emulates need no rule in the shapes that it knows; the class in them does.
+* What a policy allows of a global by its name alone is decided once and kept with the policy, which cannot change; a
+  dump takes it over only for that very object. What a rule counts begins at nothing in each dump.
+* What numpy writes of plain arrays is seen without asking the contract, only where that surely agrees.
 """
 
 from __future__ import annotations
 
 import codecs
 import copyreg
+import sys
+from _weakref import ref  # weakref takes longer to import
 from functools import partial
 from types import BuiltinFunctionType, FunctionType
 from typing import TYPE_CHECKING, Any
 
 from ..decoding.guarding import RuleGuards
+from ..decoding.resolving import HASHES
+from ..decoding.usual_arrays import UsualArrays, usual_call, usual_state
 from ..errors import Denial, EncodingError, PolicyError, quote
 from ..policy.contracts import HARMLESS_FACTORIES
 from ..policy.gadgets import gadget_reason
 from ..policy.rules import Policy, Right, suggestion
 from . import conforming, reducing
+from .conforming import check_state, is_new_helper, made_by, state_contract_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
-    from ..policy.contracts import Contract
     from .encoder import Encoder
     from .reducing import Found, Script
 
     Granted = tuple[Script | None, Any, tuple[Any, ...]]
 
-__all__ = ["WriteGate", "gate_maker"]
+__all__ = ["Grant", "WriteGate", "gate_maker"]
 
 _RIGHTS = {right.label: right.value for right in Right}
 _ALL = sum(_RIGHTS.values())
+_CALLABLE = Right.CALL.value | Right.NEW.value
 _GLOBALS = (type, FunctionType, BuiltinFunctionType)
 _FACTORIES = frozenset(HARMLESS_FACTORIES)
 _BASES = (object, list, dict, tuple, int, str, float, set, frozenset, bytes, complex, bytearray)
@@ -59,6 +68,49 @@ def gate_maker(policy: Any) -> Callable[[], WriteGate] | None:
     return partial(WriteGate, Policy(name=type(policy).__name__), find_class)
 
 
+class Grant:
+    """What is granted of one global: for one dump or, without the object, kept with the policy.
+
+    :ivar obj: the object, kept alive for the dump.
+    :ivar asked: the pair that it was asked for by, and ``pair`` what that is after renames.
+    :ivar guards: what its rule asks for beside its rights, or None.
+    :ivar usual: which of the calls it is that are seen without the contract, 0 for none.
+    """
+
+    def __init__(self, obj: Any, pair: Found, rights: int) -> None:
+        self.obj = obj
+        self.asked = pair
+        self.pair = pair
+        self.rights = rights
+        self.guards: Any = None
+        self.contract: Any = None
+        self.usual = 0
+        #: What a class does with its arguments.
+        self.traits = 0
+        #: A weak reference to the object that what is kept is of.
+        self.reference: Any = None
+
+    def settle(self) -> None:
+        """Find out what any policy asks of calls of the object."""
+        # Also where no rule names it: the machine makes the values of some classes itself.
+        if isinstance(self.obj, type):
+            self.traits = conforming.traits_of(self.obj)
+        if self.rights & _CALLABLE:
+            self.contract = conforming.contract_of(self.obj, self.pair)
+            if self.contract is not None and "numpy" in sys.modules:
+                self.usual = usual_call(self.pair[0], self.pair[1], self.obj)
+
+    def copy_for(self, obj: Any) -> Grant:
+        """Return the same for another dump, or to be kept; what the rule counts begins at nothing."""
+        copy = Grant(obj, self.pair, self.rights)
+        copy.contract = self.contract
+        copy.usual = self.usual
+        copy.traits = self.traits
+        if self.guards is not None:
+            copy.guards = self.guards.renewed(None, None)
+        return copy
+
+
 class WriteGate:
     """The engine of one dump.
 
@@ -68,27 +120,32 @@ class WriteGate:
     def __init__(self, policy: Policy, find_class: Any) -> None:
         self.policy = policy
         self.find_class = find_class
-        #: By identity: the object (kept alive), its pair after renames, and its rights.
-        self.known: dict[int, tuple[Any, Found, int]] = {}
-        #: What rules ask for beside their rights, by identity of the global.
-        self.guards: dict[int, RuleGuards] = {}
-        #: Classes that were granted to be called, with all that is still to be asked of their arguments, or None.
-        self.callees: dict[type, Any] = {}
+        #: What is kept with the policy, by the name that the reader reads.
+        self.granted: dict[Found, Any] | None = policy.granted if find_class is None else None
+        #: By identity of the global.
+        self.known: dict[int, Grant] = {}
+        #: By identity of callables that were granted to be called, all that is still to be asked of their arguments: a
+        #: contract's check, a number that :class:`UsualArrays` knows, or None.
+        self.callees: dict[int, Any] = {}
+        #: Of those whose results were granted to be given state that is seen without the contract, such a number.
+        self.builders: dict[int, int] = {}
+        self.arrays: Any = None
 
     def forget(self) -> None:
         """Forget what was granted: the dump begins again, and what rules count begins at nothing."""
         self.known.clear()
-        self.guards.clear()
         self.callees.clear()
+        self.builders.clear()
 
     # -- asking ------------------------------------------------------------------------------------------------
 
     def require_class(self, kind: type, encoder: Encoder) -> None:
         """Refuse to run the code of a class that nothing names."""
-        pair, rights = self._rights(kind, None, encoder)
-        if not rights:
+        grant = self._grant(kind, None, encoder)
+        if not grant.rights:
             plain = reducing.is_usual_class(kind, 2)
-            self.deny(pair, "new" if plain else "call", "no rule names the class, so its code is not run", encoder)
+            reason = "no rule names the class, so its code is not run"
+            self.deny(grant.pair, "new" if plain else "call", reason, encoder)
 
     def refer(self, obj: Any, found: Found, encoder: Encoder) -> None:
         """Ask for a global to appear as a value."""
@@ -99,40 +156,74 @@ class WriteGate:
     def refer_again(self, obj: Any, encoder: Encoder) -> None:
         """Ask for an object that is in the memo to appear as a value: it may be a global, written for another use."""
         known = self.known.get(id(obj))
-        if known is not None and not known[2] & _RIGHTS["refer"]:
-            self._require(obj, known[1], "refer", encoder)
+        if known is not None and not known.rights & _RIGHTS["refer"]:
+            self._require(obj, known.pair, "refer", encoder)
 
-    def use(self, obj: Any, right: str, encoder: Encoder) -> None:
+    def use(self, obj: Any, right: str, encoder: Encoder) -> Grant:
         """Ask for another use of a global."""
         if not _is_global(obj):
-            self.deny(self._pair(type(obj)), right, "only a global can be used so", encoder)
-        self._require(obj, None, right, encoder)
+            self.deny(_pair_of(type(obj)), right, "only a global can be used so", encoder)
+        return self._require(obj, None, right, encoder)
 
-    def _require(self, obj: Any, found: Found | None, right: str, encoder: Encoder) -> None:
-        pair, rights = self._rights(obj, found, encoder)
-        if not rights & _RIGHTS[right]:
-            self.deny(pair, right, "the rule does not give that right" if rights else "no rule names it", encoder)
+    def _require(self, obj: Any, found: Found | None, right: str, encoder: Encoder) -> Grant:
+        grant = self._grant(obj, found, encoder)
+        if not grant.rights & _RIGHTS[right]:
+            reason = "the rule does not give that right" if grant.rights else "no rule names it"
+            self.deny(grant.pair, right, reason, encoder)
+        return grant
 
-    def _rights(self, obj: Any, found: Found | None, encoder: Encoder) -> tuple[Found, int]:
+    def _grant(self, obj: Any, found: Found | None, encoder: Encoder) -> Grant:
+        """Return what is granted of a global; *found* is what it is called where that is known."""
         known = self.known.get(id(obj))
-        if known is not None and (found is None or found == known[1]):
-            return known[1], known[2]
-        pair = self._pair(obj) if found is None else found
-        pair = self.policy.rename(*conforming.as_read(pair, encoder.protocol, encoder.fix_imports))
+        if known is not None and (found is None or found == known.asked or found == known.pair):
+            return known
+        asked = _pair_of(obj) if found is None else found
+        read = asked
+        if encoder.protocol < 3:
+            read = conforming.as_read(asked, encoder.protocol, encoder.fix_imports)
+        grant = self._kept(obj, read)
+        if grant is None:
+            grant = self._decide(obj, read, encoder)
+        if known is not None and known.guards is not None and (grant.guards is None or known.pair == grant.pair):
+            # Not anew each time that it is asked for: they count.
+            grant.guards = known.guards
+        grant.asked = asked
+        self.known[id(obj)] = grant
+        return grant
+
+    def _kept(self, obj: Any, read: Found) -> Grant | None:
+        """Return what was decided before on this very object under this name."""
+        kept = None if self.granted is None else self.granted.get(read)
+        # Not of the other form of this package, which shares policies with this one.
+        if type(kept) is not Grant:
+            return None
+        grant = kept
+        return grant.copy_for(obj) if grant.reference() is obj else None
+
+    def _decide(self, obj: Any, read: Found, encoder: Encoder) -> Grant:
+        """Decide on a global; *read* is what the reader reads."""
+        pair = self.policy.rename(*read)
         if self.find_class is not None:
-            rights = self._ask(obj, pair, encoder)
-        else:
-            rule = self.policy.lookup_for(*pair, obj)
-            rights = 0 if rule is None else rule.rights.value
-            if rule is not None and rule.constrained and (known is None or known[1] != pair):
-                # Not anew each time that it is asked for: it counts.
-                self.guards[id(obj)] = RuleGuards(rule, None, None)
-            if rule is not None and not rule.accept_known_gadget:
-                reason = conforming.check_global(obj, pair)
-                if reason is not None:
-                    self.deny(pair, "refer", reason, encoder)
-        self.known[id(obj)] = (obj, pair, rights)
-        return pair, rights
+            grant = Grant(obj, pair, self._ask(obj, pair, encoder))
+            grant.settle()
+            return grant
+        rule = self.policy.lookup_for(*pair, obj)
+        grant = Grant(obj, pair, 0 if rule is None else rule.rights.value)
+        if rule is None:
+            grant.settle()
+            return grant
+        if rule.constrained:
+            grant.guards = RuleGuards(rule, None, None)
+        if not rule.accept_known_gadget:
+            reason = conforming.check_global(obj, pair)
+            if reason is not None:
+                self.deny(pair, "refer", reason, encoder)
+        grant.settle()
+        if _is_global(obj) and type(obj).__weakrefoffset__ and not self.policy.depends_on_object(*pair):
+            kept = grant.copy_for(None)
+            kept.reference = ref(obj)
+            self.policy.granted[read] = kept
+        return grant
 
     def _ask(self, obj: Any, pair: Found, encoder: Encoder) -> int:
         encoder.in_hook = True
@@ -141,19 +232,6 @@ class WriteGate:
         if granted is not obj:
             self.deny(pair, "refer", "find_class gives another object for it", encoder)
         return _ALL
-
-    @staticmethod
-    def _pair(obj: Any) -> Found:
-        """Return what an object says it is called, without looking whether that is so."""
-        if isinstance(obj, BuiltinFunctionType) and isinstance(obj.__self__, type):
-            # A class method, which is reached through its class.
-            return str(obj.__self__.__module__), f"{obj.__self__.__qualname__}.{obj.__name__}"
-        name = getattr(obj, "__qualname__", None)
-        module = getattr(obj, "__module__", None)
-        return (
-            module if type(module) is str else "builtins" if isinstance(obj, BuiltinFunctionType) else "",
-            name if type(name) is str else "",
-        )
 
     def check_owners(self, found: Found, encoder: Encoder) -> None:
         """Below protocol 4 a nested class is fetched from its owner, which the reader must know too."""
@@ -187,22 +265,20 @@ class WriteGate:
         if func is getattr:
             return self._getattr(encoder, obj, args), None, ()
         if not _is_emulated(func, args):
-            self.use(func, "call", encoder)
-            self._check_arguments(func, "call", args, {}, encoder)
+            self._check_arguments(self.use(func, "call", encoder), "call", args, {}, encoder)
         return None, func, args
 
     def _reconstructor(self, encoder: Encoder, args: tuple[Any, ...]) -> Script:
-        if len(args) != 3 or not any(args[1] is base for base in _BASES):
+        if len(args) != 3 or not [base for base in _BASES if args[1] is base]:
             self.deny(("copyreg", "_reconstructor"), "call", "not in a form that picklers write", encoder)
         cls, base, state = args
         if (state is not None if base is object else type(state) is not base) or not issubclass(cls, base):
             self.deny(("copyreg", "_reconstructor"), "call", "not in a form that picklers write", encoder)
-        self.use(cls, "new", encoder)
+        grant = self.use(cls, "new", encoder)
         if base is not object:
-            self._check_contract(cls, "new", (state,), {}, encoder)
-        guards = self.guards.get(id(cls))
-        if guards is not None:
-            self._refuse(cls, "new", "arguments are", guards.refuse_reconstruction(base, state), encoder)
+            self._check_contract(grant, "new", (state,), {}, encoder)
+        if grant.guards is not None:
+            self._refuse(grant, "new", "arguments are", grant.guards.refuse_reconstruction(base, state), encoder)
         return reducing.helper_script(
             encoder, _RECONSTRUCTOR, reducing.USE, cls, reducing.USE, base, reducing.ARGS, state
         )
@@ -213,7 +289,7 @@ class WriteGate:
         cls = args[0]
         if cls is object and args[1:] in ((), ((), {})):
             return None, object, ()
-        self.use(cls, "new", encoder)
+        grant = self.use(cls, "new", encoder)
         if func is _NEWOBJ_EX:
             if len(args) != 3 or type(args[1]) is not tuple or type(args[2]) is not dict:
                 raise EncodingError("__newobj_ex__ takes a class, a tuple and a dict")
@@ -221,10 +297,10 @@ class WriteGate:
                 if type(key) is not str:
                     raise EncodingError(f"a keyword is {quote(key)}, not a str")
             given = args[1]
-            self._check_arguments(cls, "new", given, args[2], encoder)
+            self._check_arguments(grant, "new", given, args[2], encoder)
         else:
             given = args[1:]
-            self._check_arguments(cls, "new", given, {}, encoder)
+            self._check_arguments(grant, "new", given, {}, encoder)
         if encoder.protocol >= 2:
             return None, cls, given
         encoder.count_object(len(args))
@@ -238,64 +314,98 @@ class WriteGate:
         if len(args) != 2 or not isinstance(args[0], type) or type(args[1]) is not str or "." in args[1]:
             self.deny(("builtins", "getattr"), "call", "only attributes of classes are reached", encoder)
         owner, name = args
-        module, qualname = self._rights(owner, None, encoder)[0]
+        module, qualname = self._grant(owner, None, encoder).pair
         target = getattr(owner, name, None)
         if obj is not encoder.callee or obj != target:
             self._require(target, (module, f"{qualname}.{name}"), "refer", encoder)
-        if not self._rights(owner, None, encoder)[1]:
+        if not self._grant(owner, None, encoder).rights:
             self.deny((module, qualname), "refer", "no rule names the owner", encoder)
         return reducing.helper_script(encoder, getattr, reducing.USE, owner, reducing.ARGS, name)
 
     def _check_arguments(
-        self, func: Any, right: str, args: tuple[Any, ...], kwargs: dict[str, Any], encoder: Encoder
+        self, grant: Grant, right: str, args: tuple[Any, ...], kwargs: dict[str, Any], encoder: Encoder
     ) -> None:
-        contract = self._check_contract(func, right, args, kwargs, encoder)
-        guards = self.guards.get(id(func))
-        if guards is not None:
-            self._refuse(func, right, "arguments are", guards.refuse_call(right == "new", args, kwargs), encoder)
-        elif right == "call" and type(func) is type and not conforming.traits_of(func):
-            if contract is None or contract.calls_later is None:
-                self.callees[func] = None if contract is None else contract.check
-        sizes = conforming.check_sizes(func, args, encoder.bounds.max_items)
-        self._refuse(func, right, "arguments are", sizes, encoder)
+        self._check_contract(grant, right, args, kwargs, encoder)
+        func = grant.obj
+        if grant.guards is not None:
+            refusal = grant.guards.refuse_call(right == "new", args, kwargs)
+            self._refuse(grant, right, "arguments are", refusal, encoder)
+        elif right == "call" and not grant.traits:
+            contract = grant.contract
+            if (contract is None or contract.calls_later is None) and not is_new_helper(func):
+                self.callees[id(func)] = None if contract is None else grant.usual or contract.check
+        if grant.traits:
+            sizes = conforming.check_sizes(grant.traits, args, encoder.bounds.max_items)
+            self._refuse(grant, right, "arguments are", sizes, encoder)
 
     def _check_contract(
-        self, func: Any, right: str, args: tuple[Any, ...], kwargs: dict[str, Any], encoder: Encoder
-    ) -> Contract | None:
-        """Refuse arguments that no policy lets through. Return the contract that says so, if there is one."""
-        pair = self._rights(func, None, encoder)[0]
-        contract = conforming.contract_of(func, pair)
+        self, grant: Grant, right: str, args: tuple[Any, ...], kwargs: dict[str, Any], encoder: Encoder
+    ) -> None:
+        """Refuse arguments that no policy lets through."""
+        contract = grant.contract
         if contract is None:
-            return None
-        self._refuse(func, right, "arguments are", contract.check(args, kwargs), encoder)
+            return
+        if grant.usual and right == "call" and not kwargs and self.usual_arrays().fits_now(grant.usual, args):
+            return
+        self._refuse(grant, right, "arguments are", contract.check(args, kwargs), encoder)
         later = contract.calls_later
         if later is not None and later < len(args) and _is_global(args[later]):
-            factory, rights = self._rights(args[later], None, encoder)
-            if factory not in _FACTORIES and not rights & _RIGHTS["call"]:
-                self.deny(factory, "call", f"a {pair[1]} would call it later", encoder)
-        return contract
+            factory = self._grant(args[later], None, encoder)
+            if factory.pair not in _FACTORIES and not factory.rights & _RIGHTS["call"]:
+                self.deny(factory.pair, "call", f"a {grant.pair[1]} would call it later", encoder)
 
-    def _refuse(self, func: Any, right: str, what: str, refusal: str | None, encoder: Encoder) -> None:
+    def hashed_by(self, owner: Any, args: tuple[Any, ...]) -> Iterable[list[Any]]:
+        """Return what is hashed of the arguments of a call that was granted."""
+        grant = self.known.get(id(owner))
+        # Helpers that are emulated have no grant.
+        return () if grant is not None and not grant.traits & HASHES else conforming.hashed_by(owner, args)
+
+    def _refuse(self, grant: Grant, right: str, what: str, refusal: str | None, encoder: Encoder) -> None:
         if refusal is not None:
-            pair = self._rights(func, None, encoder)[0]
-            self.deny(pair, right, f"its {what} refused: {refusal}", encoder, suggest=False)
+            self.deny(grant.pair, right, f"its {what} refused: {refusal}", encoder, suggest=False)
+
+    def usual_arrays(self) -> UsualArrays:
+        """Return what sees plain arrays; numpy is there."""
+        if self.arrays is None:
+            self.arrays = UsualArrays()
+        return self.arrays  # type: ignore[no-any-return]
+
+    def is_array_class(self, kind: type) -> bool:
+        """Return whether a class is that of numpy's arrays themselves; no array was written if nobody has asked yet."""
+        return self.arrays is not None and kind is self.arrays.ndarray
 
     def check_state(self, owner: Any, obj: Any, state: Any, encoder: Encoder) -> None:
         """Refuse state that the reader would not set."""
-        pair = self._rights(owner, None, encoder)[0]
-        kind = conforming.made_by(owner, obj)
-        contract = conforming.state_contract_of(pair, kind)
+        grant = self._grant(owner, None, encoder)
+        kind = made_by(owner, obj)
+        contract = state_contract_of(grant.pair, kind)
         if contract is not None:
-            self._refuse(owner, "build", "state is", contract.refusal(obj, state), encoder)
-        guards = self.guards.get(id(owner))
-        if guards is not None:
-            self._refuse(owner, "build", "state is", guards.refuse_state(state), encoder)
-        conforming.check_state(kind, state, encoder.bounds.max_items)
+            usual = usual_state(*grant.pair, kind) if grant.usual else 0
+            if not usual or not self.usual_arrays().may_give(usual, obj, state):
+                self._refuse(grant, "build", "state is", contract.refusal(obj, state), encoder)
+            if usual and grant.guards is None:
+                self.builders[id(owner)] = usual
+        if grant.guards is not None:
+            self._refuse(grant, "build", "state is", grant.guards.refuse_state(state), encoder)
+        check_state(kind, state, encoder.bounds.max_items)
 
     def may_restore(self, kind: type, encoder: Encoder) -> bool:
         """Return whether any instances of a class may be made, and given any attributes."""
-        rights = self._rights(kind, None, encoder)[1]
-        return bool(rights & _RIGHTS["new"] and rights & _RIGHTS["build"]) and id(kind) not in self.guards
+        grant = self._grant(kind, None, encoder)
+        return bool(grant.rights & _RIGHTS["new"] and grant.rights & _RIGHTS["build"]) and grant.guards is None
+
+
+def _pair_of(obj: Any) -> Found:
+    """Return what an object says it is called, without looking whether that is so."""
+    if isinstance(obj, BuiltinFunctionType) and isinstance(obj.__self__, type):
+        # A class method, which is reached through its class.
+        return str(obj.__self__.__module__), f"{obj.__self__.__qualname__}.{obj.__name__}"
+    name = getattr(obj, "__qualname__", None)
+    module = getattr(obj, "__module__", None)
+    return (
+        module if type(module) is str else "builtins" if isinstance(obj, BuiltinFunctionType) else "",
+        name if type(name) is str else "",
+    )
 
 
 def _is_global(obj: Any) -> bool:
@@ -309,7 +419,7 @@ def _is_emulated(func: Any, args: tuple[Any, ...]) -> bool:
     if func is complex:
         return count == 2 and type(args[0]) is float and type(args[1]) is float
     if func is range:
-        return 1 <= count <= 3 and all(type(arg) is int for arg in args) and args[2:] != (0,)
+        return 1 <= count <= 3 and not [arg for arg in args if type(arg) is not int] and args[2:] != (0,)
     if func is slice:
         return count == 3
     if func is type:

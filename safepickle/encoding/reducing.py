@@ -1,3 +1,4 @@
+# cython: annotation_typing=False
 """The reduce protocol: what an object that is no built-in container is written as.
 
 Rules that hold here:
@@ -15,16 +16,22 @@ import codecs
 import copyreg
 import functools
 import sys
-from types import BuiltinFunctionType, GetSetDescriptorType, MemberDescriptorType, ModuleType
+from types import BuiltinFunctionType, FunctionType, GetSetDescriptorType, MemberDescriptorType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 from ..errors import EncodingError, LimitError, quote
 from ..wire.opcodes import BY_NAME
 from ..wire.python2 import to_python2
-from . import conforming
+from .conforming import made_by
 
 if TYPE_CHECKING:
     from .encoder import Encoder
+
+COMPILING = False
+if COMPILING:
+    import cython
+else:
+    from .._form import cython
 
 Found = tuple[str, str]
 Script = list[Any]
@@ -76,9 +83,15 @@ SINGLETON_TYPES: dict[type, tuple[Any]] = {
 }
 #: Reducers of copyreg's table that run no code of the data.
 _OWN_REDUCERS = (getattr(copyreg, "pickle_complex", None), getattr(copyreg, "pickle_union", None))
+#: Where numpy has its own reducer, before version 2 and since.
+_NUMPY_CORES = ("numpy._core", "numpy.core")
 #: Types that need no rule: the machine makes their values itself, or they are written as a global.
 EXEMPT = frozenset({range, slice, object, type(...), type(NotImplemented), BuiltinFunctionType})
 
+#: What a class leaves to ``object`` whose instances are their attributes.
+_USUAL_METHODS = tuple(
+    (name, object.__dict__.get(name)) for name in ("__reduce_ex__", "__reduce__", "__getstate__", "__getattribute__")
+)
 _HOOKS = frozenset({"__reduce__", "__reduce_ex__", "__getstate__", "__getnewargs__", "__getnewargs_ex__"})
 
 _HEAP_TYPE = 1 << 9
@@ -103,13 +116,10 @@ def old_reduce_method(obj: Any, kind: type) -> Any:
     return method
 
 
-def is_new_helper(func: Any) -> bool:
-    """Return whether a callable stands for NEWOBJ or NEWOBJ_EX, which it says by its name."""
-    return func.__name__ in ("__newobj__", "__newobj_ex__")
-
-
 def refuse_hooks(obj: Any) -> None:
     """Refuse an instance with attributes of its own that ``object.__reduce_ex__`` would call (R70)."""
+    if type(obj).__dictoffset__ == 0:
+        return
     try:
         fields = object.__getattribute__(obj, "__dict__")
     except AttributeError:
@@ -118,18 +128,26 @@ def refuse_hooks(obj: Any) -> None:
         raise EncodingError(f"a {quote(type(obj).__name__)} has attributes that say how to write it")
 
 
-def lookup(kind: type, name: str) -> Any:
-    """Return a class's attribute as its bases have it, past the metaclass and unbound; None where there is none."""
-    for base in type.__dict__["__mro__"].__get__(kind):  # pyright: ignore[reportIndexIssue]
-        found = type.__dict__["__dict__"].__get__(base).get(name, _MISSING)  # pyright: ignore[reportIndexIssue]
-        if found is not _MISSING:
-            return found
-    return None
+if not cython.compiled:
+    # This is C in the compiled form: the interpreter's own look-up, which goes the same way.
+
+    def lookup(kind: type, name: str) -> Any:
+        """Return a class's attribute as its bases have it, past the metaclass and unbound; None where there is none."""
+        for base in type.__dict__["__mro__"].__get__(kind):  # pyright: ignore[reportIndexIssue]
+            found = type.__dict__["__dict__"].__get__(base).get(name, _MISSING)  # pyright: ignore[reportIndexIssue]
+            if found is not _MISSING:
+                return found
+        return None
 
 
 def runs_own_code(reducer: Any) -> bool:
     """Return whether a reducer of the dispatch table may be code of the data."""
-    return reducer not in _OWN_REDUCERS
+    if reducer in _OWN_REDUCERS:
+        return False
+    # numpy registers one for the classes of dtypes, from which nobody derives: it gives their names.
+    if type(reducer) is not FunctionType or reducer.__qualname__ != "_DType_reduce":
+        return True
+    return not [core for core in _NUMPY_CORES if reducer.__globals__ is vars(sys.modules.get(core, sys))]
 
 
 def is_trusted(kind: type) -> bool:
@@ -142,8 +160,8 @@ def is_usual_class(kind: type, protocol: int) -> bool:
     """Return whether a class leaves reducing to ``object``, so that an instance is its class and its attributes."""
     if protocol < 2 or issubclass(kind, (list, dict)) or kind.__itemsize__:
         return False
-    for name in ("__reduce_ex__", "__reduce__", "__getstate__", "__getattribute__"):
-        if lookup(kind, name) is not object.__dict__.get(name):
+    for name, usual in _USUAL_METHODS:
+        if lookup(kind, name) is not usual:
             return False
     if lookup(kind, "__getnewargs_ex__") is not None or lookup(kind, "__getnewargs__") is not None:
         return False
@@ -155,7 +173,7 @@ def slot_members(kind: type) -> tuple[tuple[str, Any], ...] | None:
     attributes = lookup(kind, "__dict__")
     if attributes is not None and type(attributes) is not GetSetDescriptorType:
         return None
-    members = tuple((name, lookup(kind, name)) for name in copyreg._slotnames(kind))  # type: ignore[attr-defined]
+    members = tuple([(name, lookup(kind, name)) for name in copyreg._slotnames(kind)])  # type: ignore[attr-defined]
     if attributes is None and not members:
         return None
     for name, member in members:
@@ -172,7 +190,7 @@ def confirms_usual_class(obj: Any, kind: type, reduced: Any) -> bool:
         and reduced[0] is copyreg.__newobj__  # type: ignore[attr-defined]
         and reduced[1] == (kind,)
         and _confirms_state(obj, kind, reduced[2])
-        and not any(part is not None for part in reduced[3:])
+        and not [part for part in reduced[3:] if part is not None]
     )
 
 
@@ -207,7 +225,7 @@ def slot_value(member: Any, obj: Any, missing: Any) -> Any:
 # -- scripts ---------------------------------------------------------------------------------------------------
 
 
-def script(encoder: Encoder, obj: Any, reduced: Any, reducer: Any) -> Script:
+def script_of(encoder: Encoder, obj: Any, reduced: Any, reducer: Any) -> Script:
     """Return the steps that write *obj* as *reduced*, what *reducer* returned for it."""
     func, args, state, items, entries, setter = _parts(reduced, reducer)
     gate = encoder.gate
@@ -221,7 +239,7 @@ def script(encoder: Encoder, obj: Any, reduced: Any, reducer: Any) -> Script:
     if steps is None:
         steps = _call_script(encoder, obj, func, args)
     if gate is not None:
-        for keys in conforming.hashed_by(owner, given):
+        for keys in gate.hashed_by(owner, given):
             steps += (KEYS, keys)
     steps += (NOTE, obj)
     if items is not None:
@@ -234,7 +252,7 @@ def script(encoder: Encoder, obj: Any, reduced: Any, reducer: Any) -> Script:
             gate.use(owner, "setitem", encoder)
         steps += (LEVEL, -1, ENTRIES, entries, LEVEL, 1)
     if state is not None and setter is None:
-        if getattr(conforming.made_by(owner, obj), "__setstate__", None) is not None:
+        if getattr(made_by(owner, obj), "__setstate__", None) is not None:
             encoder.count_call()
         if gate is not None:
             gate.use(owner, "build", encoder)

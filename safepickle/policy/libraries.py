@@ -371,14 +371,17 @@ def _tree_state(obj: Any, state: Any) -> str | None:
     left, right, feature = nodes["left_child"], nodes["right_child"], nodes["feature"]
     if any(field.dtype.kind != "i" or field.ndim != 1 for field in (left, right, feature)):
         return "its nodes have other fields"
-    # By the place of each node that is no leaf. What is compared is so few that each call of numpy counts.
+    # By the place of each node that is no leaf. What is compared is so few that each call of numpy counts, and those
+    # of its own methods that are written in Python most.
+    count_true = sys.modules["numpy"].count_nonzero
     parent = (left != -1).nonzero()[0]
-    if int((right == -1).sum()) != count - len(parent):
+    parents = len(parent)
+    if count_true(right == -1) != count - parents:
         return "a node has one child"
     # Children come behind their parent: whoever goes down arrives. So no parent has -1 on its right, and all that have
     # are the leaves.
     for child in (left[parent], right[parent]):
-        if len(parent) and not (bool((child > parent).all()) and child.max() < count):
+        if count_true(child > parent) != parents or count_true(child < count) != parents:
             return "a child lies outside, or before its parent"
     return None if _within(feature[parent], 0, obj.n_features) else "a node asks for a feature that is not there"
 
@@ -461,7 +464,9 @@ def _attributes(state: Any) -> str | None:
     if type(state) is not dict or len(state) > _MOST_ATTRIBUTES:
         return "wants attributes"
     for key in state:
-        if type(key) is not str or key[:2] == "__" or len(key) > _LONGEST_NAME or not key.isidentifier():
+        if type(key) is not str or len(key) > _LONGEST_NAME or not key.isidentifier():
+            return "an attribute without a plain name"
+        if key[0] == "_" and key[1:2] == "_":
             return "an attribute without a plain name"
     return None
 

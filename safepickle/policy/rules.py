@@ -64,7 +64,10 @@ class Policy:
         the two counts, so a policy can only tighten. None for no bounds of its own.
     """
 
-    __slots__ = ("_fingerprint", "aliases", "class_rules", "denies", "kept", "limits", "name", "rules", "unrestricted")
+    __slots__ = (
+        "_fingerprint", "aliases", "class_rules", "denies", "granted", "kept", "limits", "name", "rules",
+        "unrestricted",
+    )  # fmt: skip
 
     _fingerprint: str | None
     name: str
@@ -79,6 +82,8 @@ class Policy:
     #: What the engine has made of single pairs that are allowed, so that it is made once and not for each load; says
     #: nothing that the policy does not say.
     kept: dict[Pair, Any]
+    #: The same for the writing side.
+    granted: dict[Pair, Any]
 
     def __init__(
         self,
@@ -120,6 +125,7 @@ class Policy:
         put(self, "unrestricted", unrestricted)
         put(self, "_fingerprint", None)
         put(self, "kept", {})
+        put(self, "granted", {})
 
     @classmethod
     def from_file(cls, path: Any) -> Policy:

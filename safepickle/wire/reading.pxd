@@ -90,6 +90,10 @@ cdef extern from *:
         const unsigned char *p = safepickle_bytes(data, start, stop);
         return p == NULL ? NULL : PyBytes_FromStringAndSize((const char *)p, (Py_ssize_t)(stop - start));
     }
+    static CYTHON_INLINE PyObject *safepickle_byte_array(PyObject *data, size_t start, size_t stop) {
+        const unsigned char *p = safepickle_bytes(data, start, stop);
+        return p == NULL ? NULL : PyByteArray_FromStringAndSize((const char *)p, (Py_ssize_t)(stop - start));
+    }
     static CYTHON_INLINE PyObject *safepickle_utf8(PyObject *data, size_t start, size_t stop) {
         const unsigned char *p = safepickle_bytes(data, start, stop);
         size_t length = stop - start, at = 0;
@@ -147,6 +151,7 @@ cdef extern from *:
     PyObject *new_float8 "safepickle_new_float8"(bytes data, size_t position) except NULL
     PyObject *new_small_int "safepickle_small_int"(bytes data, size_t start, size_t stop) except NULL
     PyObject *new_piece "safepickle_piece"(bytes data, size_t start, size_t stop) except NULL
+    bytearray read_byte_array "safepickle_byte_array"(bytes data, size_t start, size_t stop)
     str read_utf8 "safepickle_utf8"(bytes data, size_t start, size_t stop)
 
 cpdef long long int4(bytes data, Py_ssize_t position) except? -1
@@ -155,6 +160,7 @@ cpdef object uint8(bytes data, Py_ssize_t position)
 cpdef long long size8(bytes data, Py_ssize_t position) except? -1
 cpdef long long uint2(bytes data, Py_ssize_t position) except? -1
 cpdef double float8(bytes data, Py_ssize_t position) except? -1.0
+cpdef bytearray byte_array(bytes data, Py_ssize_t start, Py_ssize_t stop)
 cpdef str utf8(bytes data, Py_ssize_t start, Py_ssize_t stop)
 cpdef bytes piece(bytes data, Py_ssize_t start, Py_ssize_t stop)
 cpdef object long_int(bytes data, Py_ssize_t start, Py_ssize_t stop)

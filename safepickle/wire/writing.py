@@ -361,6 +361,20 @@ class Writer(Output):
             self.put_u8(_BYTEARRAY8, length)
             self.put_bytes(data)
 
+    def array_bytes(self, array: Any, length: int, readonly: bool) -> None:
+        """Write an array in C order, of *length* bytes, less than a frame, as bytes or as a bytearray (protocol 5)."""
+        if length > self.bounds.max_string:
+            self.refuse("max_string", self.bounds.max_string, length, array)
+        if self.size() >= self.next_stop:
+            self.boundary()
+        if not readonly:
+            self.put_u8(_BYTEARRAY8, length)
+        elif length <= 0xFF:
+            self.put2(_SHORT_BINBYTES, length)
+        else:
+            self.put_u4(_BINBYTES, length)
+        self.put_bytes(array)
+
     # -- the memo ----------------------------------------------------------------------------------------------
 
     def shared(self, item: Any, owners: int) -> bool:

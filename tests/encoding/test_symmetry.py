@@ -296,6 +296,15 @@ def test_towers_in_constructors(sp: ModuleType) -> None:
         assert refused_by_both_unhashed(sp, value, policy).limit == "max_hash_work"
 
 
+def test_towers_in_what_the_machine_makes_itself(sp: ModuleType) -> None:
+    """Also where the class came before, as what a defaultdict calls: no rule names it."""
+    policy = sp.Policy.packs("stdlib") | policy_for(sp, "Reduces: call")
+    for made in (set, frozenset):
+        for before in ([], [collections.defaultdict(made)]):
+            value = [*before, Reduces((made, ([TOWER],)))]
+            assert refused_by_both_unhashed(sp, value, policy).limit == "max_hash_work"
+
+
 def refused_by_both_unhashed(sp: ModuleType, value: Any, policy: Any) -> Any:
     with pytest.raises(sp.LimitError) as caught:
         sp.dumps(value, policy=policy)

@@ -1,0 +1,74 @@
+cimport cython
+
+from safepickle.decoding.guarding cimport RuleGuards
+from safepickle.decoding.usual_arrays cimport UsualArrays, usual_call, usual_state
+from safepickle.encoding.conforming cimport check_state, is_new_helper, made_by, state_contract_of
+
+cdef int _CALLABLE
+cdef dict _RIGHTS
+cdef frozenset _FACTORIES
+cdef tuple _GLOBALS, _BASES
+cdef object _RECONSTRUCTOR, _NEWOBJ, _NEWOBJ_EX
+
+@cython.final
+cdef class Grant:
+    cdef readonly object obj
+    cdef public tuple asked
+    cdef readonly tuple pair
+    cdef readonly int rights
+    cdef public RuleGuards guards
+    cdef readonly object contract
+    cdef readonly int usual, traits
+    cdef public object reference
+
+    cpdef settle(self)
+    @cython.locals(copy=Grant)
+    cpdef Grant copy_for(self, obj)
+
+@cython.final
+cdef class WriteGate:
+    cdef readonly object policy, find_class
+    cdef readonly dict granted, known, callees, builders
+    cdef UsualArrays arrays
+
+    cpdef forget(self)
+    @cython.locals(grant=Grant)
+    cpdef require_class(self, kind, encoder)
+    cpdef refer(self, obj, tuple found, encoder)
+    @cython.locals(known=Grant)
+    cpdef refer_again(self, obj, encoder)
+    cpdef Grant use(self, obj, str right, encoder)
+    @cython.locals(grant=Grant)
+    cdef Grant _require(self, obj, tuple found, str right, encoder)
+    @cython.locals(known=Grant, grant=Grant, read=tuple)
+    cdef Grant _grant(self, obj, tuple found, encoder)
+    @cython.locals(grant=Grant)
+    cdef Grant _kept(self, obj, tuple read)
+    @cython.locals(grant=Grant, kept=Grant)
+    cdef Grant _decide(self, obj, tuple read, encoder)
+    cdef _ask(self, obj, tuple pair, encoder)
+    cpdef check_owners(self, tuple found, encoder)
+    cpdef tuple call_script(self, encoder, obj, func, args)
+    @cython.locals(grant=Grant)
+    cdef _reconstructor(self, encoder, tuple args)
+    @cython.locals(grant=Grant, given=tuple)
+    cdef tuple _new(self, encoder, obj, func, tuple args)
+    cdef _getattr(self, encoder, obj, tuple args)
+    cdef _check_arguments(self, Grant grant, str right, tuple args, dict kwargs, encoder)
+    @cython.locals(factory=Grant)
+    cdef _check_contract(self, Grant grant, str right, tuple args, dict kwargs, encoder)
+    @cython.locals(grant=Grant)
+    cpdef hashed_by(self, owner, tuple args)
+    cdef _refuse(self, Grant grant, str right, str what, refusal, encoder)
+    cpdef UsualArrays usual_arrays(self)
+    cpdef bint is_array_class(self, kind) except -1
+    @cython.locals(grant=Grant, usual=cython.int)
+    cpdef check_state(self, owner, obj, state, encoder)
+    @cython.locals(grant=Grant)
+    cpdef bint may_restore(self, kind, encoder) except -1
+
+cdef tuple _pair_of(obj)
+cdef bint _is_global(obj) except -1
+@cython.locals(count=Py_ssize_t)
+cdef bint _is_emulated(func, tuple args) except -1
+cdef bint _is_latin(text) except -1

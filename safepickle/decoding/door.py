@@ -83,6 +83,8 @@ class Door(Operations):
                 raise PolicyError(gate.denials(), policy=gate.policy.name)
             return value
         except SafePickleError as error:
+            if isinstance(error, MemoryError):
+                raise  # compiled: there was no memory to make the one that was raised
             if not self.strict and (native := _native(error)) is not None:
                 raise native from None
             if not gate.in_hook:

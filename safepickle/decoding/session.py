@@ -203,7 +203,8 @@ def loads(
     try:
         value = run_whole(machine)
     except PolicyError as refusal:
-        if refusal.__cause__ is None:
+        # Compiled, it may be that there was no memory to make the one that was raised.
+        if refusal.__cause__ is None and not isinstance(refusal, MemoryError):
             refusal.locate_by(
                 Locator(content, machine.position, policy, limits, fix_imports, encoding, errors, False)
             )

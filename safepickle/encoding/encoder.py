@@ -168,7 +168,8 @@ class Encoder(Arrays):
             self._begin_output()
             return self._attempt(obj)
         except SafePickleError as error:
-            self.locate(error)
+            if not isinstance(error, MemoryError):  # compiled: there was no memory to make the one that was raised
+                self.locate(error)
             raise
         except Exception as error:
             if not self.guarded or self.in_hook or self.out.in_file:

@@ -438,8 +438,9 @@ def _is_emulated(func: Any, args: tuple[Any, ...]) -> bool:
 def _is_latin(text: Any) -> bool:
     if type(text) is not str:
         return False
+    fits = True
     try:
         text.encode("latin-1")
     except UnicodeEncodeError:
-        return False
-    return True
+        fits = False
+    return fits

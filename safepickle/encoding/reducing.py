@@ -123,7 +123,7 @@ def refuse_hooks(obj: Any) -> None:
     try:
         fields = object.__getattribute__(obj, "__dict__")
     except AttributeError:
-        return
+        fields = None
     if type(fields) is dict and not _HOOKS.isdisjoint(fields):
         raise EncodingError(f"a {quote(type(obj).__name__)} has attributes that say how to write it")
 
@@ -217,9 +217,10 @@ def plain_names(state: dict[Any, Any]) -> bool:
 def slot_value(member: Any, obj: Any, missing: Any) -> Any:
     """Return what is in a slot, or *missing*."""
     try:
-        return member.__get__(obj)
+        value = member.__get__(obj)
     except AttributeError:
-        return missing
+        value = missing
+    return value
 
 
 # -- scripts ---------------------------------------------------------------------------------------------------
@@ -434,10 +435,11 @@ def _module_of(obj: Any, name: str) -> str:
         if candidate in ("__main__", "__mp_main__") or loaded is None or not isinstance(loaded, ModuleType):
             continue
         try:
-            if _attribute(loaded, name, strict=False) is obj:
-                return candidate
+            found = _attribute(loaded, name, strict=False)
         except AttributeError:
-            continue
+            found = _MISSING
+        if found is obj:
+            return candidate
     return "__main__"
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import pickle
+import subprocess
+import sys
 from importlib import import_module
 from types import ModuleType
 from typing import Any
@@ -156,3 +158,47 @@ def test_only_keys_are_kept() -> None:
     assert kept == [safepickle.COMPILED] * 2
     assert first["a key of mine"] is not second["a key of mine"]
     assert all(one is not other for one, other in zip(first["more"], second["more"], strict=True))
+
+
+SHORT_OF_MEMORY = """
+import collections
+import datetime
+import decimal
+import pickle
+import sys
+
+import _testcapi
+import safepickle
+from safepickle._forms import python_form
+
+sp = safepickle if sys.argv[1] == "compiled" else python_form()
+policy = sp.Policy.packs("stdlib")
+ring = []
+ring.append(ring)
+values = [[{"a": 1, "b": [1.5, "x"]}] * 3, collections.Counter("abc"), decimal.Decimal("2.5"), datetime.date.min]
+streams = [pickle.dumps(values), pickle.dumps(ring)]
+streams += [b"cos\\nsystem\\n(S'x'\\ntR.", b"\\x80\\x04}(]K\\x01u.", b"N\\xff."]
+works = [lambda data=data: sp.loads(data, policy=policy) for data in streams]
+works += [lambda: sp.dumps(values, policy=policy), lambda: sp.dumps(lambda: 0)]
+for number, work in enumerate(works):
+    for first in range(-1, 250):
+        try:
+            if first >= 0:  # the first time, all is imported that is needed
+                _testcapi.set_nomemory(first, first + 1)
+            work()
+        except (sp.SafePickleError, MemoryError):
+            pass
+        except SystemError:  # the interpreter's own
+            assert not sp.COMPILED
+        finally:
+            _testcapi.remove_mem_hooks()
+"""
+
+
+def test_where_one_allocation_fails_nothing_but_an_error_comes_of_it(sp: ModuleType) -> None:
+    pytest.importorskip("_testcapi")
+    form = "compiled" if sp.COMPILED else "python"
+    done = subprocess.run(
+        [sys.executable, "-c", SHORT_OF_MEMORY, form], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")

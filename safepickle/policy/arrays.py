@@ -168,6 +168,8 @@ def _masked_state(array: Any, state: Any) -> str | None:
     numpy = _numpy()
     if type(state[6]) not in _FILL_VALUES and not issubclass(type(state[6]), (numpy.generic, numpy.ndarray)):
         return "its fill value is no plain value"
+    if issubclass(type(state[6]), numpy.ndarray) and numpy.ndarray.ndim.__get__(state[6]):
+        return "its fill value is more than one"
     mask = _raw_size(state[5])
     if state[2].names is None and mask != count:
         return "wants one byte of mask for each item"

@@ -392,7 +392,10 @@ def _copied_by_tree(args: Args) -> int:
 
 
 def _copied_by_tree_state(state: Any) -> int:
-    return int(state["nodes"].nbytes) + int(state["values"].nbytes)
+    if type(state) is not dict:
+        return 0
+    arrays = (_array(state.get("nodes"), "V"), _array(state.get("values"), "f"))
+    return sum(int(array.nbytes) for array in arrays if array is not None)
 
 
 def _tree_estimator(obj: Any, state: Any) -> str | None:

@@ -135,6 +135,9 @@ HOSTILE: dict[str, Any] = {
                                      (1, (10**12,), F8, False, b"", b"", None)),
     "mask of another length": Made(np.ma.core._mareconstruct, (np.ma.MaskedArray, np.ndarray, (0,), "b"),
                                    (1, (1,), F8, False, b"12345678", b"\0\0", None)),
+    "masked with several fill values": Made(
+        np.ma.core._mareconstruct, (np.ma.MaskedArray, np.ndarray, (0,), "b"),
+        (1, (2,), np.dtype("i1"), False, b"\0" * 2, b"\0" * 2, np.array([1, 2]))),
     "masked of another class": Made(np.ma.core._mareconstruct, (np.ma.MaskedArray, np.dtype, (0,), "b")),
     "masked constant with arguments": Made(np.ma.core.MaskedConstant, ([1],)),
     # Dtypes.

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 import struct
+from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
@@ -76,6 +77,9 @@ def _parts(value: Any) -> tuple[Any, list[Any]]:
     if kind is set or kind is frozenset:
         # There is no order to compare; the hashes of one process are.
         return tuple(sorted((type(item).__name__, _hash(item)) for item in value)), []
+    if kind is deque:
+        # Its text would be that of all in it, again for each place that something shared is at.
+        return (value.maxlen, len(value)), list(value)
     if kind is slice:
         return 3, [value.start, value.stop, value.step]
     held: list[Any] = []

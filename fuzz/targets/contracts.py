@@ -393,7 +393,7 @@ def set_state(obj: Any, state: Any, what: str) -> None:
     """Give what passes to the object: it takes it, stays within its memory, and can be written again."""
     try:
         obj.__setstate__(state)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return
     if isinstance(obj, numpy.ndarray):
         if obj.nbytes > 10**7 or (obj.base is not None and obj.data.nbytes != obj.nbytes):

@@ -224,7 +224,7 @@ def _set(obj: Any, given: Any, what: str) -> None:
         return
     try:
         obj.__setstate__(given)
-    except (TypeError, ValueError, KeyError):
+    except (TypeError, ValueError, KeyError, OverflowError):
         return
     if isinstance(obj, (_NUMPY.random.Generator, _NUMPY.random.RandomState)):
         obj.bytes(100)

@@ -221,6 +221,9 @@ class _Case:
                 wrong.discard("LimitError")
             elif wrong == {"LimitError"} and len(message.data) < 4100:
                 return "about as long as the limit"
+        if title == "load, no file" and "LimitError" in wrong:
+            # Its readline() takes no size: a line beyond the limit is more than was asked for.
+            wrong = wrong | {"FormatError"}
         result = _hold(title, road, wrong)
         if result == "value" and guard is not None and message.is_signed and not title.startswith("verify"):
             _hold(title, road, {"ReplayedError"})

@@ -91,7 +91,7 @@ def _changed(message: bytes, draw: Choices) -> bytes:
         elif how == 6:
             # The tag: cut to its beginning, or all zeros.
             data[-32:] = data[-32 : -32 + draw.below(32)] if draw.below(2) else bytes(32)
-        elif how == 9:
+        elif how == 9 and data:
             # One bit of the tag, wherever in it.
             data[-1 - draw.below(min(32, len(data)))] ^= 1 << draw.below(8)
         elif data:

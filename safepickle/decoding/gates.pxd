@@ -38,7 +38,7 @@ cdef class Gate(Adopting):
     cpdef open_gate(
         self, object policy, Budget budget, object find_class, object persistent_load, bint fix_imports, bint inert
     )
-    @cython.locals(handle=GlobalHandle)
+    @cython.locals(handle=GlobalHandle, is_paid=bint)
     cpdef call(self, object callee, object args)
     cdef _call_settled(self, GlobalHandle handle, tuple args)
     cdef Inert _survey_call(self, GlobalHandle handle, int right, tuple args, object kwargs)

@@ -123,8 +123,11 @@ class Gate(Adopting):
         if type(args) is tuple and handle.emulation is None and handle.rights & CALL and not self.inert:
             return self._run(handle, CALL, args, None)
         if handle.emulation is not None:
-            self.calls += 1
-            self.budget.take_call()
+            # What stands for NEWOBJ is paid for where it makes the instance.
+            is_paid = handle.name != "__newobj__" and handle.name != "__newobj_ex__"
+            if is_paid:
+                self.calls += 1
+                self.budget.take_call()
             result = handle.emulation(self, args.items if type(args) is HeldTuple else args)
             if result is not NotImplemented:
                 return result
@@ -132,8 +135,9 @@ class Gate(Adopting):
                 self.deny(handle, CALL, "not in a form that picklers write")
                 return Inert(handle)
             # A call like any other, then: paid for once, where it is made.
-            self.calls -= 1
-            self.budget.calls_left += 1
+            if is_paid:
+                self.calls -= 1
+                self.budget.calls_left += 1
         args = self._arguments(handle, args)
         if not self.require(handle, CALL):
             return self._survey_call(handle, CALL, args, None)

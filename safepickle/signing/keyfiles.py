@@ -33,6 +33,8 @@ _MOST_BYTES: Final = 1 << 20
 _LATEST: Final = 2**53 - 1
 _FIELDS: Final = {"id": str, "algorithm": str, "state": str, "created": int, "changed": int, "secret": str}
 
+_LONGEST_NAME: Final = 16
+
 #: Permission bits that others must not have, by who may have access.
 _FORBIDDEN: Final = {"owner": 0o077, "group": 0o037, "anyone": 0o022}
 
@@ -78,7 +80,9 @@ def _parse_key(number: int, entry: Any) -> Key:
         raise KeyRingError(f"key {number} is not an object")
     for name in entry:
         if name not in _FIELDS:
-            raise KeyRingError(f"key {number} has a field that there is not: {quote(name)}")
+            # A long name may be a secret in the wrong place.
+            named = f": {quote(name)}" if len(name) <= _LONGEST_NAME else ""
+            raise KeyRingError(f"key {number} has a field that there is not{named}")
     for name, kind in _FIELDS.items():
         if type(entry.get(name)) is not kind:
             raise KeyRingError(f"key {number}: {name} must be there and {kind.__name__}")

@@ -62,6 +62,8 @@ _seen: list[str] = []
 def _hook(event: str, arguments: tuple[object, ...]) -> None:
     if not _armed or not event.startswith(EVENTS) or threading.get_ident() not in _armed:
         return
+    if event == "sys._getframemodulename":
+        return  # isinstance() with a Protocol, from Python 3.12 on
     subject = str(arguments[0])[:200] if arguments else ""
     if "safepickle" not in subject:
         _seen.append(f"{event} {subject}")

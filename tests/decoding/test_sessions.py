@@ -195,6 +195,7 @@ for number, work in enumerate(works):
 """
 
 
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="later interpreters end by themselves, in either form")
 def test_where_one_allocation_fails_nothing_but_an_error_comes_of_it(sp: ModuleType) -> None:
     pytest.importorskip("_testcapi")
     form = "compiled" if sp.COMPILED else "python"

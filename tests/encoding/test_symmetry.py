@@ -413,6 +413,16 @@ def test_items_of_instances_are_one_level(sp: ModuleType) -> None:
             assert refused_by_both(sp, value, policy, protocol, max_depth=2).limit == "max_depth"
 
 
+def test_an_instance_is_one_call_in_every_protocol(sp: ModuleType) -> None:
+    """Protocols 2 and 3 write NEWOBJ_EX as a call of what stands for it."""
+    policy = policy_for(sp, "Point: new build", "Named: new build")
+    for value in (Point(x=1), Named("a", size=1)):
+        for protocol in range(2, 6):
+            terms = sp.Limits(max_calls=1)
+            data = sp.dumps(value, protocol, policy=policy, limits=terms)
+            assert vars(sp.loads(data, policy=policy, limits=terms)) == vars(value)
+
+
 def test_setters_and_dotted_names_are_levels_and_calls(sp: ModuleType) -> None:
     policy = policy_for(sp, "Point: new call build refer", "Point.Inner: refer", "set_state: call", "Reduces: call")
     for value in (Point.Inner, Reduces((Point, (), {"x": [1]}, None, None, set_state))):

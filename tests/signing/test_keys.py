@@ -391,3 +391,13 @@ def test_states_are_documented() -> None:
     assert all(f"| `{state}` |" in page for state in STATES)
     for row in ALGORITHMS.values():
         assert f"| {row.code} | `{row.name}` | {row.tag_size} bytes | {row.key_size} bytes" in page
+
+
+def test_a_long_name_of_a_field_is_not_shown() -> None:
+    """It may be a secret in the wrong place."""
+    secret = "c2VjcmV0IHNlY3JldCBzZWNyZXQgc2VjcmV0"
+    for name, shown in ((secret, False), ("colour", True)):
+        text = json.dumps({"safepickle_keys": 1, "keys": [{name: ""}]})
+        with pytest.raises(KeyRingError, match="a field that there is not") as refused:
+            keyfiles.parse_ring(text.encode(), source="keys")
+        assert (name in str(refused.value)) is shown

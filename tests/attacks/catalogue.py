@@ -11,6 +11,7 @@ from __future__ import annotations
 import copyreg
 import io
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -340,7 +341,8 @@ def _no_policy(sp: Any, policy: Any) -> Iterator[Callable[[], Any]]:
 
 def _interned(sp: Any, policy: Any) -> Iterator[Callable[[], Any]]:
     def load() -> None:
-        key = f"attacks_key_{sp.__name__}_{len(sys.modules)}"
+        # Another each time: Python 3.12 keeps what the last line puts there for ever.
+        key = f"attacks_key_{sp.__name__}_{time.monotonic_ns()}"
         value = sp.loads(pickled(state(SIMPLE, text(key), ONE)), policy=policy)
         assert list(vars(value)) == [key]
         fresh = "".join([key[:5], key[5:]])

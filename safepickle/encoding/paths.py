@@ -21,16 +21,27 @@ ROOT = "root"
 _REDUCE = BY_NAME["REDUCE"].code
 #: Steps shown of a path: this many at each end.
 _SHOWN = 12
+#: Characters of a path; fewer steps are shown where keys are long.
+_LONGEST = 600
 
 _CLOSED, _RUN, _WHOLE, _TABLE, _PAIRS, _SCRIPT, _RUN_OF_ITEMS = 0, 1, 2, 3, 4, 5, 6
 
 
 def join(steps: list[str]) -> str:
     """Return the path with these steps."""
-    if len(steps) > 2 * _SHOWN:
-        left_out = len(steps) - 2 * _SHOWN
-        steps = [*steps[:_SHOWN], f"...({left_out} steps)...", *steps[-_SHOWN:]]
-    return ROOT + "".join(steps)
+    text = _ends(steps, _SHOWN)
+    for shown in range(_SHOWN - 1, 0, -1):
+        if len(text) <= _LONGEST:
+            break
+        text = _ends(steps, shown)
+    return ROOT + text
+
+
+def _ends(steps: list[str], shown: int) -> str:
+    """Return so many steps of each end."""
+    if len(steps) > 2 * shown:
+        steps = [*steps[:shown], f"...({len(steps) - 2 * shown} steps)...", *steps[-shown:]]
+    return "".join(steps)
 
 
 def key_step(key: Any) -> str:

@@ -138,3 +138,14 @@ def test_a_cycle_without_a_memo_ends(sp: ModuleType) -> None:
         pickler.fast = True
         with pytest.raises(sp.EncodingError, match="cyclic"):
             pickler.dump(value)
+
+
+def test_a_path_of_long_keys_is_short(sp: Any) -> None:
+    """Each is quoted short, and of many only some are shown."""
+    value: Any = 1
+    for number in range(300):
+        value = {f"{number:0300}": value}
+    with pytest.raises(sp.LimitError) as refused:
+        sp.dumps(value, limits=sp.Limits(max_depth=200))
+    assert len(str(refused.value)) < 900
+    assert "steps)..." in refused.value.path

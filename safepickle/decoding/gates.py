@@ -128,7 +128,10 @@ class Gate(Adopting):
             if is_paid:
                 self.calls += 1
                 self.budget.take_call()
-            result = handle.emulation(self, args.items if type(args) is HeldTuple else args)
+            items = args.items if type(args) is HeldTuple else args
+            # A helper may copy them, and is not always paid for as a call: any number of calls may share one tuple.
+            self.look_through(len(items))
+            result = handle.emulation(self, items)
             if result is not NotImplemented:
                 return result
             if not handle.rights & CALL:

@@ -190,21 +190,12 @@ class Nesting:
             first = len(heights) - 1
             while first > 0 and heights[first - 1] >= height:
                 first -= 1
-            if not self.shared:
-                # Nothing was taken from the memo.
-                for cell in cells[first:]:
-                    depth = abs(self.depths[abs(cell)])
-                    if depth > deepest:  # noqa: PLR1730 - a call less for each container
-                        deepest = depth
-                del heights[first:], cells[first:], lows[first:]
-                self.count = first
-                self.top = heights[-1] if heights else -1
-                return deepest
             for index in range(len(cells) - 1, first - 1, -1):
                 cell = cells[index]
-                low = min(low, lows[index])
-                if cell > 0 and self.unsure and low >= cell:
-                    self._settle(cell)
+                if self.shared:  # else nothing was taken from the memo
+                    low = min(low, lows[index])
+                    if cell > 0 and self.unsure and low >= cell:
+                        self._settle(cell)
                 depth = abs(self.depths[abs(cell)])
                 if depth > deepest:  # noqa: PLR1730 - a call less for each container
                     deepest = depth

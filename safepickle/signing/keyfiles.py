@@ -33,6 +33,7 @@ _MOST_BYTES: Final = 1 << 20
 _LATEST: Final = 2**53 - 1
 _FIELDS: Final = {"id": str, "algorithm": str, "state": str, "created": int, "changed": int, "secret": str}
 
+#: Characters of a field's name that are shown.
 _LONGEST_NAME: Final = 16
 
 #: Permission bits that others must not have, by who may have access.

@@ -476,3 +476,16 @@ def test_instances_are_walked_too(sp: Any) -> None:
     with pytest.raises(LimitError):
         sp.loads(data, policy=policy, limits=Limits(max_depth=50))
     sp.loads(data, policy=policy, limits=Limits(max_depth=200))
+
+
+@pytest.mark.parametrize("cls", [("collections", "OrderedDict"), ("nowhere", "Nothing")], ids=["known", "unknown"])
+def test_arguments_that_helpers_share_are_paid_for(sp: Any, cls: tuple[str, str]) -> None:
+    """copyreg.__newobj__ takes one class and a tuple of 5000 others, 1000 times, also after a denial."""
+    helper = name("copyreg", "__newobj__") + MEMOIZE + POP
+    args = b"(" + name(*cls) + NONE * 5000 + b"t" + MEMOIZE + POP
+    calls = (op("BINGET", 0) + op("BINGET", 1) + b"R" + POP) * 1000
+    data = pickled(helper + args + calls + NONE)
+    with pytest.raises(sp.PolicyError) as refused:
+        sp.loads(data, policy=Policy.packs("stdlib"), limits=Limits(max_hash_work=100_000))
+    assert isinstance(refused.value.__cause__, LimitError)
+    assert refused.value.__cause__.limit == "max_hash_work"

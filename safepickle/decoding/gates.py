@@ -128,7 +128,7 @@ class Gate(Adopting):
             if is_paid:
                 self.calls += 1
                 self.budget.take_call()
-            items = args.items if type(args) is HeldTuple else args
+            items: Any = args.items if type(args) is HeldTuple else args
             # A helper may copy them, and is not always paid for as a call: any number of calls may share one tuple.
             self.look_through(len(items))
             result = handle.emulation(self, items)

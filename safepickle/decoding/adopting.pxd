@@ -5,12 +5,27 @@ from safepickle.decoding.hashing cimport KeyGuard
 from safepickle.decoding.naming cimport Naming
 from safepickle.decoding.resolving cimport size_by, sizer_of
 
+cdef extern from *:
+    """
+    static PyObject *safepickle_new_instance(PyObject *cls, PyObject *args, PyObject *kwargs) {
+        newfunc make;
+        if (!PyType_Check(cls) || (make = ((PyTypeObject *)cls)->tp_new) == NULL) {
+            PyErr_SetString(PyExc_TypeError, "a class that makes no instances");
+            return NULL;
+        }
+        return make((PyTypeObject *)cls, args, kwargs == Py_None ? NULL : kwargs);
+    }
+    """
+    object new_instance "safepickle_new_instance"(object cls, tuple args, object kwargs)
+
 cdef int READS, SIZES, HASHES, FEW
 
 cdef class Adopting(Naming):
     cdef readonly KeyGuard keys
     cdef readonly bint foreign, lent
     cdef dict filled
+    cdef readonly long long calls
+    cdef public bint atom
 
     cpdef equip(self)
     cpdef let_go(self)
@@ -18,6 +33,8 @@ cdef class Adopting(Naming):
     cpdef look_through(self, Py_ssize_t count)
     @cython.locals(count=Py_ssize_t)
     cdef _take_copies(self, tuple parts)
+    cpdef call_settled(self, GlobalHandle handle, tuple args)
+    cpdef make_plainly(self, GlobalHandle handle)
     cpdef _adopt(self, GlobalHandle handle, object result)
     cdef _is_from_elsewhere(self, object kind)
     cpdef adopt_foreign(self, object obj)

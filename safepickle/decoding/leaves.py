@@ -14,8 +14,8 @@ from typing import Any
 from ..wire.reading import float8, int4, long_int, piece, text, uint2, uint4
 
 __all__ = [
-    "drop", "extend", "holds", "new_float8", "new_int2", "new_int4", "new_piece", "new_small_int", "pop", "push",
-    "push_key", "push_new", "push_numbers", "push_tuple", "push_utf8", "read_uint4", "tuple_of",
+    "drop", "extend", "holds", "new_float8", "new_int2", "new_int4", "new_piece", "new_small_int", "pop", "pop_few",
+    "push", "push_key", "push_new", "push_numbers", "push_tuple", "push_utf8", "read_uint4", "tuple_of",
 ]  # fmt: skip
 
 push = push_new = push_tuple = list.append
@@ -33,6 +33,16 @@ _NUMBERS: dict[int, tuple[int, Any, bytes, Any]] = {
     0x4A: (4, int4, b"J", Struct("<xi").iter_unpack),
     0x4D: (2, uint2, b"M", Struct("<xH").iter_unpack),
 }
+
+
+def pop_few(stack: list[Any], count: int) -> tuple[Any, ...]:
+    """Take the topmost items away, as a tuple."""
+    left = len(stack) - count
+    if left < 0:
+        raise IndexError("pop from empty list")
+    few = tuple(stack[left:])
+    del stack[left:]
+    return few
 
 
 def push_numbers(stack: list[Any], data: bytes, position: int, stop: int, end: int) -> int:

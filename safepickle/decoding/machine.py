@@ -36,8 +36,8 @@ else:
 
 if not cython.compiled:
     from .leaves import (  # noqa: I001
-        drop, extend, holds, new_float8, new_int2, new_int4, new_piece, new_small_int, pop, push, push_key, push_new,
-        push_numbers, push_tuple, push_utf8, read_uint4, tuple_of,
+        drop, extend, holds, new_float8, new_int2, new_int4, new_piece, new_small_int, pop, pop_few, push,
+        push_key, push_new, push_numbers, push_tuple, push_utf8, read_uint4, tuple_of,
     )  # fmt: skip
 
 
@@ -93,6 +93,8 @@ class Machine(Door):
         base = used = start = missing = 0
         opcode = NO_OPCODE
         outside = False
+        # The depth of the arguments of the call that comes next, where that has not been noted.
+        arguments = 0
         try:
             while True:
                 budget.memory_left -= used
@@ -153,8 +155,8 @@ class Machine(Door):
                             break
                         position += 1
                         value = memo[length]
-                        if type(value) is not str and type(value) is not GlobalHandle and nesting.cell_count > 1:
-                            nesting.recall(base + len(stack), length)
+                        if type(value) is not str and type(value) is not GlobalHandle:
+                            nesting.recall(base + len(stack), length, value)
                         push(stack, value)
                     elif opcode == 0x4A:  # BININT
                         if position + 4 > end:
@@ -375,57 +377,32 @@ class Machine(Door):
                             push(spare, items)
                         else:
                             self._add_items(start, opcode, target, items)
-                    elif opcode == 0x86:  # TUPLE2
-                        value = pop(stack)
-                        pair = (pop(stack), value)
+                    elif opcode == 0x86 or opcode == 0x85 or opcode == 0x87:  # TUPLE2, TUPLE1, TUPLE3
+                        few = pop_few(stack, opcode - 0x84)
                         budget.objects_left -= 1
-                        used += 104
+                        used += 88 + 8 * (opcode - 0x84)
                         height = base + len(stack)
-                        nesting.opened(height, nesting.absorb(height) + 1 if nesting.top >= height else 1)
-                        if gate.handles_seen and holds(pair, GlobalHandle, HeldTuple):
-                            push(stack, self._tuple(start, opcode, pair))
+                        is_deep = nesting.top >= height
+                        if is_deep:
+                            nesting.opened(height, nesting.absorb(height) + 1)
+                        if gate.handles_seen and holds(few, GlobalHandle, HeldTuple):
+                            push(stack, self._tuple(start, opcode, few))
                         else:
-                            push_tuple(stack, pair)
+                            push_tuple(stack, few)
                         if position < stop and data[position] == 0x94 and len(memo) < memo_end:
                             position += 1
                             done += 1
                             used += 8
-                            nesting.remember(len(memo))
+                            if is_deep:
+                                nesting.remember(len(memo))
                             push(memo, stack[-1])
-                    elif opcode == 0x85:  # TUPLE1
-                        single = (pop(stack),)
-                        budget.objects_left -= 1
-                        used += 96
-                        height = base + len(stack)
-                        nesting.opened(height, nesting.absorb(height) + 1 if nesting.top >= height else 1)
-                        if gate.handles_seen and holds(single, GlobalHandle, HeldTuple):
-                            push(stack, self._tuple(start, opcode, single))
+                        if is_deep:
+                            pass
+                        elif position < stop and (data[position] == 0x52 or data[position] == 0x81):
+                            # The call that comes next takes it at once.
+                            arguments = 1
                         else:
-                            push_tuple(stack, single)
-                        if position < stop and data[position] == 0x94 and len(memo) < memo_end:
-                            position += 1
-                            done += 1
-                            used += 8
-                            nesting.remember(len(memo))
-                            push(memo, stack[-1])
-                    elif opcode == 0x87:  # TUPLE3
-                        value = pop(stack)
-                        key = pop(stack)
-                        triple = (pop(stack), key, value)
-                        budget.objects_left -= 1
-                        used += 112
-                        height = base + len(stack)
-                        nesting.opened(height, nesting.absorb(height) + 1 if nesting.top >= height else 1)
-                        if gate.handles_seen and holds(triple, GlobalHandle, HeldTuple):
-                            push(stack, self._tuple(start, opcode, triple))
-                        else:
-                            push_tuple(stack, triple)
-                        if position < stop and data[position] == 0x94 and len(memo) < memo_end:
-                            position += 1
-                            done += 1
-                            used += 8
-                            nesting.remember(len(memo))
-                            push(memo, stack[-1])
+                            nesting.flat(height)
                     elif opcode == 0x74:  # TUPLE
                         if not metastack:
                             raise FormatError("TUPLE without a mark")
@@ -439,7 +416,10 @@ class Machine(Door):
                             budget.take_items(0, length, 8)
                         budget.memory_left -= 8 * length
                         height = base + len(stack)
-                        nesting.opened(height, nesting.absorb(height) + 1 if nesting.top >= height else 1)
+                        if nesting.top >= height:
+                            nesting.opened(height, nesting.absorb(height) + 1)
+                        else:
+                            nesting.flat(height)
                         many = tuple_of(items)
                         if not items:
                             push(spare, items)
@@ -456,8 +436,8 @@ class Machine(Door):
                             break
                         position += 4
                         value = memo[length]
-                        if type(value) is not str and nesting.cell_count > 1:
-                            nesting.recall(base + len(stack), length)
+                        if type(value) is not str:
+                            nesting.recall(base + len(stack), length, value)
                         push(stack, value)
                     elif opcode == 0x72:  # LONG_BINPUT
                         if position + 4 > end:
@@ -481,9 +461,17 @@ class Machine(Door):
                         self.underflow = False
                         value = gate.new(key, value, None)
                         self.underflow = True
-                        self._made(base + len(stack), value)
+                        self._made(base + len(stack), value, arguments)
+                        arguments = 0
                         push(stack, value)
                         budget.called()
+                        if position < stop and data[position] == 0x94 and len(memo) < memo_end:
+                            position += 1
+                            done += 1
+                            used += 8
+                            if nesting.top == base + len(stack) - 1:
+                                nesting.remember(len(memo))
+                            push(memo, value)
                     elif opcode == 0x62:  # BUILD
                         if self.inlay is not None:
                             break
@@ -510,9 +498,17 @@ class Machine(Door):
                         self.underflow = False
                         value = gate.call(key, value)
                         self.underflow = True
-                        self._made(base + len(stack), value)
+                        self._made(base + len(stack), value, arguments)
+                        arguments = 0
                         push(stack, value)
                         budget.called()
+                        if position < stop and data[position] == 0x94 and len(memo) < memo_end:
+                            position += 1
+                            done += 1
+                            used += 8
+                            if nesting.top == base + len(stack) - 1:
+                                nesting.remember(len(memo))
+                            push(memo, value)
                     elif opcode == 0x29:  # EMPTY_TUPLE
                         push(stack, ())
                     elif opcode == 0x43:  # SHORT_BINBYTES

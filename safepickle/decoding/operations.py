@@ -348,8 +348,7 @@ class Operations(Window):
             value = self.sparse[index]
         else:
             raise FormatError(f"memo entry {index} is not set")
-        if self.nesting.cell_count > 1:
-            self.nesting.recall(self.base + len(self.stack), index)
+        self.nesting.recall(self.base + len(self.stack), index, value)
         self.stack.append(value)
 
     def set_memo(self, memo: dict[int, Any]) -> None:
@@ -462,9 +461,17 @@ class Operations(Window):
             raise FormatError(f"a global's name is not UTF-8: {quote(module)}, {quote(name)}") from None
         return self._find(*texts)
 
-    def _made(self, height: int, result: Any) -> None:
-        """Note what a call gave, which goes to *height*: the callee and its arguments are off the stack."""
-        deepest = self.nesting.absorb(height) if self.nesting.top >= height else 0
+    def _made(self, height: int, result: Any, deepest: int) -> None:
+        """Note what a call gave, which goes to *height*: the callee and its arguments are off the stack.
+
+        :param deepest: the depth of arguments that have not been noted.
+        """
+        if self.nesting.top >= height:
+            deepest = max(deepest, self.nesting.absorb(height))
+        if self.gate.atom:
+            self.gate.atom = False
+            if deepest <= 1:
+                return
         if self.gate.lent:
             # It may be one of the arguments, or something that other calls return too.
             self.nesting.doubt(0)
@@ -494,7 +501,7 @@ class Operations(Window):
     def _give(self, result: Any) -> None:
         """Push what a call gave."""
         self.underflow = True
-        self._made(self.base + len(self.stack), result)
+        self._made(self.base + len(self.stack), result, 0)
         self.stack.append(result)
 
     def _persid(self) -> None:

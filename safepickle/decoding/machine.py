@@ -36,8 +36,8 @@ else:
 
 if not cython.compiled:
     from .leaves import (  # noqa: I001
-        drop, extend, holds, new_float8, new_int2, new_int4, new_piece, new_small_int, pop, pop_few, push,
-        push_key, push_new, push_numbers, push_tuple, push_utf8, read_uint4, tuple_of,
+        begins_run, drop, extend, holds, new_float8, new_int2, new_int4, new_piece, new_small_int, pop, pop_few, push,
+        push_key, push_leaves, push_new, push_numbers, push_tuple, push_utf8, read_uint4, tuple_of,
     )  # fmt: skip
 
 
@@ -113,6 +113,19 @@ class Machine(Door):
                 while position < stop:
                     start = position
                     opcode = data[position]
+                    if cython.compiled and begins_run(opcode, data, position, stop):
+                        # What pushes leaves, many in one step: they are neither containers nor handles.
+                        length = len(stack) + len(memo)
+                        position = push_leaves(
+                            budget, stack, metastack, memo, data, position, stop, end, memo_end, short, shortest_int
+                        )
+                        if position >= stop:
+                            done += len(stack) + len(memo) - length
+                            continue
+                        if position > start:
+                            done += len(stack) + len(memo) - length
+                            start = position
+                            opcode = data[position]
                     position += 1
                     done += 1
 
@@ -451,7 +464,7 @@ class Machine(Door):
                             nesting.remember(length)
                         used += 8
                         push(memo, stack[-1])
-                    elif opcode == 0x81:  # NEWOBJ
+                    elif opcode == 0x81 or opcode == 0x52:  # NEWOBJ, REDUCE
                         value = pop(stack)
                         key = pop(stack)
                         budget.memory_left -= used
@@ -459,7 +472,7 @@ class Machine(Door):
                         gate.opcode = opcode
                         gate.position = self.offset + start
                         self.underflow = False
-                        value = gate.new(key, value, None)
+                        value = gate.new(key, value, None) if opcode == 0x81 else gate.call(key, value)
                         self.underflow = True
                         self._made(base + len(stack), value, arguments)
                         arguments = 0
@@ -488,27 +501,6 @@ class Machine(Door):
                         gate.build(target, value)
                         self.underflow = True
                         budget.called()
-                    elif opcode == 0x52:  # REDUCE
-                        value = pop(stack)
-                        key = pop(stack)
-                        budget.memory_left -= used
-                        used = 0
-                        gate.opcode = opcode
-                        gate.position = self.offset + start
-                        self.underflow = False
-                        value = gate.call(key, value)
-                        self.underflow = True
-                        self._made(base + len(stack), value, arguments)
-                        arguments = 0
-                        push(stack, value)
-                        budget.called()
-                        if position < stop and data[position] == 0x94 and len(memo) < memo_end:
-                            position += 1
-                            done += 1
-                            used += 8
-                            if nesting.top == base + len(stack) - 1:
-                                nesting.remember(len(memo))
-                            push(memo, value)
                     elif opcode == 0x29:  # EMPTY_TUPLE
                         push(stack, ())
                     elif opcode == 0x43:  # SHORT_BINBYTES

@@ -234,7 +234,8 @@ class Nesting:
         It was made empty, and nothing was taken from the memo since that was there before, so all that it leads to
         was made since: no way through it is longer than that many containers, and a tuple of leaves at its end. (A call
         may give two levels where one was noted; the depth that was noted is 1 at least.) Nothing older leads into it
-        but through it, so only its own depth may be too little, and of no way that ends in it by more than that. Should anything in it grow again later, there is a doubt that does not end.
+        but through it, so only its own depth may be too little, and of no way that ends in it by more than that.
+        Should anything in it grow again later, there is a doubt that does not end.
         """
         if cell < self.doubted:
             self.unsure = 0

@@ -188,13 +188,14 @@ class Nesting:
             while waiting and waiting[-1][0] >= height:
                 _, cell, least = waiting.pop()
                 if self.shared:  # else nothing was taken from the memo
-                    low = min(low, least)
+                    if least < low:  # noqa: PLR1730 - a call less for each container
+                        low = least
                     if cell > 0 and self.unsure and low >= cell:
                         self._settle(cell)
                 depth = depths[cell] if cell > 0 else depths[-cell]
                 if depth < 0:
                     depth = -depth
-                if depth > deepest:  # noqa: PLR1730 - a call less for each container
+                if depth > deepest:  # noqa: PLR1730
                     deepest = depth
             if waiting:
                 self.top, cell, least = waiting[-1]

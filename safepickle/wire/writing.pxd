@@ -6,12 +6,15 @@ from safepickle.wire.output cimport Bounds, Buffer, Output, output_put, output_p
 
 cdef extern from *:
     """
-    /* BININT1, BININT2, BININT, or LONG1 of up to 8 bytes; 0 for an int that has another form. */
-    static CYTHON_INLINE int safepickle_output_int(safepickle_output *out, PyObject *item, int wide) {
-        int overflow, width;
+    /* Most that is written for an int or a float here. */
+    #define SAFEPICKLE_NUMBER 10
+
+    /* BININT1, BININT2, BININT, or LONG1 of up to 8 bytes, to where there is room; how many bytes it takes, 0 for an int
+       that has another form. */
+    static CYTHON_INLINE int safepickle_int_at(unsigned char *p, PyObject *item, int wide) {
+        int overflow, width, i;
         long long value;
         unsigned long long bits;
-        unsigned char *p;
     #if PY_VERSION_HEX >= 0x030C0000
         if (PyUnstable_Long_IsCompact((PyLongObject *) item)) {
             value = PyUnstable_Long_CompactValue((PyLongObject *) item);
@@ -35,61 +38,115 @@ cdef extern from *:
                 return -1;
             }
         }
-        if (safepickle_output_room(out, 10) < 0) {
-            return -1;
-        }
-        p = out->data + out->size;
         bits = (unsigned long long) value;
         if (bits <= 0xFF) {
             p[0] = 'K';
             p[1] = (unsigned char) bits;
-            out->size += 2;
-        } else if (bits <= 0xFFFF) {
+            return 2;
+        }
+        if (bits <= 0xFFFF) {
             p[0] = 'M';
             p[1] = (unsigned char) bits;
             p[2] = (unsigned char) (bits >> 8);
-            out->size += 3;
-        } else if (value >= -0x80000000LL && value <= 0x7FFFFFFFLL) {
+            return 3;
+        }
+        if (value >= -0x80000000LL && value <= 0x7FFFFFFFLL) {
             p[0] = 'J';
             p[1] = (unsigned char) bits;
             p[2] = (unsigned char) (bits >> 8);
             p[3] = (unsigned char) (bits >> 16);
             p[4] = (unsigned char) (bits >> 24);
-            out->size += 5;
-        } else if (wide) {
-            int i;
-            width = 5;
-            while (width < 8 && (value >> (8 * width - 1)) != 0 && (value >> (8 * width - 1)) != -1) {
-                width++;
-            }
-            p[0] = 0x8A;
-            p[1] = (unsigned char) width;
-            for (i = 0; i < width; i++) {
-                p[2 + i] = (unsigned char) (bits >> (8 * i));
-            }
-            out->size += 2 + width;
-        } else {
+            return 5;
+        }
+        if (!wide) {
             return 0;
         }
-        return 1;
+        width = 5;
+        while (width < 8 && (value >> (8 * width - 1)) != 0 && (value >> (8 * width - 1)) != -1) {
+            width++;
+        }
+        p[0] = 0x8A;
+        p[1] = (unsigned char) width;
+        for (i = 0; i < width; i++) {
+            p[2 + i] = (unsigned char) (bits >> (8 * i));
+        }
+        return 2 + width;
     }
 
-    static CYTHON_INLINE int safepickle_output_float(safepickle_output *out, PyObject *item) {
+    static CYTHON_INLINE int safepickle_float_at(unsigned char *p, PyObject *item) {
         double number = PyFloat_AS_DOUBLE(item);
         unsigned long long bits;
-        unsigned char *p;
         int i;
-        if (safepickle_output_room(out, 9) < 0) {
-            return -1;
-        }
-        p = out->data + out->size;
         memcpy(&bits, &number, 8);
         p[0] = 'G';
         for (i = 0; i < 8; i++) {
             p[1 + i] = (unsigned char) (bits >> (8 * (7 - i)));
         }
-        out->size += 9;
+        return 9;
+    }
+
+    static CYTHON_INLINE int safepickle_output_int(safepickle_output *out, PyObject *item, int wide) {
+        int width;
+        if (safepickle_output_room(out, SAFEPICKLE_NUMBER) < 0) {
+            return -1;
+        }
+        width = safepickle_int_at(out->data + out->size, item, wide);
+        if (width > 0) {
+            out->size += width;
+            return 1;
+        }
+        return width;
+    }
+
+    static CYTHON_INLINE int safepickle_output_float(safepickle_output *out, PyObject *item) {
+        if (safepickle_output_room(out, SAFEPICKLE_NUMBER) < 0) {
+            return -1;
+        }
+        out->size += safepickle_float_at(out->data + out->size, item);
         return 0;
+    }
+
+    /* Numbers, None, True and False of a list in the form of protocol 2, from `index` up to one that is anything else;
+       returns its index. Nothing that is called here is the data's. */
+    static CYTHON_UNUSED Py_ssize_t safepickle_output_numbers(
+        safepickle_output *out, PyObject *items, Py_ssize_t index, Py_ssize_t stop
+    ) {
+        if (stop > PyList_GET_SIZE(items)) {
+            stop = PyList_GET_SIZE(items);
+        }
+        while (index < stop) {
+            Py_ssize_t last = stop - index > 32 ? index + 32 : stop;
+            unsigned char *p;
+            if (safepickle_output_room(out, SAFEPICKLE_NUMBER * (last - index)) < 0) {
+                return -1;
+            }
+            p = out->data + out->size;
+            for (; index < last; index++) {
+                PyObject *item = PyList_GET_ITEM(items, index);
+                int width;
+                if (PyLong_CheckExact(item)) {
+                    width = safepickle_int_at(p, item, 1);
+                } else if (PyFloat_CheckExact(item)) {
+                    width = safepickle_float_at(p, item);
+                } else {
+                    *p = item == Py_None ? 'N' : item == Py_True ? 0x88 : 0x89;
+                    width = item == Py_None || item == Py_True || item == Py_False;
+                }
+                if (width <= 0) {
+                    out->size = p - out->data;
+                    return width < 0 ? -1 : index;
+                }
+                p += width;
+            }
+            out->size = p - out->data;
+        }
+        return index;
+    }
+
+    /* Whether it pays to ask for more than one of them. */
+    static CYTHON_INLINE int safepickle_is_scalar(PyObject *item) {
+        return !PyUnicode_CheckExact(item)
+            && (PyLong_CheckExact(item) || PyFloat_CheckExact(item) || item == Py_None || PyBool_Check(item));
     }
 
     /* Text of up to `longest` bytes, in protocol 4 form; 0, with nothing written, for other text. */
@@ -161,10 +218,15 @@ cdef extern from *:
     /* The struct is named by its owner, so that Python sources need no address-of. */
     #define safepickle_m_int(out, item, wide) safepickle_output_int(&(out), item, wide)
     #define safepickle_m_float(out, item) safepickle_output_float(&(out), item)
+    #define safepickle_m_numbers(out, items, index, stop) safepickle_output_numbers(&(out), items, index, stop)
     #define safepickle_m_text(out, item, longest) safepickle_output_text(&(out), item, longest)
     """
     int output_int "safepickle_m_int"(Buffer out, object item, bint wide) except -1
     int output_float "safepickle_m_float"(Buffer out, object item) except -1
+    Py_ssize_t output_numbers "safepickle_m_numbers"(
+        Buffer out, list items, Py_ssize_t index, Py_ssize_t stop
+    ) except -1
+    bint is_scalar "safepickle_is_scalar"(object item) noexcept
     int output_text "safepickle_m_text"(Buffer out, object item, Py_ssize_t longest) except -1
 
     Py_ssize_t reference_count "Py_REFCNT"(object item) noexcept

@@ -125,7 +125,13 @@ class Writer(Output):
     def list_atoms(self, items: list[Any], start: int, stop: int, owners: int) -> int:
         """Write items of a list from *start* up to the first one that has parts; return its index."""
         index = start
-        while index < stop and self.leaf(items[index], owners):
+        while index < stop:
+            if cython.compiled and self.free_ints and self.protocol >= 2 and is_scalar(items[index]):
+                index = output_numbers(self.out, items, index, stop)
+                if index == stop:
+                    break
+            if not self.leaf(items[index], owners):
+                break
             index += 1
         return index
 

@@ -264,6 +264,12 @@ class Machine(Door):
                             position = push_numbers(stack, data, position, stop, end)
                             done += len(stack) - length
                             used += 24 * (len(stack) - length)
+                    elif opcode == 0x4E:  # NONE
+                        push(stack, None)
+                    elif opcode == 0x88:  # NEWTRUE
+                        push(stack, True)
+                    elif opcode == 0x89:  # NEWFALSE
+                        push(stack, False)
                     elif opcode == 0x94:  # MEMOIZE
                         if len(memo) >= memo_end:
                             break
@@ -283,12 +289,6 @@ class Machine(Door):
                         if type(value) is not str and nesting.cell_count > 1:
                             nesting.recall(base + len(stack), length)
                         push(stack, value)
-                    elif opcode == 0x4E:  # NONE
-                        push(stack, None)
-                    elif opcode == 0x88:  # NEWTRUE
-                        push(stack, True)
-                    elif opcode == 0x89:  # NEWFALSE
-                        push(stack, False)
                     elif opcode == 0x8A:  # LONG1
                         if position >= end:
                             missing = 1
@@ -361,6 +361,19 @@ class Machine(Door):
                         self._made(base + len(stack), value)
                         push(stack, value)
                         budget.called()
+                    elif opcode == 0x52:  # REDUCE
+                        value = pop(stack)
+                        key = pop(stack)
+                        budget.memory_left -= used
+                        used = 0
+                        gate.opcode = opcode
+                        gate.position = self.offset + start
+                        self.underflow = False
+                        value = gate.call(key, value)
+                        self.underflow = True
+                        self._made(base + len(stack), value)
+                        push(stack, value)
+                        budget.called()
                     elif opcode == 0x62:  # BUILD
                         if self.inlay is not None:
                             break
@@ -376,19 +389,6 @@ class Machine(Door):
                         self.underflow = False
                         gate.build(target, value)
                         self.underflow = True
-                        budget.called()
-                    elif opcode == 0x52:  # REDUCE
-                        value = pop(stack)
-                        key = pop(stack)
-                        budget.memory_left -= used
-                        used = 0
-                        gate.opcode = opcode
-                        gate.position = self.offset + start
-                        self.underflow = False
-                        value = gate.call(key, value)
-                        self.underflow = True
-                        self._made(base + len(stack), value)
-                        push(stack, value)
                         budget.called()
                     elif opcode == 0x29:  # EMPTY_TUPLE
                         push(stack, ())
@@ -422,6 +422,8 @@ class Machine(Door):
                             budget.take_string(length, used)
                         budget.memory_left -= used
                         used = 0
+                        # There are no opcodes in it.
+                        stop = min(end, stop + length)
                         position += 4 + length
                         extra = push_utf8(stack, data, position - length, position)
                         if extra:
@@ -443,6 +445,8 @@ class Machine(Door):
                             budget.take_string(length, used)
                         budget.memory_left -= used
                         used = 0
+                        # There are no opcodes in it.
+                        stop = min(end, stop + length)
                         position += 4 + length
                         push_new(stack, new_piece(data, position - length, position))
                         if position < stop and data[position] == 0x94 and len(memo) < memo_end:

@@ -53,8 +53,9 @@ if not cython.compiled:
 
     def set_free(target: dict[Any, Any], items: list[Any], start: int, big_ints: bool) -> int:
         """Set a few of *items* from *start* on, up to a key that needs a check; return where the rest begins."""
-        stop = min(len(items), start + _LOOK + 1)
+        stop = len(items)
         if stop - start > _FLAT:
+            stop = min(stop, start + _LOOK + 1)
             keys = items[start:stop:2]
             if (_TEXTS_AND_INTS if not big_ints else _TEXTS).issuperset(map(type, keys)):
                 for key, value in zip(keys, items[start + 1 : stop : 2], strict=True):

@@ -11,7 +11,7 @@ from __future__ import annotations
 from struct import Struct
 from typing import Any
 
-from ..wire.reading import float8, int4, long_int, piece, uint2, uint4
+from ..wire.reading import float8, int4, piece, uint2
 
 __all__ = [
     "begins_run", "drop", "extend", "holds", "new_float8", "new_int2", "new_int4", "new_piece", "new_small_int", "pop",
@@ -25,8 +25,27 @@ drop = list.clear
 extend = list.extend
 tuple_of: type[tuple[Any, ...]] = tuple
 
-new_int2, new_int4, read_uint4 = uint2, int4, uint4
-new_float8, new_piece, new_small_int = float8, piece, long_int
+new_int2, new_float8, new_piece = uint2, float8, piece
+
+_INT4 = Struct("<i").unpack_from
+_UINT4 = Struct("<I").unpack_from
+_from_bytes = int.from_bytes
+
+
+def new_int4(data: bytes, position: int) -> int:
+    """Signed, 4 bytes, little-endian."""
+    return _INT4(data, position)[0]  # type: ignore[no-any-return]
+
+
+def read_uint4(data: bytes, position: int) -> int:
+    """Unsigned, 4 bytes, little-endian."""
+    return _UINT4(data, position)[0]  # type: ignore[no-any-return]
+
+
+def new_small_int(data: bytes, start: int, stop: int) -> int:
+    """An int of a few bytes in two's complement, little-endian."""
+    return _from_bytes(data[start:stop], "little", signed=True)
+
 
 #: Numbers of a fixed width: bytes of the argument, what reads one, the opcode as bytes, and what reads many.
 _NUMBERS: dict[int, tuple[int, Any, bytes, Any]] = {

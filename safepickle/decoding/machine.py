@@ -114,7 +114,6 @@ class Machine(Door):
                     start = position
                     opcode = data[position]
                     if cython.compiled and begins_run(opcode, data, position, stop):
-                        # What pushes leaves, many in one step: they are neither containers nor handles.
                         length = len(stack) + len(memo)
                         position = push_leaves(
                             budget, stack, metastack, memo, data, position, stop, end, memo_end, short, shortest_int
@@ -126,7 +125,6 @@ class Machine(Door):
                         opcode = data[position]
                     position += 1
                     done += 1
-
                     if opcode == 0x4B:  # BININT1
                         if position >= end:
                             missing = 1
@@ -277,6 +275,10 @@ class Machine(Door):
                             position = push_numbers(stack, data, position, stop, end)
                             done += len(stack) - length
                             used += 24 * (len(stack) - length)
+                    elif opcode == 0x4E:  # NONE
+                        push(stack, None)
+                    elif opcode == 0x88 or opcode == 0x89:  # NEWTRUE, NEWFALSE
+                        push(stack, opcode == 0x88)
                     elif opcode == 0x94:  # MEMOIZE
                         if len(memo) >= memo_end:
                             break
@@ -296,10 +298,6 @@ class Machine(Door):
                         if type(value) is not str:
                             nesting.recall(base + len(stack), length, value)
                         push(stack, value)
-                    elif opcode == 0x4E:  # NONE
-                        push(stack, None)
-                    elif opcode == 0x88 or opcode == 0x89:  # NEWTRUE, NEWFALSE
-                        push(stack, opcode == 0x88)
                     elif opcode == 0x8A:  # LONG1
                         if position >= end:
                             missing = 1
@@ -435,6 +433,8 @@ class Machine(Door):
                             budget.take_string(length, used)
                         budget.memory_left -= used
                         used = 0
+                        # There are no opcodes in it.
+                        stop = min(end, stop + length)
                         position += 4 + length
                         extra = push_utf8(stack, data, position - length, position)
                         if extra:
@@ -456,6 +456,8 @@ class Machine(Door):
                             budget.take_string(length, used)
                         budget.memory_left -= used
                         used = 0
+                        # There are no opcodes in it.
+                        stop = min(end, stop + length)
                         position += 4 + length
                         push_new(stack, new_piece(data, position - length, position))
                         if position < stop and data[position] == 0x94 and len(memo) < memo_end:

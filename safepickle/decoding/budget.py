@@ -172,8 +172,14 @@ class Budget:
 
     def take_made(self, amount: int) -> None:
         """Pay for one call that makes one object of *amount* bytes."""
-        self.take_call()
-        self.take_object(amount)
+        if self.calls_left <= 0 or self.objects_left <= 0 or amount > self.memory_left:
+            self.take_call()
+            self.take_object(amount)
+        else:
+            self.calls_left -= 1
+            self.since_clock += 64
+            self.objects_left -= 1
+            self.memory_left -= amount
 
     def take_hash_work(self, amount: int) -> None:
         """Pay for visiting *amount* elements while hashing or comparing."""

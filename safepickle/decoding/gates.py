@@ -112,9 +112,8 @@ class Gate(Adopting):
         if type(args) is not tuple and type(args) is not HeldTuple:
             raise FormatError(f"arguments are {quote(args)}, not a tuple")
         handle = callee
-        if cython.compiled and handle.is_settled and not self.inert and type(args) is tuple:
-            if fits(handle.form, args):
-                return self.call_settled(handle, args)
+        if handle.is_settled and not self.inert and type(args) is tuple and fits(handle.form, args):
+            return self.call_settled(handle, args)
         if type(args) is tuple and handle.emulation is None and handle.rights & CALL and not self.inert:
             return self._run(handle, CALL, args, None)
         if handle.emulation is not None:
@@ -315,14 +314,9 @@ class Gate(Adopting):
 
     def _surely_fits(self, handle: GlobalHandle, args: tuple[Any, ...]) -> bool:
         """Return whether the contract need not be asked: these are what picklers write for dates and numbers."""
-        if cython.compiled:
-            return handle.resolved and is_usual(handle.target, args)
-        return (
-            handle.quick is not None
-            and len(args) == 1
-            and type(args[0]) is handle.quick_type
-            and bool(handle.quick(args[0]))
-        )
+        if not cython.compiled and handle.quick is not None and len(args) == 1:
+            return type(args[0]) is handle.quick_type and bool(handle.quick(args[0]))
+        return handle.resolved and is_usual(handle.target, args)
 
     def emulate_new(self, handle: GlobalHandle, base: type, state: Any) -> Any:
         """``copyreg._reconstructor(cls, base, state)``, which protocols 0 and 1 write; *base* is ours to choose."""

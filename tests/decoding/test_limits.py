@@ -489,3 +489,22 @@ def test_arguments_that_helpers_share_are_paid_for(sp: Any, cls: tuple[str, str]
         sp.loads(data, policy=Policy.packs("stdlib"), limits=Limits(max_hash_work=100_000))
     assert isinstance(refused.value.__cause__, LimitError)
     assert refused.value.__cause__.limit == "max_hash_work"
+
+
+@pytest.mark.parametrize("made", [b"]", b"}", b"\x8f", b"\x8c\1x", b"J\0\0\1\0"])
+def test_what_is_dropped_at_once_was_allocated_all_the_same(sp: Any, made: bytes) -> None:
+    """Nothing in such a stream asks for much by itself: what is spent shows at the end of a slice of the loop."""
+    data = pickled((made + POP) * 20_000, b"N")
+    with pytest.raises(LimitError) as caught:
+        sp.loads(data, limits=Limits(max_memory="256 KiB"))
+    assert caught.value.limit == "max_memory"
+    assert sp.loads(data, limits=Limits(max_memory="64 MiB")) is None
+
+
+def test_one_thing_alone_may_be_too_much(sp: Any) -> None:
+    """It is refused before it is read, not at the end of a slice of the loop, when it is there already."""
+    file = io.BytesIO(pickled(op("LONG4", b"\1" * 10_000_000)))
+    with pytest.raises(LimitError) as caught:
+        sp.load(file, limits=Limits(max_memory="64 KiB", max_int_bits=10**9))
+    assert caught.value.limit == "max_memory"
+    assert file.tell() < 1_000_000

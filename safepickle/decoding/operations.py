@@ -36,6 +36,15 @@ from .hashing import add_items, set_items
 from .nesting import Nesting, measure
 from .window import Window
 
+COMPILING = False
+if COMPILING:
+    import cython
+else:
+    from .._form import cython
+
+if not cython.compiled:
+    from .usual_arrays import buffer_size
+
 #: Results of calls whose depth says nothing: no containers, or the arguments are gone from them.
 _LEAVES = frozenset({bytes, bytearray, str, int, float, complex, range, bool, type(None), type})
 _SETS = frozenset({set, frozenset})
@@ -565,7 +574,7 @@ class Operations(Window):
         self.gate.in_hook = False
         if self.strict:
             try:
-                memoryview(buffer).release()
+                buffer_size(buffer)
             except (TypeError, ValueError):
                 raise FormatError(f"an out-of-band buffer is {quote(buffer)}, not bytes-like") from None
         self.budget.take_object(128)

@@ -8,6 +8,19 @@ from safepickle.decoding.usual cimport is_usual
 from safepickle.decoding.usual_models cimport UsualModels, usual_tree
 from safepickle.decoding.usual_texts cimport fits_texts, is_of_texts
 
+cdef extern from *:
+    """
+    static PyObject *safepickle_new_instance(PyObject *cls, PyObject *args, PyObject *kwargs) {
+        newfunc make;
+        if (!PyType_Check(cls) || (make = ((PyTypeObject *)cls)->tp_new) == NULL) {
+            PyErr_SetString(PyExc_TypeError, "a class that makes no instances");
+            return NULL;
+        }
+        return make((PyTypeObject *)cls, args, kwargs == Py_None ? NULL : kwargs);
+    }
+    """
+    object new_instance "safepickle_new_instance"(object cls, tuple args, object kwargs)
+
 cdef int READS, SIZES, HASHES, FEW
 
 cdef class Adopting(Naming):
@@ -15,6 +28,8 @@ cdef class Adopting(Naming):
     cdef readonly bint foreign, lent
     cdef dict filled
     cdef UsualModels models
+    cdef readonly long long calls
+    cdef public bint atom
 
     cpdef equip(self)
     cpdef let_go(self)
@@ -22,6 +37,8 @@ cdef class Adopting(Naming):
     cpdef look_through(self, Py_ssize_t count)
     @cython.locals(count=Py_ssize_t)
     cdef _take_copies(self, tuple parts)
+    cpdef call_settled(self, GlobalHandle handle, tuple args)
+    cpdef make_plainly(self, GlobalHandle handle)
     cpdef _adopt(self, GlobalHandle handle, object result)
     cdef _is_from_elsewhere(self, object kind)
     cpdef bint _surely_fits(self, GlobalHandle handle, tuple args) except -1

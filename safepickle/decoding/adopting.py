@@ -14,6 +14,7 @@ import enum
 from collections import deque
 from typing import Any
 
+from ..errors import ReconstructionError, SafePickleError, quote_name
 from .budget import Budget
 from .handles import GlobalHandle
 from .hashing import KeyGuard
@@ -34,6 +35,25 @@ _UNHASHABLE = frozenset({list, dict, set, bytearray})
 _ITERATED: tuple[Any, ...] = (list, tuple, set, frozenset, dict, range, deque)
 #: Arguments that are looked at for nothing.
 FEW = 64
+#: Classes whose instances hold what they were called with, and nothing else for ever.
+_ATOMS = frozenset(
+    {("decimal", "Decimal"), *(("datetime", name) for name in ("date", "time", "datetime", "timedelta", "timezone"))}
+)
+
+
+if not cython.compiled:
+
+    def new_instance(cls: Any, args: tuple[Any, ...], kwargs: Any) -> Any:
+        """Make an instance without initialising it; in the compiled form through the class's own slot."""
+        return cls.__new__(cls, *args) if kwargs is None else cls.__new__(cls, *args, **kwargs)
+
+
+def is_atom(module: str, name: str, kind: type) -> bool:
+    """Return whether instances of a class are leaves for whoever walks data.
+
+    What stands under such a name may be another class: one that can be given attributes is none.
+    """
+    return (module, name) in _ATOMS and not kind.__dictoffset__ and "__slots__" not in vars(kind)
 
 
 class Adopting(Naming):
@@ -54,6 +74,9 @@ class Adopting(Naming):
         self.filled: Any = None
         #: What the load has to do with scikit-learn, None for nothing.
         self.models: Any = None
+        self.calls = 0
+        #: What a call has just given is a leaf, if its arguments are leaves.
+        self.atom = False
 
     def let_go(self) -> None:
         """Keep nothing of what was named, was made, came from outside or was a key."""
@@ -114,6 +137,42 @@ class Adopting(Naming):
                         self.keys.check(arg, key)
                 return
 
+    # -- calls like one before them ----------------------------------------------------------------------------
+
+    def call_settled(self, handle: GlobalHandle, args: tuple[Any, ...]) -> Any:
+        """Make a call like one before it, of which all is known but these arguments, which surely fit."""
+        self.calls += 1
+        self.budget.take_made(handle.cost + handle.usual_size)
+        try:
+            result = handle.target(*args)
+        except Exception as error:
+            raise ReconstructionError(
+                f"{quote_name(handle.module, handle.name)} failed: {type(error).__name__}"
+            ) from error
+        if type(result) is not handle.registered:
+            self._adopt(handle, result)
+        elif handle.is_atom:
+            self.atom = True
+        return result
+
+    def make_plainly(self, handle: GlobalHandle) -> Any:
+        """Make an instance as one before it, without arguments, of a class that nothing is asked about."""
+        self.calls += 1
+        self.budget.take_made(handle.cost)
+        try:
+            result = new_instance(handle.target, (), None)
+        except SafePickleError:
+            raise
+        except Exception as error:
+            raise ReconstructionError(
+                f"{quote_name(handle.module, handle.name)} failed: {type(error).__name__}"
+            ) from error
+        if type(result) is not handle.registered:
+            self._adopt(handle, result)
+        return result
+
+    # -- what comes out ----------------------------------------------------------------------------------------
+
     def _adopt(self, handle: GlobalHandle, result: Any) -> None:
         """Note what a call made, so that later opcodes find the rule it was made under, and pay for its size."""
         kind = type(result)
@@ -132,6 +191,7 @@ class Adopting(Naming):
             handle.registered = kind
             self._is_from_elsewhere(kind)
             self.types[kind] = handle
+            handle.is_atom = is_atom(handle.module, handle.name, kind)
             if kind.__itemsize__ or kind.__sizeof__ is not object.__sizeof__:
                 handle.sizer = sizer_of(kind)
         if handle.sizer is not None and kind is handle.registered:

@@ -191,23 +191,21 @@ class Filling(Door):
         # As the loop does it, opcode by opcode.
         nesting = self.nesting
         height = base + len(stack)
-        nesting.opened(height + 2, 1)
+        nesting.flat(height + 2)
         if noted_zero:
-            nesting.remember(len(memo))
             push(memo, _EMPTY_SHAPE)
         nesting.opened(height + 1, nesting.absorb(height + 1) + 1)
         if noted_args:
             nesting.remember(len(memo))
             push(memo, HeldTuple((named, _EMPTY_SHAPE, letter)))
-        self._made(height, array)
+        self._made(height, array, 0)
         if noted_array:
             nesting.remember(len(memo))
             push(memo, array)
-        nesting.opened(height + 2, 1)
+        nesting.flat(height + 2)
         if noted_shape:
-            nesting.remember(len(memo))
             push(memo, shape)
-        nesting.recall(height + 3, index)
+        nesting.recall(height + 3, index, dtype)
         if noted_data:
             push(memo, raw)
         nesting.opened(height + 1, nesting.absorb(height + 1) + 1)

@@ -1,25 +1,12 @@
 cimport cython
 from safepickle.decoding.budget cimport Budget
 from safepickle.decoding.handles cimport GlobalHandle, HeldTuple, Inert
-from safepickle.decoding.adopting cimport FEW, Adopting
+from safepickle.decoding.adopting cimport FEW, Adopting, new_instance
 from safepickle.decoding.resolving cimport size_by
-from safepickle.decoding.usual cimport is_usual
+from safepickle.decoding.usual cimport fits, form_of
 from safepickle.decoding.usual_arrays cimport ARRAY, UsualArrays, usual_state
 from safepickle.decoding.usual_models cimport usual_estimator
 from safepickle.decoding.state cimport Shape, check_exception_state, set_state
-
-cdef extern from *:
-    """
-    static PyObject *safepickle_new_instance(PyObject *cls, PyObject *args, PyObject *kwargs) {
-        newfunc make;
-        if (!PyType_Check(cls) || (make = ((PyTypeObject *)cls)->tp_new) == NULL) {
-            PyErr_SetString(PyExc_TypeError, "a class that makes no instances");
-            return NULL;
-        }
-        return make((PyTypeObject *)cls, args, kwargs == Py_None ? NULL : kwargs);
-    }
-    """
-    object new_instance "safepickle_new_instance"(object cls, tuple args, object kwargs)
 
 cdef Py_ssize_t WATCHED
 cdef dict _STATES
@@ -35,14 +22,12 @@ cdef class Gate(Adopting):
     cdef GlobalHandle last_owner
     cdef Shape last_shape
     cdef readonly list watched
-    cdef readonly long long calls
 
     cpdef open_gate(
         self, object policy, Budget budget, object find_class, object persistent_load, bint fix_imports, bint inert
     )
     @cython.locals(handle=GlobalHandle, is_paid=bint)
     cpdef call(self, object callee, object args)
-    cdef _call_settled(self, GlobalHandle handle, tuple args)
     cdef Inert _survey_call(self, GlobalHandle handle, int right, tuple args, object kwargs)
     cdef _survey_state(self, GlobalHandle handle, object state)
     cpdef _arguments(self, GlobalHandle callee, object args)

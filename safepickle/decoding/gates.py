@@ -27,7 +27,7 @@ from .naming import NAMED
 from .refusals import ADD, APPEND, BUILD, CALL, NEW, SETITEM
 from .resolving import is_plain_id, size_by
 from .state import Shape, check_exception_state, set_state
-from .usual import is_usual
+from .usual import fits, form_of
 from .usual_arrays import UsualArrays, usual_state
 from .usual_models import usual_estimator
 
@@ -46,12 +46,8 @@ WATCHED = 200
 
 
 if not cython.compiled:
-    from .adopting import FEW
+    from .adopting import FEW, new_instance
     from .usual_arrays import ARRAY
-
-    def new_instance(cls: Any, args: tuple[Any, ...], kwargs: Any) -> Any:
-        """Make an instance without initialising it; in the compiled form through the class's own slot."""
-        return cls.__new__(cls, *args) if kwargs is None else cls.__new__(cls, *args, **kwargs)
 
 
 def is_object(handle: GlobalHandle) -> bool:
@@ -107,7 +103,6 @@ class Gate(Adopting):
         self.last_shape: Any = None
         #: State that may change although its contract has passed it, as it was set: handle, contract, object, state.
         self.watched: Any = None
-        self.calls = 0
 
     def let_go(self) -> None:
         """Keep nothing of a load that went well: it may be opened anew."""
@@ -131,8 +126,8 @@ class Gate(Adopting):
             raise FormatError(f"arguments are {quote(args)}, not a tuple")
         handle = callee
         if cython.compiled and handle.is_settled and not self.inert and type(args) is tuple:
-            if is_usual(handle.target, args):
-                return self._call_settled(handle, args)
+            if fits(handle.form, args):
+                return self.call_settled(handle, args)
         if type(args) is tuple and handle.emulation is None and handle.rights & CALL and not self.inert:
             return self._run(handle, CALL, args, None)
         if handle.emulation is not None:
@@ -158,20 +153,6 @@ class Gate(Adopting):
         if not self.require(handle, CALL):
             return self._survey_call(handle, CALL, args, None)
         return self._run(handle, CALL, args, None)
-
-    def _call_settled(self, handle: GlobalHandle, args: tuple[Any, ...]) -> Any:
-        """Make a call like one before it, of which all is known but these arguments, which surely fit."""
-        self.calls += 1
-        self.budget.take_made(handle.cost + handle.usual_size)
-        try:
-            result = handle.target(*args)
-        except Exception as error:
-            raise ReconstructionError(
-                f"{quote_name(handle.module, handle.name)} failed: {type(error).__name__}"
-            ) from error
-        if type(result) is not handle.registered:
-            self._adopt(handle, result)
-        return result
 
     def _survey_call(self, handle: GlobalHandle, right: int, args: tuple[Any, ...], kwargs: Any) -> Inert:
         """Say what stands for the result of a call that is not made, and what the rule has against its arguments."""
@@ -213,6 +194,10 @@ class Gate(Adopting):
 
     def new(self, cls: Any, args: Any, kwargs: Any) -> Any:
         """NEWOBJ and NEWOBJ_EX: ``cls.__new__(cls, *args, **kwargs)``."""
+        if type(cls) is GlobalHandle and kwargs is None and type(args) is tuple and not args:
+            handle = cls
+            if handle.makes_plainly and not self.inert and self.arrays is None:
+                return self.make_plainly(handle)
         if type(args) is not tuple and type(args) is not HeldTuple:
             raise FormatError(f"arguments are {quote(args)}, not a tuple")
         if kwargs is not None:
@@ -315,6 +300,11 @@ class Gate(Adopting):
                 handle.usual_size = size_by(handle.sizer, result)
             if fits and right == CALL and type(result) is handle.registered and handle.guards is None:
                 handle.is_settled = not handle.sized and (handle.sizer is None or handle.usual_size > 0)
+                handle.form = form_of(target)
+            if right == NEW and handle.rights & NEW and contract is None and type(result) is handle.registered:
+                handle.makes_plainly = not (handle.guards or handle.sized or handle.usual or handle.sizer)
+        if handle.is_atom and type(result) is handle.registered:
+            self.atom = True
         return result
 
     def _usual_call(self, handle: GlobalHandle, right: int, args: tuple[Any, ...], kwargs: Any) -> int:

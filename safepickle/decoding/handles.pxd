@@ -18,12 +18,12 @@ cdef class Known:
 cdef class GlobalHandle:
     cdef readonly str module
     cdef readonly str name
-    cdef public int rights, sized, usual
+    cdef public int rights, sized, usual, form
     cdef public object target, emulation, registered, sizer
     cdef public RuleGuards guards
     cdef public Known known
     cdef readonly object contract, quick, quick_type
-    cdef public bint is_settled, resolved, is_class, listed, accept_gadget, noted
+    cdef public bint is_settled, makes_plainly, is_atom, resolved, is_class, listed, accept_gadget, noted
     cdef public long long cost, usual_size
     cdef public dict missing
 

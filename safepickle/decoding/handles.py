@@ -79,6 +79,12 @@ class GlobalHandle:
         self.usual_size = 0
         #: It has been called, and nothing is left to be asked of a call but whether its arguments surely fit.
         self.is_settled = False
+        #: Which arguments surely fit then.
+        self.form = 0
+        #: It is a class of which an instance has been made, and nothing is to be asked of one without arguments.
+        self.makes_plainly = False
+        #: Its instances are leaves, if their arguments are: they hold nothing else, and take nothing later.
+        self.is_atom = False
         #: How the size of an instance is asked, None where all have one size.
         self.sizer: Any = None
         #: Rights that were used without being granted: bits, and (opcode, position, reason) by bit; None for none.

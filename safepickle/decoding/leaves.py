@@ -14,8 +14,9 @@ from typing import Any
 from ..wire.reading import float8, int4, long_int, piece, text, uint2, uint4
 
 __all__ = [
-    "drop", "extend", "holds", "new_float8", "new_int2", "new_int4", "new_piece", "new_small_int", "pop", "push",
-    "push_key", "push_new", "push_numbers", "push_tuple", "push_utf8", "read_uint4", "tuple_of",
+    "begins_run", "drop", "extend", "holds", "new_float8", "new_int2", "new_int4", "new_piece", "new_small_int", "pop",
+    "pop_few", "push", "push_key", "push_leaves", "push_new", "push_numbers", "push_tuple", "push_utf8", "read_uint4",
+    "tuple_of",
 ]  # fmt: skip
 
 push = push_new = push_tuple = list.append
@@ -35,6 +36,16 @@ _NUMBERS: dict[int, tuple[int, Any, bytes, Any]] = {
 }
 
 
+def pop_few(stack: list[Any], count: int) -> tuple[Any, ...]:
+    """Take the topmost items away, as a tuple."""
+    left = len(stack) - count
+    if left < 0:
+        raise IndexError("pop from empty list")
+    few = tuple(stack[left:])
+    del stack[left:]
+    return few
+
+
 def push_numbers(stack: list[Any], data: bytes, position: int, stop: int, end: int) -> int:
     """Push the numbers from *position* on that have one opcode, up to one that is not wholly there; return where."""
     code = data[position]
@@ -49,6 +60,18 @@ def push_numbers(stack: list[Any], data: bytes, position: int, stop: int, end: i
     after = position + (width + 1) * (len(codes) - len(codes.lstrip(opcode)))
     stack.extend([number for (number,) in read_many(data[position:after])])
     return after
+
+
+def begins_run(_opcode: int, _data: bytes, _position: int, _stop: int) -> bool:
+    """Return whether leaves are pushed in one step from here on: in Python that takes longer than the loop."""
+    return False
+
+
+def push_leaves(
+    _budget: Any, _stack: list[Any], _below: list[Any], _memo: list[Any], _data: bytes, position: int, *_bounds: int
+) -> int:
+    """Push the leaves from *position* on, and return where that ended."""
+    return position
 
 
 def push_utf8(stack: list[Any], data: bytes, start: int, stop: int) -> int:

@@ -198,6 +198,161 @@ cdef extern from *:
         return safepickle_push_utf8(list, data, start, stop);
     }
 
+    /* Bytes of what pushes a leaf: numbers, None, True, False, short texts, and texts that are fetched from the memo. */
+    static const unsigned char safepickle_leaf[256] = {
+        ['J'] = 5, ['K'] = 2, ['M'] = 3, ['G'] = 9, ['N'] = 1, [0x88] = 1, [0x89] = 1, [0x8A] = 2, [0x8C] = 2, ['h'] = 2,
+        ['j'] = 5,
+    };
+    /* Whether two leaves are pushed one after the other, as far as can be seen. For one alone a run would not pay. */
+    static CYTHON_INLINE int safepickle_begins_run(int opcode, PyObject *data, size_t position, size_t stop) {
+        const unsigned char *p = (const unsigned char *)PyBytes_AS_STRING(data);
+        size_t width = safepickle_leaf[(unsigned char)opcode];
+        if (width == 0 || stop > (size_t)PyBytes_GET_SIZE(data) || position + 1 >= stop) {
+            return 0;
+        }
+        if (opcode == 0x8C || opcode == 0x8A) {
+            width += p[position + 1];
+            if (position + width < stop && p[position + width] == 0x94) {
+                width++;
+            }
+        }
+        return position + width < stop && safepickle_leaf[p[position + width]];
+    }
+
+    /* Carries out what pushes a leaf, and MEMOIZE behind a text, as the loop does with each, up to what is anything else,
+       not wholly there, too long, not in the memo, or fails: the loop then meets that by itself. */
+    static Py_ssize_t safepickle_push_run(
+        PyObject *list, PyObject *below, PyObject *memo, PyObject *data, size_t position, size_t stop, size_t end,
+        Py_ssize_t memo_end, size_t longest, size_t widest, Py_ssize_t *used
+    ) {
+        const unsigned char *bytes = (const unsigned char *)PyBytes_AS_STRING(data);
+        if (stop > end || end > (size_t)PyBytes_GET_SIZE(data)) {
+            PyErr_SetString(PyExc_IndexError, "a run beyond the data");
+            return -1;
+        }
+        while (position < stop) {
+            const unsigned char *p = bytes + position;
+            size_t left = end - position, taken, index;
+            PyObject *value;
+            Py_ssize_t more;
+            switch (*p) {
+            case 'K':
+                if (left < 2) {
+                    return (Py_ssize_t)position;
+                }
+                taken = 2;
+                value = PyLong_FromLong(p[1]);
+                break;
+            case 'M':
+                if (left < 3) {
+                    return (Py_ssize_t)position;
+                }
+                taken = 3;
+                *used += 24;
+                value = PyLong_FromLong((long)(p[1] | (unsigned int)p[2] << 8));
+                break;
+            case 'J':
+                if (left < 5) {
+                    return (Py_ssize_t)position;
+                }
+                taken = 5;
+                *used += 24;
+                value = PyLong_FromLong((int)(p[1] | (unsigned int)p[2] << 8 | (unsigned int)p[3] << 16
+                    | (unsigned int)p[4] << 24));
+                break;
+            case 'G':
+                if (left < 9) {
+                    return (Py_ssize_t)position;
+                }
+                taken = 9;
+                *used += 24;
+                value = PyFloat_FromDouble(safepickle_float8(data, position + 1));
+                break;
+            case 0x8A:
+                /* Of eight bytes on, the loop wants to know. */
+                if (left < 2 || p[1] == 0 || p[1] > 7 || p[1] > widest || left < (taken = 2 + (size_t)p[1])) {
+                    return (Py_ssize_t)position;
+                }
+                *used += 30 + (Py_ssize_t)taken;
+                value = safepickle_small_int(data, position + 2, position + taken);
+                break;
+            case 'N':
+            case 0x88:
+            case 0x89:
+                taken = 1;
+                value = *p == 'N' ? Py_None : *p == 0x88 ? Py_True : Py_False;
+                Py_INCREF(value);
+                break;
+            case 'h':
+            case 'j':
+                taken = *p == 'h' ? 2 : 5;
+                if (left < taken) {
+                    return (Py_ssize_t)position;
+                }
+                index = *p == 'h' ? p[1] : p[1] | (size_t)p[2] << 8 | (size_t)p[3] << 16 | (size_t)p[4] << 24;
+                if (index >= (size_t)PyList_GET_SIZE(memo)
+                    || !PyUnicode_CheckExact(value = PyList_GET_ITEM(memo, (Py_ssize_t)index))) {
+                    return (Py_ssize_t)position;
+                }
+                Py_INCREF(value);
+                break;
+            case 0x8C:
+                if (left < 2 || left < (taken = 2 + (size_t)p[1]) || p[1] > longest) {
+                    return (Py_ssize_t)position;
+                }
+                more = safepickle_push_key(list, below, data, position + 2, position + taken);
+                if (more < 0) {
+                    PyErr_Clear();
+                    return (Py_ssize_t)position;
+                }
+                position += taken;
+                *used += 54 + (Py_ssize_t)taken + more;
+                if (position < stop && bytes[position] == 0x94 && PyList_GET_SIZE(memo) < memo_end) {
+                    if (safepickle_list_push(memo, PyList_GET_ITEM(list, PyList_GET_SIZE(list) - 1)) < 0) {
+                        return -1;
+                    }
+                    *used += 8;
+                    position++;
+                }
+                continue;
+            default:
+                return (Py_ssize_t)position;
+            }
+            if (value == NULL || safepickle_list_push_new(list, value) < 0) {
+                return -1;
+            }
+            position += taken;
+        }
+        return (Py_ssize_t)position;
+    }
+
+    /* The topmost items as a tuple: the references move. */
+    static CYTHON_INLINE PyObject *safepickle_list_pop_few(PyObject *list, Py_ssize_t count) {
+        Py_ssize_t left = PyList_GET_SIZE(list) - count;
+        PyObject *few;
+        if (left < 0) {
+            PyErr_SetString(PyExc_IndexError, "pop from empty list");
+            return NULL;
+        }
+    #if SAFEPICKLE_LIST_FIELDS
+        few = PyTuple_New(count);
+        if (few != NULL) {
+            while (count-- > 0) {
+                PyTuple_SET_ITEM(few, count, PyList_GET_ITEM(list, left + count));
+            }
+            Py_SET_SIZE((PyVarObject *)list, left);
+        }
+    #else
+        PyObject *items = PyList_GetSlice(list, left, left + count);
+        few = items == NULL ? NULL : PyList_AsTuple(items);
+        Py_XDECREF(items);
+        if (few != NULL && PyList_SetSlice(list, left, left + count, NULL) < 0) {
+            Py_CLEAR(few);
+        }
+    #endif
+        return few;
+    }
+
     static PyObject *safepickle_list_as_tuple(PyObject *items) {
     #if SAFEPICKLE_LIST_FIELDS
         Py_ssize_t size = PyList_GET_SIZE(items);
@@ -222,10 +377,25 @@ cdef extern from *:
     Py_ssize_t push_numbers "safepickle_push_numbers"(
         list stack, bytes data, size_t position, size_t stop, size_t end
     ) except -1
+    bint begins_run "safepickle_begins_run"(int opcode, bytes data, size_t position, size_t stop) noexcept
+    Py_ssize_t push_run "safepickle_push_run"(
+        list stack, list below, list memo, bytes data, size_t position, size_t stop, size_t end, Py_ssize_t memo_end,
+        size_t longest, size_t widest, Py_ssize_t *used
+    ) except -1
     int extend "safepickle_list_move"(list target, list items) except -1
+    tuple pop_few "safepickle_list_pop_few"(list stack, Py_ssize_t count)
     tuple tuple_of "safepickle_list_as_tuple"(list items)
 
 cdef int NO_OPCODE
+
+cdef inline Py_ssize_t push_leaves(
+    Budget budget, list stack, list below, list memo, bytes data, size_t position, size_t stop, size_t end,
+    Py_ssize_t memo_end, size_t longest, size_t widest,
+) except -1:
+    cdef Py_ssize_t used = 0
+    cdef Py_ssize_t after = push_run(stack, below, memo, data, position, stop, end, memo_end, longest, widest, &used)
+    budget.memory_left -= used
+    return after
 
 cdef class Machine(Filling):
     cpdef open_machine(self, bytes data, object source, Gate gate, str encoding, str errors, object buffers)
@@ -235,6 +405,6 @@ cdef class Machine(Filling):
         nesting=Nesting, gate=Gate, memo_end=Py_ssize_t, max_items=Py_ssize_t, short=Py_ssize_t,
         shortest_int=Py_ssize_t, base=Py_ssize_t, done=Py_ssize_t, used=Py_ssize_t, start=size_t, stop=size_t,
         opcode=cython.int, missing=Py_ssize_t, steps=Py_ssize_t, length=Py_ssize_t, extra=Py_ssize_t,
-        height=Py_ssize_t, items=list, pair=tuple, single=tuple, triple=tuple, many=tuple, outside=bint,
+        height=Py_ssize_t, is_deep=bint, arguments=Py_ssize_t, items=list, few=tuple, many=tuple, outside=bint,
     )
     cpdef _run(self)

@@ -35,8 +35,8 @@ else:
 
 if not cython.compiled:
     from .leaves import (  # noqa: I001
-        drop, extend, holds, new_float8, new_int2, new_int4, new_piece, new_small_int, pop, push, push_key, push_new,
-        push_numbers, push_tuple, push_utf8, read_uint4, tuple_of,
+        begins_run, drop, extend, holds, new_float8, new_int2, new_int4, new_piece, new_small_int, pop, pop_few, push,
+        push_key, push_leaves, push_new, push_numbers, push_tuple, push_utf8, read_uint4, tuple_of,
     )  # fmt: skip
 
 
@@ -81,6 +81,8 @@ class Machine(Filling):
         base = used = start = missing = 0
         opcode = NO_OPCODE
         outside = False
+        # The depth of the arguments of the call that comes next, where that has not been noted.
+        arguments = 0
         try:
             while True:
                 budget.memory_left -= used
@@ -99,6 +101,19 @@ class Machine(Filling):
                 while position < stop:
                     start = position
                     opcode = data[position]
+                    if cython.compiled and begins_run(opcode, data, position, stop):
+                        # What pushes leaves, many in one step: they are neither containers nor handles.
+                        length = len(stack) + len(memo)
+                        position = push_leaves(
+                            budget, stack, metastack, memo, data, position, stop, end, memo_end, short, shortest_int
+                        )
+                        if position >= stop:
+                            done += len(stack) + len(memo) - length
+                            continue
+                        if position > start:
+                            done += len(stack) + len(memo) - length
+                            start = position
+                            opcode = data[position]
                     position += 1
                     done += 1
 
@@ -150,8 +165,8 @@ class Machine(Filling):
                                     position = length
                                     done += self.filled
                                     continue
-                        elif type(value) is not str and nesting.cell_count > 1:
-                            nesting.recall(base + len(stack), length)
+                        elif type(value) is not str:
+                            nesting.recall(base + len(stack), length, value)
                         push(stack, value)
                     elif opcode == 0x4A:  # BININT
                         if position + 4 > end:
@@ -372,57 +387,32 @@ class Machine(Filling):
                             push(spare, items)
                         else:
                             self._add_items(start, opcode, target, items)
-                    elif opcode == 0x86:  # TUPLE2
-                        value = pop(stack)
-                        pair = (pop(stack), value)
+                    elif opcode == 0x86 or opcode == 0x85 or opcode == 0x87:  # TUPLE2, TUPLE1, TUPLE3
+                        few = pop_few(stack, opcode - 0x84)
                         budget.objects_left -= 1
-                        used += 104
+                        used += 88 + 8 * (opcode - 0x84)
                         height = base + len(stack)
-                        nesting.opened(height, nesting.absorb(height) + 1 if nesting.top >= height else 1)
-                        if gate.handles_seen and holds(pair, GlobalHandle, HeldTuple):
-                            push(stack, self._tuple(start, opcode, pair))
+                        is_deep = nesting.top >= height
+                        if is_deep:
+                            nesting.opened(height, nesting.absorb(height) + 1)
+                        if gate.handles_seen and holds(few, GlobalHandle, HeldTuple):
+                            push(stack, self._tuple(start, opcode, few))
                         else:
-                            push_tuple(stack, pair)
+                            push_tuple(stack, few)
                         if position < stop and data[position] == 0x94 and len(memo) < memo_end:
                             position += 1
                             done += 1
                             used += 8
-                            nesting.remember(len(memo))
+                            if is_deep:
+                                nesting.remember(len(memo))
                             push(memo, stack[-1])
-                    elif opcode == 0x85:  # TUPLE1
-                        single = (pop(stack),)
-                        budget.objects_left -= 1
-                        used += 96
-                        height = base + len(stack)
-                        nesting.opened(height, nesting.absorb(height) + 1 if nesting.top >= height else 1)
-                        if gate.handles_seen and holds(single, GlobalHandle, HeldTuple):
-                            push(stack, self._tuple(start, opcode, single))
+                        if is_deep:
+                            pass
+                        elif position < stop and (data[position] == 0x52 or data[position] == 0x81):
+                            # The call that comes next takes it at once.
+                            arguments = 1
                         else:
-                            push_tuple(stack, single)
-                        if position < stop and data[position] == 0x94 and len(memo) < memo_end:
-                            position += 1
-                            done += 1
-                            used += 8
-                            nesting.remember(len(memo))
-                            push(memo, stack[-1])
-                    elif opcode == 0x87:  # TUPLE3
-                        value = pop(stack)
-                        key = pop(stack)
-                        triple = (pop(stack), key, value)
-                        budget.objects_left -= 1
-                        used += 112
-                        height = base + len(stack)
-                        nesting.opened(height, nesting.absorb(height) + 1 if nesting.top >= height else 1)
-                        if gate.handles_seen and holds(triple, GlobalHandle, HeldTuple):
-                            push(stack, self._tuple(start, opcode, triple))
-                        else:
-                            push_tuple(stack, triple)
-                        if position < stop and data[position] == 0x94 and len(memo) < memo_end:
-                            position += 1
-                            done += 1
-                            used += 8
-                            nesting.remember(len(memo))
-                            push(memo, stack[-1])
+                            nesting.flat(height)
                     elif opcode == 0x74:  # TUPLE
                         if not metastack:
                             raise FormatError("TUPLE without a mark")
@@ -436,7 +426,10 @@ class Machine(Filling):
                             budget.take_items(0, length, 8)
                         budget.memory_left -= 8 * length
                         height = base + len(stack)
-                        nesting.opened(height, nesting.absorb(height) + 1 if nesting.top >= height else 1)
+                        if nesting.top >= height:
+                            nesting.opened(height, nesting.absorb(height) + 1)
+                        else:
+                            nesting.flat(height)
                         many = tuple_of(items)
                         if not items:
                             push(spare, items)
@@ -453,8 +446,8 @@ class Machine(Filling):
                             break
                         position += 4
                         value = memo[length]
-                        if type(value) is not str and nesting.cell_count > 1:
-                            nesting.recall(base + len(stack), length)
+                        if type(value) is not str:
+                            nesting.recall(base + len(stack), length, value)
                         push(stack, value)
                     elif opcode == 0x72:  # LONG_BINPUT
                         if position + 4 > end:
@@ -468,7 +461,7 @@ class Machine(Filling):
                             nesting.remember(length)
                         used += 8
                         push(memo, stack[-1])
-                    elif opcode == 0x81:  # NEWOBJ
+                    elif opcode == 0x81 or opcode == 0x52:  # NEWOBJ, REDUCE
                         value = pop(stack)
                         key = pop(stack)
                         budget.memory_left -= used
@@ -476,11 +469,19 @@ class Machine(Filling):
                         gate.opcode = opcode
                         gate.position = self.offset + start
                         self.underflow = False
-                        value = gate.new(key, value, None)
+                        value = gate.new(key, value, None) if opcode == 0x81 else gate.call(key, value)
                         self.underflow = True
-                        self._made(base + len(stack), value)
+                        self._made(base + len(stack), value, arguments)
+                        arguments = 0
                         push(stack, value)
                         budget.called()
+                        if position < stop and data[position] == 0x94 and len(memo) < memo_end:
+                            position += 1
+                            done += 1
+                            used += 8
+                            if nesting.top == base + len(stack) - 1:
+                                nesting.remember(len(memo))
+                            push(memo, value)
                     elif opcode == 0x62:  # BUILD
                         if self.inlay is not None:
                             break
@@ -496,19 +497,6 @@ class Machine(Filling):
                         self.underflow = False
                         gate.build(target, value)
                         self.underflow = True
-                        budget.called()
-                    elif opcode == 0x52:  # REDUCE
-                        value = pop(stack)
-                        key = pop(stack)
-                        budget.memory_left -= used
-                        used = 0
-                        gate.opcode = opcode
-                        gate.position = self.offset + start
-                        self.underflow = False
-                        value = gate.call(key, value)
-                        self.underflow = True
-                        self._made(base + len(stack), value)
-                        push(stack, value)
                         budget.called()
                     elif opcode == 0x29:  # EMPTY_TUPLE
                         push(stack, ())

@@ -92,7 +92,7 @@ cdef extern from *:
     int *more_numbers "safepickle_more_numbers"(int *numbers, int *few, Py_ssize_t room) except NULL
     void free_numbers "safepickle_free_numbers"(int *numbers, int *few)
 
-cdef Py_ssize_t SATURATED, _FEW, _STEP
+cdef Py_ssize_t SATURATED, _FEW, _STEP, _FLAT, _FIRST
 cdef frozenset _PLAIN, _LEAVES
 
 @cython.final
@@ -120,6 +120,7 @@ cdef class Nesting:
     cdef Py_ssize_t _too_deep(self, Py_ssize_t depth) except -1
     cpdef int doubt(self, Py_ssize_t cell) except -1
     cdef int _settle(self, Py_ssize_t cell) except -1
+    cpdef int flat(self, Py_ssize_t height) except -1
     cpdef int opened(self, Py_ssize_t height, Py_ssize_t depth) except -1
     @cython.locals(deepest=Py_ssize_t, depth=Py_ssize_t, cell=cython.longlong, low=cython.longlong, first=Py_ssize_t, index=Py_ssize_t)
     cpdef Py_ssize_t absorb(self, Py_ssize_t height) except -1
@@ -128,7 +129,7 @@ cdef class Nesting:
     @cython.locals(cell=cython.longlong)
     cpdef int remember(self, Py_ssize_t index) except -1
     @cython.locals(cell=cython.longlong)
-    cpdef int recall(self, Py_ssize_t height, Py_ssize_t index) except -1
+    cpdef int recall(self, Py_ssize_t height, Py_ssize_t index, object value) except -1
     cpdef int duplicate(self, Py_ssize_t height) except -1
     @cython.locals(deepest=cython.longlong, depth=cython.longlong, index=Py_ssize_t)
     cpdef bint may_be_deep(self) except -1

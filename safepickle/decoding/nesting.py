@@ -6,6 +6,7 @@ Rules that hold here:
 * A leaf has depth 0, a container or instance 1 more than the deepest thing in it.
 * Only containers are tracked. Each gets a *cell* that holds its depth. Beside the machine's stack runs a shorter
   one, with (height, cell) for each container that is on the machine's stack, so leaves cost nothing.
+* A tuple of leaves never grows and leads nowhere: all such share one cell, which the memo need not remember.
 * The memo remembers the cell, not the depth: the container may still grow after it was memoized.
 * Depth is exact as long as a container only grows where it was made, before it goes into another: so picklers
   write. A container that grows when it may be inside another already (fetched from the memo, or standing at two
@@ -48,6 +49,9 @@ _PLAIN = frozenset({list, tuple, set, frozenset})
 _LEAVES = frozenset({str, int, bytes, bool, float, complex, type(None), bytearray, range, type})
 #: What :func:`measure` needs in memory for one container, in bytes, beside 8 for each of its parts.
 _STEP = 200
+#: The cell of tuples of leaves, and the first one of a container with a cell of its own.
+_FLAT = 1
+_FIRST = 2
 #: As many as the arrays have room for that are in the object itself.
 _FEW = 32
 
@@ -83,7 +87,7 @@ class Nesting:
         self.slack = 0
         #: Containers on the stack, cells in use, and cells of pickles inside this one.
         self.count = 0
-        self.cell_count = 1
+        self.cell_count = _FIRST
         self.inner_cells = 0
         #: Cell by memo index, where the index is not dense.
         self.sparse: dict[int, int] | None = None
@@ -94,6 +98,7 @@ class Nesting:
             self.depths, self.memo = self.few_depths, self.few_memo
             self.room = self.cell_room = self.memo_room = _FEW
             self.depths[0] = 0
+            self.depths[_FLAT] = 1
             #: Entries of the memo that are known, 0 where the machine's has no container.
             self.memo_count = 0
         else:
@@ -102,7 +107,7 @@ class Nesting:
             #: The least cell that was taken from the memo since the container was there; one less than its own where it
             #: was made of others.
             self.lows: list[int] = []
-            self.depths: list[int] = [0]
+            self.depths: list[int] = [0, 1]
             self.sparse = {}
 
     def __dealloc__(self) -> None:
@@ -167,6 +172,23 @@ class Nesting:
         self.count += 1
         self.cell_count += 1
 
+    def flat(self, height: int) -> None:
+        """Note a tuple of leaves at *height* of the stack."""
+        if self.max_depth < 1:
+            self.refuse(1)
+        self.top = height
+        if cython.compiled:
+            if self.count >= self.room or height >= SATURATED:
+                self._make_room(height)
+            self.heights[self.count] = height
+            self.cells[self.count] = -_FLAT
+            self.lows[self.count] = SATURATED
+        else:
+            self.heights.append(height)
+            self.cells.append(-_FLAT)
+            self.lows.append(SATURATED)
+        self.count += 1
+
     def absorb(self, height: int) -> int:
         """Forget the containers at *height* and above; return the greatest depth among them."""
         deepest = 0
@@ -210,9 +232,10 @@ class Nesting:
         """End the doubts that came up since *cell* was made, if all did: nothing that was made before is in it.
 
         It was made empty, and nothing was taken from the memo since that was there before, so all that it leads to
-        was made since: no way through it is longer than that many containers. (A call may give two levels where one
-        was noted.) Nothing older leads into it but through it, so only its own depth may be too little, and of no way
-        that ends in it by more than that. Should anything in it grow again later, there is a doubt that does not end.
+        was made since: no way through it is longer than that many containers, and a tuple of leaves at its end. (A call
+        may give two levels where one was noted; the depth that was noted is 1 at least.) Nothing older leads into it
+        but through it, so only its own depth may be too little, and of no way that ends in it by more than that.
+        Should anything in it grow again later, there is a doubt that does not end.
         """
         if cell < self.doubted:
             self.unsure = 0
@@ -223,7 +246,8 @@ class Nesting:
     def join(self, height: int) -> None:
         """Note that the container at *height* took in what is above it."""
         depth = self.absorb(height + 1) + 1
-        if depth > 1 and self.top == height and self.count > 0:
+        if depth > 1 and self.top == height and self.count > 0 and self.cells[self.count - 1] != -_FLAT:
+            # (What adds to a tuple is refused by whoever carries out the opcode.)
             cell = self.cells[self.count - 1]
             if cell < 0:
                 cell = -cell
@@ -245,6 +269,8 @@ class Nesting:
         cell = self.cells[self.count - 1] if self.count > 0 else 0
         if cell < 0:
             cell = -cell
+        if cell == _FLAT:
+            cell = 0
         if cython.compiled:
             if index >= self.memo_room and index <= 2 * self.memo_room + 16:
                 self.memo = more_numbers(self.memo, self.few_memo, self.memo_room)
@@ -259,8 +285,8 @@ class Nesting:
                 self.sparse = {}
             self.sparse[index] = cell
 
-    def recall(self, height: int, index: int) -> None:
-        """Note that memo entry *index* is now at *height*, the top of the stack, too."""
+    def recall(self, height: int, index: int, value: Any) -> None:
+        """Note that memo entry *index*, which is *value*, is now at *height*, the top of the stack, too."""
         cell = 0
         if cython.compiled:
             if 0 <= index < self.memo_count:
@@ -272,19 +298,25 @@ class Nesting:
             cell = self.sparse.get(index, 0)  # type: ignore[union-attr]
         if cell > 0:
             self._alias(height, cell)
+        elif type(value) is tuple and value:
+            self.flat(height)
 
     def duplicate(self, height: int) -> None:
         """Note that what is at *height* - 1 is now at *height*, the top of the stack, too."""
         if self.count > 0 and self.top == height - 1:
-            self._alias(height, abs(self.cells[self.count - 1]))
+            cell = abs(self.cells[self.count - 1])
+            if cell == _FLAT:
+                self.flat(height)
+            else:
+                self._alias(height, cell)
 
     def may_be_deep(self) -> bool:
         """Return whether what is on the stack could be nested too deep, by what is known of its depth."""
         if not self.unsure and not self.slack:
             return False
         if self.unsure:
-            # As many containers as there are, whatever is in which. What a call gives may be two levels where one
-            # container was noted: an instance and its attributes.
+            # As many containers as there are, whatever is in which, and a tuple of leaves at the end. What a call gives
+            # may be two levels where one container was noted: an instance and its attributes.
             return 2 * (self.cell_count + self.inner_cells) > self.max_depth
         deepest = 0
         for index in range(self.count):

@@ -6,8 +6,7 @@ Rules that hold here:
 * Whatever concerns a global, a call or an object's state is asked of the gate; whatever costs is paid to the budget
   first; how deep the data gets is known to the nesting.
 * The stack is a list for each open mark, so that nothing is copied when a mark is closed.
-* Only exact ``list``, ``dict`` and ``set`` that the machine made itself are changed here; everything else goes to the
-  gate (S4).
+* Only exact ``list``, ``dict`` and ``set`` that the machine made are changed here; all else goes to the gate (S4).
 """
 
 from __future__ import annotations
@@ -357,8 +356,7 @@ class Operations(Window):
             value = self.sparse[index]
         else:
             raise FormatError(f"memo entry {index} is not set")
-        if self.nesting.cell_count > 1:
-            self.nesting.recall(self.base + len(self.stack), index)
+        self.nesting.recall(self.base + len(self.stack), index, value)
         self.stack.append(value)
 
     def set_memo(self, memo: dict[int, Any]) -> None:
@@ -471,9 +469,17 @@ class Operations(Window):
             raise FormatError(f"a global's name is not UTF-8: {quote(module)}, {quote(name)}") from None
         return self._find(*texts)
 
-    def _made(self, height: int, result: Any) -> None:
-        """Note what a call gave, which goes to *height*: the callee and its arguments are off the stack."""
-        deepest = self.nesting.absorb(height) if self.nesting.top >= height else 0
+    def _made(self, height: int, result: Any, deepest: int) -> None:
+        """Note what a call gave, which goes to *height*: the callee and its arguments are off the stack.
+
+        :param deepest: the depth of arguments that have not been noted.
+        """
+        if self.nesting.top >= height:
+            deepest = max(deepest, self.nesting.absorb(height))
+        if self.gate.atom:
+            self.gate.atom = False
+            if deepest <= 1:
+                return
         if self.gate.lent:
             # It may be one of the arguments, or something that other calls return too.
             self.nesting.doubt(0)
@@ -503,7 +509,7 @@ class Operations(Window):
     def _give(self, result: Any) -> None:
         """Push what a call gave."""
         self.underflow = True
-        self._made(self.base + len(self.stack), result)
+        self._made(self.base + len(self.stack), result, 0)
         self.stack.append(result)
 
     def _persid(self) -> None:

@@ -21,10 +21,13 @@ cdef extern from *:
     #if PY_VERSION_HEX >= 0x030B0000 && PY_VERSION_HEX < 0x030E0000 && !defined(Py_GIL_DISABLED)
     #define SAFEPICKLE_MOST_ATTRIBUTES 30
     #define SAFEPICKLE_LONGEST_ATTRIBUTE 64
-    static int safepickle_has_room_for(PyObject *obj, PyObject *given) {
+    /* Stores all, or does nothing and returns 0. */
+    static int safepickle_store_attributes(PyObject *obj, PyObject *given) {
         PyTypeObject *kind = Py_TYPE(obj);
-        PyObject *name, *member, *present;
-        Py_ssize_t index = 0;
+        PyObject *names[SAFEPICKLE_MOST_ATTRIBUTES], *values[SAFEPICKLE_MOST_ATTRIBUTES];
+        PyObject *name, *value, *member, *present;
+        Py_ssize_t index = 0, count = 0, stored;
+        int failed = 0;
         if (!(kind->tp_flags & Py_TPFLAGS_MANAGED_DICT) || PyDict_GET_SIZE(given) > SAFEPICKLE_MOST_ATTRIBUTES) {
             return 0;
         }
@@ -32,7 +35,7 @@ cdef extern from *:
         if (present != NULL && !((size_t)present & 1)) {
             return 0;
         }
-        while (PyDict_Next(given, &index, &name, NULL)) {
+        while (PyDict_Next(given, &index, &name, &value)) {
             Py_ssize_t length;
             if (!PyUnicode_CheckExact(name) || (length = PyUnicode_GET_LENGTH(name)) > SAFEPICKLE_LONGEST_ATTRIBUTE
                 || (length > 1 && PyUnicode_READ_CHAR(name, 0) == '_' && PyUnicode_READ_CHAR(name, 1) == '_')) {
@@ -43,37 +46,30 @@ cdef extern from *:
             if (member != NULL && Py_TYPE(member)->tp_descr_set != NULL) {
                 return 0;
             }
+            names[count] = name;
+            values[count++] = value;
         }
-        return 1;
+        /* What was there before is let go, which may run a finalizer: nothing of the dict may go meanwhile. */
+        for (stored = 0; stored < count; stored++) {
+            Py_INCREF(names[stored]);
+            Py_INCREF(values[stored]);
+        }
+        for (stored = 0; stored < count; stored++) {
+            failed = failed || PyObject_GenericSetAttr(obj, names[stored], values[stored]);
+            Py_DECREF(names[stored]);
+            Py_DECREF(values[stored]);
+        }
+        return failed ? -1 : 1;
     }
     #else
-    static int safepickle_has_room_for(PyObject *obj, PyObject *given) {
+    static int safepickle_store_attributes(PyObject *obj, PyObject *given) {
         (void)obj;
         (void)given;
         return 0;
     }
     #endif
-
-    static int safepickle_store_attributes(PyObject *obj, PyObject *given) {
-        PyObject *name, *value;
-        Py_ssize_t index = 0;
-        while (PyDict_Next(given, &index, &name, &value)) {
-            int failed;
-            /* What was there before is let go, which may run a finalizer. */
-            Py_INCREF(name);
-            Py_INCREF(value);
-            failed = PyObject_GenericSetAttr(obj, name, value);
-            Py_DECREF(name);
-            Py_DECREF(value);
-            if (failed) {
-                return -1;
-            }
-        }
-        return 0;
-    }
     """
     object generic_getattr "PyObject_GenericGetAttr"(object obj, object name)
-    bint has_room_for "safepickle_has_room_for"(object obj, dict given) noexcept
     int store_attributes "safepickle_store_attributes"(object obj, dict given) except -1
     bint may_be_hook "safepickle_may_be_hook"(object name) noexcept
     int set_member "safepickle_set_member"(object member, object obj, object value) except -1
@@ -87,7 +83,7 @@ cdef class Shape:
 
     cpdef member(self, str name)
 
-@cython.locals(given=dict, parts=dict)
+@cython.locals(given=dict, parts=dict, is_stored=bint)
 cpdef set_state(Budget budget, Shape shape, object obj, object state)
 cpdef getattr_dict(object obj)
 @cython.locals(name=str)

@@ -94,16 +94,18 @@ def set_state(budget: Budget, shape: Shape, obj: Any, state: Any) -> None:
         if type(state) is not dict:
             raise FormatError(f"state is {quote(state)}, not a dict")
         given: dict[Any, Any] = state
-        if cython.compiled and shape.has_own_dict and budget.max_items >= _FEW and has_room_for(obj, given):
-            budget.take_items(0, len(given), 48)
-            store_attributes(obj, given)
-        else:
+        budget.take_items(0, len(given), 48)
+        is_stored = False
+        if cython.compiled and shape.has_own_dict and budget.max_items >= _FEW:
+            is_stored = store_attributes(obj, given)
+        if not is_stored:
             # A class without __dict__ is refused even for no attributes, where pickle's parsers differ (X15).
             attributes = getattr_dict(obj)
             for key in given:
                 if type(key) is not str or may_be_hook(key):
                     check_state_key(key)
-            budget.take_items(len(attributes), len(given), 48)
+            if len(attributes) > budget.max_items - len(given):
+                budget.refuse("max_items", len(attributes) + len(given))
             # Keys are not interned: they would stay for ever on some versions (R50).
             attributes.update(given)
     if slots is not None:

@@ -54,7 +54,10 @@ cdef extern from *:
 
 cdef object _DATETIME, _DATE, _TIME, _TIMEDELTA, _TIMEZONE, _DECIMAL
 cdef Py_ssize_t _SHORT
+cdef int _NOBODY, _A_DATETIME, _A_DATE, _A_TIME, _A_TIMEDELTA, _A_DECIMAL
 
-@cython.locals(count=Py_ssize_t)
 cpdef bint is_usual(object func, tuple args) except -1
+cpdef int form_of(object func) except -1
+@cython.locals(count=Py_ssize_t)
+cpdef bint fits(int form, tuple args) except -1
 cdef bint _is_below(object number, long long bound) except -1

@@ -31,30 +31,48 @@ _DECIMAL: Any = None
 #: Characters of a Decimal that are looked at here.
 _SHORT = 60
 
+#: Whose arguments are looked at.
+_NOBODY, _A_DATETIME, _A_DATE, _A_TIME, _A_TIMEDELTA, _A_DECIMAL = range(6)
+
 
 def is_usual(func: Any, args: tuple[Any, ...]) -> bool:
     """Return whether the contract of *func* surely takes these arguments."""
-    count = len(args)
-    if count == 0:
-        return False
+    return fits(form_of(func), args)
+
+
+def form_of(func: Any) -> int:
+    """Return what :func:`fits` is to be asked about *func*, 0 for nothing."""
     if _DECIMAL is None:
         _find_types()
-    first = args[0]
-    kind = type(first)
-    if func is _DECIMAL:
-        return count == 1 and kind is str and len(first) <= _SHORT and is_number(first)
-    if func is _TIMEDELTA:
-        return count == 3 and _is_below(first, 1_000_000) and _is_below(args[1], 86_400) and _is_below(args[2], 10**6)
-    if kind is not bytes:
-        return False
-    if func is _DATE:
-        return count == 1 and len(first) == 4 and is_date(first, 0xFF)
-    if count > 2 or (count == 2 and type(args[1]) is not _TIMEZONE):
-        return False
     if func is _DATETIME:
+        return _A_DATETIME
+    if func is _DECIMAL:
+        return _A_DECIMAL
+    if func is _DATE:
+        return _A_DATE
+    if func is _TIME:
+        return _A_TIME
+    return _A_TIMEDELTA if func is _TIMEDELTA else _NOBODY
+
+
+def fits(form: int, args: tuple[Any, ...]) -> bool:
+    """Return whether a contract surely takes these arguments; *form* is what :func:`form_of` says of the callable."""
+    count = len(args)
+    if count == 0 or form == _NOBODY:
+        return False
+    first = args[0]
+    if form in (_A_DATETIME, _A_TIME):
+        if type(first) is not bytes or count > 2 or (count == 2 and type(args[1]) is not _TIMEZONE):
+            return False
+        if form == _A_TIME:
+            return len(first) == 6 and is_time(first, 0)
         # The highest bit of the month is the fold (PEP 495).
         return len(first) == 10 and is_date(first, 0x7F) and is_time(first, 4)
-    return func is _TIME and len(first) == 6 and is_time(first, 0)
+    if form == _A_DECIMAL:
+        return count == 1 and type(first) is str and len(first) <= _SHORT and is_number(first)
+    if form == _A_DATE:
+        return count == 1 and type(first) is bytes and len(first) == 4 and is_date(first, 0xFF)
+    return count == 3 and _is_below(first, 1_000_000) and _is_below(args[1], 86_400) and _is_below(args[2], 10**6)
 
 
 if not cython.compiled:

@@ -69,3 +69,22 @@ def test_constraints_begin_anew_with_each_load(sp: ModuleType) -> None:
     for _ in range(2):
         with pytest.raises(PolicyError):
             sp.loads(pickle.dumps([Thing(), Thing(), Thing()]), policy=policy)
+
+
+def test_the_right_to_be_called_lets_nothing_be_made_otherwise(sp: ModuleType) -> None:
+    """INST without arguments only makes an instance, as NEWOBJ does, and asks for another right."""
+    policy = Policy(name="called", rules=[Rule(module=__name__, name="Thing", rights=Right.CALL)])
+    cls = f"{__name__}\nThing\n".encode()
+    made = b"\x80\x02(i" + cls
+    assert type(sp.loads(made + b".", policy=policy)) is Thing
+    for other in (b"c" + cls + b")\x81", b"(c" + cls + b"o0c" + cls + b")\x81"):
+        with pytest.raises(PolicyError):
+            sp.loads(made + b"0" + other + b".", policy=policy)
+
+
+def test_a_class_is_asked_about_arguments_each_time(sp: ModuleType) -> None:
+    """That one without arguments was made says nothing of one with arguments."""
+    cls = f"{__name__}\nThing\n".encode()
+    data = b"\x80\x02(c" + cls + b")\x81c" + cls + b")\x81c" + cls + b"K\x01\x85\x81l."
+    with pytest.raises(pickle.UnpicklingError, match="Thing failed: TypeError"):
+        sp.loads(data, policy=_policy("Thing"))

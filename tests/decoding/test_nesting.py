@@ -7,9 +7,12 @@ reason for which that may not be said of something is the only one that keeps th
 
 from __future__ import annotations
 
+import datetime as dt
 import pickle
+from decimal import Decimal
 from itertools import pairwise
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from attacks.asm import MEMOIZE, POP, name, op, pickled, text
@@ -20,6 +23,7 @@ from hypothesis import strategies as st
 
 from safepickle.errors import LimitError, SafePickleError
 from safepickle.limits import Limits
+from safepickle.policy.rules import Policy, Right, Rule
 
 LEVELS = 300
 LIST = b"]" + MEMOIZE
@@ -47,10 +51,13 @@ def walked(value: Any) -> int:
 
 @st.composite
 def graphs(draw: Any) -> Any:
-    """Lists and dicts that refer to others nearby, cycles and tuples in between included."""
+    """Lists and dicts that refer to others nearby, cycles and tuples, of leaves too, in between included."""
     count = draw(st.integers(1, 12))
-    nodes: list[Any] = [[] if draw(st.booleans()) else {} for _ in range(count)]
+    nodes: list[Any] = [draw(st.sampled_from([[], {}, (count,)])) for _ in range(count)]
+    nodes = [node if type(node) is tuple else type(node)() for node in nodes]
     for index, node in enumerate(nodes):
+        if type(node) is tuple:
+            continue
         for _ in range(draw(st.integers(0, 3))):
             near = nodes[min(count - 1, max(0, index + draw(st.integers(-3, 3))))]
             item = (near,) if draw(st.integers(0, 4)) == 0 else near
@@ -73,8 +80,74 @@ def test_what_picklers_write_is_as_deep_as_a_walk_goes(value: Any, protocol: int
                 package.loads(data, limits=Limits(max_depth=depth - 1))
 
 
+def _wrapped(inner: bytes, levels: int) -> bytes:
+    """Put what *inner* leaves on the stack into so many lists."""
+    return pickled(b"]" * levels + inner + b"a" * levels)
+
+
+@pytest.mark.parametrize(
+    "leaves",
+    [
+        pytest.param(b"K\1\x85" + MEMOIZE + POP + get(0), id="fetched"),
+        pytest.param(b"K\1\x85q\0" + POP + get(0), id="fetched, by BINPUT"),
+        pytest.param(b"K\1\x85" + b"2" + POP, id="doubled"),
+        pytest.param(b"(K\1t" + MEMOIZE + POP + get(0), id="marked"),
+        pytest.param(b"K\1\x85", id="just made"),
+    ],
+)
+def test_a_tuple_of_leaves_counts_wherever_it_is_from(sp: Any, leaves: bytes) -> None:
+    for levels in (0, 1, 4):
+        data = _wrapped(leaves, levels)
+        assert walked(sp.loads(data, limits=Limits(max_depth=levels + 1))) == levels + 1
+        with pytest.raises(LimitError):
+            sp.loads(data, limits=Limits(max_depth=levels))
+
+
+def test_nothing_can_be_put_into_a_tuple_of_leaves(sp: Any) -> None:
+    for more in (b"]a", b"(]e", b"]]s", b"(]]u"):
+        with pytest.raises(SafePickleError):
+            sp.loads(pickled(b"K\1\x85" + more))
+
+
+STDLIB = Policy.packs("stdlib")
+
+
+def test_a_date_is_a_leaf(sp: Any) -> None:
+    moment = dt.datetime(2024, 2, 29, 1, 2, 3, tzinfo=dt.UTC)
+    for value in (moment, moment.date(), moment.timetz(), Decimal("1.5"), dt.timedelta(1)):
+        for dumps in (pickle.dumps, sp.dumps):
+            data = dumps([[value, value], value], **({} if dumps is pickle.dumps else {"policy": STDLIB}))
+            assert sp.loads(data, policy=STDLIB, limits=Limits(max_depth=2)) == [[value, value], value]
+            with pytest.raises(LimitError):
+                sp.loads(data, policy=STDLIB, limits=Limits(max_depth=1))
+
+
+def test_a_date_with_more_in_it_than_leaves_is_none(sp: Any) -> None:
+    """What holds it is as deep as what went into it says."""
+    data = pickle.dumps([dt.datetime(2024, 2, 29, tzinfo=ZoneInfo("Europe/Berlin"))])
+    sp.loads(data, policy=STDLIB, limits=Limits(max_depth=6))
+    with pytest.raises(LimitError):
+        sp.loads(data, policy=STDLIB, limits=Limits(max_depth=5))
+
+
+class Decorated(dt.date):
+    """A date that takes attributes."""
+
+
+def test_a_class_that_takes_attributes_is_no_leaf_whatever_its_name(sp: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dt, "date", Decorated)
+    policy = Policy(
+        name="decorated", rules=[Rule(module="datetime", name="date", rights=Right.CALL | Right.NEW | Right.BUILD)]
+    )
+    made = name("datetime", "date") + b"C\x04\x07\xe8\x02\x1d\x85R}" + text("inner")
+    data = pickled(made * 10, b"Nsb", b"sb" * 9)
+    sp.loads(data, policy=policy, limits=Limits(max_depth=30))
+    with pytest.raises(LimitError):
+        sp.loads(data, policy=policy, limits=Limits(max_depth=10))
+
+
 @settings(max_examples=200)
-@given(st.lists(st.one_of(st.sampled_from("nnaaptd"), st.integers(0, 9)), max_size=60), st.integers(1, 30))
+@given(st.lists(st.one_of(st.sampled_from("nnaaptdl"), st.integers(0, 9)), max_size=60), st.integers(1, 30))
 def test_nothing_that_is_let_through_is_deeper_than_the_limit(steps: list[Any], bound: int) -> None:
     """Programs that make lists and tuples, and put them into what they fetch from the memo."""
     out, made, height = [LIST], 1, 1
@@ -82,6 +155,9 @@ def test_nothing_that_is_let_through_is_deeper_than_the_limit(steps: list[Any], 
         if step == "n" or step == "t":
             out.append(LIST if step == "n" else b"\x85" + MEMOIZE)
             made, height = made + 1, height + (step == "n")
+        elif step == "l":
+            out.append(b"K\1\x85" + MEMOIZE)
+            made, height = made + 1, height + 1
         elif step == "d":
             out.append(b"2")
             height += 1
@@ -191,8 +267,9 @@ def test_what_leads_outside_is_not_settled(sp: Any) -> None:
     assert writer.refused(sp)
 
 
-def test_only_what_was_there_before_the_doubt_settles_it(sp: Any) -> None:
-    """Another list is made and dropped after each time that something grew where it was."""
+@pytest.mark.parametrize("other", [b"]", b"K\1\x85"], ids=["a list", "a tuple of leaves"])
+def test_only_what_was_there_before_the_doubt_settles_it(sp: Any, other: bytes) -> None:
+    """Another one is made and dropped after each time that something grew where it was."""
     writer = Writer()
     inner = writer.new()
     writer.put(POP)
@@ -201,7 +278,7 @@ def test_only_what_was_there_before_the_doubt_settles_it(sp: Any) -> None:
         writer.put(POP)
         # As `grown_behind` of test_limits does it: put into the other while open, and only then grown.
         opened = writer.new()
-        writer.put(get(outer), get(opened), b"a", POP, get(inner), b"a", POP, b"]", POP)
+        writer.put(get(outer), get(opened), b"a", POP, get(inner), b"a", POP, other, POP)
         inner = outer
     writer.put(get(inner))
     assert writer.refused(sp)

@@ -23,9 +23,11 @@ from typing import Final
 class _Uncompiled:
     """The one attribute of the real `cython` module that the sources may use."""
 
-    __slots__ = ()
+    # Of the instance, and in a slot: the interpreter specialises such a look-up, and none of a class attribute.
+    __slots__ = ("compiled",)
 
-    compiled: Final = False
+    def __init__(self) -> None:
+        self.compiled: Final = False
 
 
 cython: Final = _Uncompiled()

@@ -11,11 +11,11 @@ from __future__ import annotations
 from struct import Struct
 from typing import Any
 
-from ..wire.reading import float8, int4, long_int, piece, text, uint2, uint4
+from ..wire.reading import float8, int4, long_int, piece, uint2, uint4
 
 __all__ = [
     "begins_run", "drop", "extend", "holds", "new_float8", "new_int2", "new_int4", "new_piece", "new_small_int", "pop",
-    "pop_few", "push", "push_key", "push_leaves", "push_new", "push_numbers", "push_tuple", "push_utf8", "read_uint4",
+    "push", "push_key", "push_leaves", "push_new", "push_numbers", "push_tuple", "push_utf8", "read_uint4",
     "tuple_of",
 ]  # fmt: skip
 
@@ -34,16 +34,6 @@ _NUMBERS: dict[int, tuple[int, Any, bytes, Any]] = {
     0x4A: (4, int4, b"J", Struct("<xi").iter_unpack),
     0x4D: (2, uint2, b"M", Struct("<xH").iter_unpack),
 }
-
-
-def pop_few(stack: list[Any], count: int) -> tuple[Any, ...]:
-    """Take the topmost items away, as a tuple."""
-    left = len(stack) - count
-    if left < 0:
-        raise IndexError("pop from empty list")
-    few = tuple(stack[left:])
-    del stack[left:]
-    return few
 
 
 def push_numbers(stack: list[Any], data: bytes, position: int, stop: int, end: int) -> int:
@@ -76,18 +66,27 @@ def push_leaves(
 
 def push_utf8(stack: list[Any], data: bytes, start: int, stop: int) -> int:
     """Push a text, and return what it may take in memory beyond its bytes."""
-    word = text(data, start, stop)
+    part = data[start:stop]
+    try:
+        word = part.decode()  # takes half as long as with a codec and an error handler by name
+    except UnicodeDecodeError:
+        word = part.decode("utf-8", "surrogatepass")
     stack.append(word)
     return 0 if len(word) == stop - start else 3 * len(word)
 
 
 def push_key(stack: list[Any], _below: list[Any], data: bytes, start: int, stop: int) -> int:
     """Push a text that may be a key, by what is below the mark: the compiled form keeps short ones."""
-    word = text(data, start, stop)
+    part = data[start:stop]
+    try:
+        word = part.decode()
+    except UnicodeDecodeError:
+        word = part.decode("utf-8", "surrogatepass")
     stack.append(word)
     return 0 if len(word) == stop - start else 3 * len(word)
 
 
 def holds(items: Any, kind: type, other: type) -> bool:
     """Return whether something of one of two types is among the items of a list or tuple."""
-    return any(type(item) is kind or type(item) is other for item in items)
+    kinds = {*map(type, items)}
+    return kind in kinds or other in kinds

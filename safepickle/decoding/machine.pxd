@@ -326,33 +326,6 @@ cdef extern from *:
         return (Py_ssize_t)position;
     }
 
-    /* The topmost items as a tuple: the references move. */
-    static CYTHON_INLINE PyObject *safepickle_list_pop_few(PyObject *list, Py_ssize_t count) {
-        Py_ssize_t left = PyList_GET_SIZE(list) - count;
-        PyObject *few;
-        if (left < 0) {
-            PyErr_SetString(PyExc_IndexError, "pop from empty list");
-            return NULL;
-        }
-    #if SAFEPICKLE_LIST_FIELDS
-        few = PyTuple_New(count);
-        if (few != NULL) {
-            while (count-- > 0) {
-                PyTuple_SET_ITEM(few, count, PyList_GET_ITEM(list, left + count));
-            }
-            Py_SET_SIZE((PyVarObject *)list, left);
-        }
-    #else
-        PyObject *items = PyList_GetSlice(list, left, left + count);
-        few = items == NULL ? NULL : PyList_AsTuple(items);
-        Py_XDECREF(items);
-        if (few != NULL && PyList_SetSlice(list, left, left + count, NULL) < 0) {
-            Py_CLEAR(few);
-        }
-    #endif
-        return few;
-    }
-
     static PyObject *safepickle_list_as_tuple(PyObject *items) {
     #if SAFEPICKLE_LIST_FIELDS
         Py_ssize_t size = PyList_GET_SIZE(items);
@@ -383,7 +356,6 @@ cdef extern from *:
         size_t longest, size_t widest, Py_ssize_t *used
     ) except -1
     int extend "safepickle_list_move"(list target, list items) except -1
-    tuple pop_few "safepickle_list_pop_few"(list stack, Py_ssize_t count)
     tuple tuple_of "safepickle_list_as_tuple"(list items)
 
 cdef int NO_OPCODE
@@ -405,6 +377,6 @@ cdef class Machine(Filling):
         nesting=Nesting, gate=Gate, memo_end=Py_ssize_t, max_items=Py_ssize_t, short=Py_ssize_t,
         shortest_int=Py_ssize_t, base=Py_ssize_t, done=Py_ssize_t, used=Py_ssize_t, start=size_t, stop=size_t,
         opcode=cython.int, missing=Py_ssize_t, steps=Py_ssize_t, length=Py_ssize_t, extra=Py_ssize_t,
-        height=Py_ssize_t, is_deep=bint, arguments=Py_ssize_t, items=list, few=tuple, many=tuple, outside=bint,
+        height=Py_ssize_t, is_deep=bint, arguments=Py_ssize_t, items=list, many=tuple, outside=bint,
     )
     cpdef _run(self)

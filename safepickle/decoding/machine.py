@@ -35,7 +35,7 @@ else:
 
 if not cython.compiled:
     from .leaves import (  # noqa: I001
-        begins_run, drop, extend, holds, new_float8, new_int2, new_int4, new_piece, new_small_int, pop, pop_few, push,
+        begins_run, drop, extend, holds, new_float8, new_int2, new_int4, new_piece, new_small_int, pop, push,
         push_key, push_leaves, push_new, push_numbers, push_tuple, push_utf8, read_uint4, tuple_of,
     )  # fmt: skip
 
@@ -107,13 +107,11 @@ class Machine(Filling):
                         position = push_leaves(
                             budget, stack, metastack, memo, data, position, stop, end, memo_end, short, shortest_int
                         )
+                        done += len(stack) + len(memo) - length
                         if position >= stop:
-                            done += len(stack) + len(memo) - length
                             continue
-                        if position > start:
-                            done += len(stack) + len(memo) - length
-                            start = position
-                            opcode = data[position]
+                        start = position
+                        opcode = data[position]
                     position += 1
                     done += 1
 
@@ -123,30 +121,6 @@ class Machine(Filling):
                             break
                         push(stack, data[position])
                         position += 1
-                    elif opcode == 0x8C:  # SHORT_BINUNICODE
-                        if position >= end:
-                            missing = 1
-                            break
-                        length = data[position]
-                        if position + 1 + length > end:
-                            missing = 1 + length
-                            break
-                        if length > short:
-                            budget.refuse("max_string", length)
-                        position += 1 + length
-                        used += 56 + length + push_key(stack, metastack, data, position - length, position)
-                        if position < stop and data[position] == 0x94 and len(memo) < memo_end:
-                            position += 1
-                            done += 1
-                            used += 8
-                            push(memo, stack[-1])
-                    elif opcode == 0x94:  # MEMOIZE
-                        if len(memo) >= memo_end:
-                            break
-                        if nesting.top == base + len(stack) - 1 >= 0:
-                            nesting.remember(len(memo))
-                        used += 8
-                        push(memo, stack[-1])
                     elif opcode == 0x68:  # BINGET
                         if position >= end:
                             missing = 1
@@ -168,89 +142,23 @@ class Machine(Filling):
                         elif type(value) is not str:
                             nesting.recall(base + len(stack), length, value)
                         push(stack, value)
-                    elif opcode == 0x4A:  # BININT
-                        if position + 4 > end:
-                            missing = 4
-                            break
-                        used += 24
-                        push_new(stack, new_int4(data, position))
-                        position += 4
-                        if position < stop and data[position] == 0x4A:
-                            length = len(stack)
-                            position = push_numbers(stack, data, position, stop, end)
-                            done += len(stack) - length
-                            used += 24 * (len(stack) - length)
-                    elif opcode == 0x47:  # BINFLOAT
-                        if position + 8 > end:
-                            missing = 8
-                            break
-                        used += 24
-                        push_new(stack, new_float8(data, position))
-                        position += 8
-                        if position < stop and data[position] == 0x47:
-                            length = len(stack)
-                            position = push_numbers(stack, data, position, stop, end)
-                            done += len(stack) - length
-                            used += 24 * (len(stack) - length)
-                    elif opcode == 0x4D:  # BININT2
-                        if position + 2 > end:
-                            missing = 2
-                            break
-                        used += 24
-                        push_new(stack, new_int2(data, position))
-                        position += 2
-                        if position < stop and data[position] == 0x4D:
-                            length = len(stack)
-                            position = push_numbers(stack, data, position, stop, end)
-                            done += len(stack) - length
-                            used += 24 * (len(stack) - length)
-                    elif opcode == 0x4E:  # NONE
-                        push(stack, None)
-                    elif opcode == 0x88:  # NEWTRUE
-                        push(stack, True)
-                    elif opcode == 0x89:  # NEWFALSE
-                        push(stack, False)
-                    elif opcode == 0x71:  # BINPUT
+                    elif opcode == 0x8C:  # SHORT_BINUNICODE
                         if position >= end:
                             missing = 1
                             break
                         length = data[position]
-                        if length != len(memo) or length >= memo_end:
+                        if position + 1 + length > end:
+                            missing = 1 + length
                             break
-                        position += 1
-                        if nesting.top == base + len(stack) - 1 >= 0:
-                            nesting.remember(length)
-                        used += 8
-                        push(memo, stack[-1])
-                    elif opcode == 0x58:  # BINUNICODE
-                        if position + 4 > end:
-                            missing = 4
-                            break
-                        length = read_uint4(data, position)
-                        if position + 4 + length > end:
-                            break
-                        budget.take_string(length, 56 + length + used)
-                        used = 0
-                        position += 4 + length
-                        extra = push_utf8(stack, data, position - length, position)
-                        if extra:
-                            budget.take_memory(extra)
+                        if length > short:
+                            budget.refuse("max_string", length)
+                        position += 1 + length
+                        used += 56 + length + push_key(stack, metastack, data, position - length, position)
                         if position < stop and data[position] == 0x94 and len(memo) < memo_end:
                             position += 1
                             done += 1
                             used += 8
                             push(memo, stack[-1])
-                    elif opcode == 0x42:  # BINBYTES
-                        if position + 4 > end:
-                            missing = 4
-                            break
-                        length = read_uint4(data, position)
-                        if position + 4 + length > end:
-                            break
-                        budget.take_string(length, 40 + length + used)
-                        used = 0
-                        position += 4 + length
-                        push_new(stack, new_piece(data, position - length, position))
                     elif opcode == 0x28:  # MARK
                         if len(metastack) >= nesting.mark_bound:
                             nesting.refuse(len(metastack) + 1)
@@ -258,6 +166,32 @@ class Machine(Filling):
                         push(metastack, stack)
                         base += len(stack)
                         stack = pop(spare) if spare else []
+                    elif opcode == 0x7D:  # EMPTY_DICT
+                        budget.objects_left -= 1
+                        used += 112
+                        if not metastack and nesting.bottom_height < len(stack):
+                            nesting.refuse(nesting.bottom_height)
+                        nesting.opened(base + len(stack), 1)
+                        push(stack, {})
+                        if position < stop and data[position] == 0x94 and len(memo) < memo_end:
+                            position += 1
+                            done += 1
+                            used += 8
+                            nesting.remember(len(memo))
+                            push(memo, stack[-1])
+                    elif opcode == 0x5D:  # EMPTY_LIST
+                        budget.objects_left -= 1
+                        used += 104
+                        if not metastack and nesting.bottom_height < len(stack):
+                            nesting.refuse(nesting.bottom_height)
+                        nesting.opened(base + len(stack), 1)
+                        push(stack, [])
+                        if position < stop and data[position] == 0x94 and len(memo) < memo_end:
+                            position += 1
+                            done += 1
+                            used += 8
+                            nesting.remember(len(memo))
+                            push(memo, stack[-1])
                     elif opcode == 0x75:  # SETITEMS
                         if not metastack:
                             raise FormatError("SETITEMS without a mark")
@@ -282,19 +216,6 @@ class Machine(Filling):
                             push(spare, items)
                         else:
                             self._set_items(start, opcode, target, items)
-                    elif opcode == 0x7D:  # EMPTY_DICT
-                        budget.objects_left -= 1
-                        used += 112
-                        if not metastack and nesting.bottom_height < len(stack):
-                            nesting.refuse(nesting.bottom_height)
-                        nesting.opened(base + len(stack), 1)
-                        push(stack, {})
-                        if position < stop and data[position] == 0x94 and len(memo) < memo_end:
-                            position += 1
-                            done += 1
-                            used += 8
-                            nesting.remember(len(memo))
-                            push(memo, stack[-1])
                     elif opcode == 0x65:  # APPENDS
                         if not metastack:
                             raise FormatError("APPENDS without a mark")
@@ -317,126 +238,49 @@ class Machine(Filling):
                                 push(spare, items)
                         else:
                             self._append(start, opcode, target, items)
-                    elif opcode == 0x5D:  # EMPTY_LIST
-                        budget.objects_left -= 1
-                        used += 104
-                        if not metastack and nesting.bottom_height < len(stack):
-                            nesting.refuse(nesting.bottom_height)
-                        nesting.opened(base + len(stack), 1)
-                        push(stack, [])
-                        if position < stop and data[position] == 0x94 and len(memo) < memo_end:
-                            position += 1
-                            done += 1
-                            used += 8
+                    elif opcode == 0x47:  # BINFLOAT
+                        if position + 8 > end:
+                            missing = 8
+                            break
+                        used += 24
+                        push_new(stack, new_float8(data, position))
+                        position += 8
+                        if position < stop and data[position] == 0x47:
+                            length = len(stack)
+                            position = push_numbers(stack, data, position, stop, end)
+                            done += len(stack) - length
+                            used += 24 * (len(stack) - length)
+                    elif opcode == 0x4A:  # BININT
+                        if position + 4 > end:
+                            missing = 4
+                            break
+                        used += 24
+                        push_new(stack, new_int4(data, position))
+                        position += 4
+                        if position < stop and data[position] == 0x4A:
+                            length = len(stack)
+                            position = push_numbers(stack, data, position, stop, end)
+                            done += len(stack) - length
+                            used += 24 * (len(stack) - length)
+                    elif opcode == 0x4D:  # BININT2
+                        if position + 2 > end:
+                            missing = 2
+                            break
+                        used += 24
+                        push_new(stack, new_int2(data, position))
+                        position += 2
+                        if position < stop and data[position] == 0x4D:
+                            length = len(stack)
+                            position = push_numbers(stack, data, position, stop, end)
+                            done += len(stack) - length
+                            used += 24 * (len(stack) - length)
+                    elif opcode == 0x94:  # MEMOIZE
+                        if len(memo) >= memo_end:
+                            break
+                        if nesting.top == base + len(stack) - 1 >= 0:
                             nesting.remember(len(memo))
-                            push(memo, stack[-1])
-                    elif opcode == 0x61:  # APPEND
-                        value = pop(stack)
-                        target = stack[-1]
-                        height = base + len(stack) - 1
-                        if nesting.top > height:
-                            nesting.join(height)
-                        if type(target) is list and not gate.foreign and not gate.handles_seen:
-                            if len(target) >= max_items:
-                                budget.refuse("max_items", len(target) + 1)
-                            used += 8
-                            push(target, value)
-                        else:
-                            self._append(start, opcode, target, [value])
-                    elif opcode == 0x73:  # SETITEM
-                        value = pop(stack)
-                        key = pop(stack)
-                        target = stack[-1]
-                        height = base + len(stack) - 1
-                        if nesting.top > height:
-                            nesting.join(height)
-                        if type(target) is dict and not gate.foreign and not gate.handles_seen:
-                            used += 100
-                            if len(target) >= max_items or used > budget.memory_left:
-                                budget.take_items(len(target), 1, used)
-                            if type(key) is str:
-                                target[key] = value
-                            else:
-                                set_item(gate.keys, target, key, value)
-                        else:
-                            self._set_items(start, opcode, target, [key, value])
-                    elif opcode == 0x8F:  # EMPTY_SET
-                        budget.objects_left -= 1
-                        used += 264
-                        nesting.opened(base + len(stack), 1)
-                        push(stack, set())
-                    elif opcode == 0x90:  # ADDITEMS
-                        if not metastack:
-                            raise FormatError("ADDITEMS without a mark")
-                        items = stack
-                        stack = pop(metastack)
-                        base -= len(stack)
-                        target = stack[-1]
-                        height = base + len(stack) - 1
-                        if nesting.top > height:
-                            nesting.join(height)
-                        if type(target) is set and not gate.foreign:
-                            if gate.handles_seen and holds(items, GlobalHandle, HeldTuple):
-                                self._values(start, opcode, items)
-                            length = len(items)
-                            if len(target) + length > max_items or 72 * length > budget.memory_left:
-                                budget.take_items(len(target), length, 72)
-                            budget.memory_left -= 72 * length
-                            add_items(gate.keys, target, items)
-                            drop(items)
-                            push(spare, items)
-                        else:
-                            self._add_items(start, opcode, target, items)
-                    elif opcode == 0x86 or opcode == 0x85 or opcode == 0x87:  # TUPLE2, TUPLE1, TUPLE3
-                        few = pop_few(stack, opcode - 0x84)
-                        budget.objects_left -= 1
-                        used += 88 + 8 * (opcode - 0x84)
-                        height = base + len(stack)
-                        is_deep = nesting.top >= height
-                        if is_deep:
-                            nesting.opened(height, nesting.absorb(height) + 1)
-                        if gate.handles_seen and holds(few, GlobalHandle, HeldTuple):
-                            push(stack, self._tuple(start, opcode, few))
-                        else:
-                            push_tuple(stack, few)
-                        if position < stop and data[position] == 0x94 and len(memo) < memo_end:
-                            position += 1
-                            done += 1
-                            used += 8
-                            if is_deep:
-                                nesting.remember(len(memo))
-                            push(memo, stack[-1])
-                        if is_deep:
-                            pass
-                        elif position < stop and (data[position] == 0x52 or data[position] == 0x81):
-                            # The call that comes next takes it at once.
-                            arguments = 1
-                        else:
-                            nesting.flat(height)
-                    elif opcode == 0x74:  # TUPLE
-                        if not metastack:
-                            raise FormatError("TUPLE without a mark")
-                        items = stack
-                        stack = pop(metastack)
-                        base -= len(stack)
-                        budget.objects_left -= 1
-                        used += 88
-                        length = len(items)
-                        if length > max_items or 8 * length > budget.memory_left:
-                            budget.take_items(0, length, 8)
-                        budget.memory_left -= 8 * length
-                        height = base + len(stack)
-                        if nesting.top >= height:
-                            nesting.opened(height, nesting.absorb(height) + 1)
-                        else:
-                            nesting.flat(height)
-                        many = tuple_of(items)
-                        if not items:
-                            push(spare, items)
-                        if gate.handles_seen and holds(many, GlobalHandle, HeldTuple):
-                            push(stack, self._tuple(start, opcode, many))
-                        else:
-                            push_tuple(stack, many)
+                        used += 8
+                        push(memo, stack[-1])
                     elif opcode == 0x6A:  # LONG_BINGET
                         if position + 4 > end:
                             missing = 4
@@ -449,18 +293,76 @@ class Machine(Filling):
                         if type(value) is not str:
                             nesting.recall(base + len(stack), length, value)
                         push(stack, value)
-                    elif opcode == 0x72:  # LONG_BINPUT
-                        if position + 4 > end:
-                            missing = 4
+                    elif opcode == 0x4E:  # NONE
+                        push(stack, None)
+                    elif opcode == 0x88 or opcode == 0x89:  # NEWTRUE, NEWFALSE
+                        push(stack, opcode == 0x88)
+                    elif opcode == 0x8A:  # LONG1
+                        if position >= end:
+                            missing = 1
                             break
-                        length = read_uint4(data, position)
-                        if length != len(memo) or length >= memo_end:
+                        length = data[position]
+                        if position + 1 + length > end:
+                            missing = 1 + length
                             break
-                        position += 4
-                        if nesting.top == base + len(stack) - 1 >= 0:
-                            nesting.remember(length)
-                        used += 8
-                        push(memo, stack[-1])
+                        position += 1 + length
+                        used += 32 + length
+                        if length >= 8:
+                            gate.keys.big_ints = True
+                        if 0 < length <= 8 <= shortest_int:
+                            push_new(stack, new_small_int(data, position - length, position))
+                        else:
+                            number = long_int(data, position - length, position)
+                            if length * 8 > budget.max_int_bits:
+                                self._check_int(number)
+                            push(stack, number)
+                    elif opcode in (0x86, 0x85, 0x87, 0x74):  # TUPLE2, TUPLE1, TUPLE3, TUPLE
+                        if opcode == 0x86:
+                            value = pop(stack)
+                            many: tuple[Any, ...] = (pop(stack), value)
+                            used += 104
+                        elif opcode == 0x85:
+                            many = (pop(stack),)
+                            used += 96
+                        elif opcode == 0x87:
+                            value = pop(stack)
+                            key = pop(stack)
+                            many = (pop(stack), key, value)
+                            used += 112
+                        else:
+                            if not metastack:
+                                raise FormatError("TUPLE without a mark")
+                            items = stack
+                            stack = pop(metastack)
+                            base -= len(stack)
+                            used += 88
+                            length = len(items)
+                            if length > max_items or 8 * length > budget.memory_left:
+                                budget.take_items(0, length, 8)
+                            budget.memory_left -= 8 * length
+                            many = tuple_of(items)
+                            if not items:
+                                push(spare, items)
+                        budget.objects_left -= 1
+                        height = base + len(stack)
+                        is_deep = nesting.top >= height
+                        if is_deep:
+                            nesting.opened(height, nesting.absorb(height) + 1)
+                        if gate.handles_seen and holds(many, GlobalHandle, HeldTuple):
+                            push(stack, self._tuple(start, opcode, many))
+                        else:
+                            push_tuple(stack, many)
+                        if position < stop and data[position] == 0x94 and len(memo) < memo_end:
+                            position += 1
+                            done += 1
+                            used += 8
+                            if is_deep:
+                                nesting.remember(len(memo))
+                            push(memo, stack[-1])
+                        if not is_deep and position < stop and (data[position] == 0x52 or data[position] == 0x81):
+                            arguments = 1  # the call that comes next takes it at once
+                        elif not is_deep:
+                            nesting.flat(height)
                     elif opcode == 0x81 or opcode == 0x52:  # NEWOBJ, REDUCE
                         value = pop(stack)
                         key = pop(stack)
@@ -518,25 +420,133 @@ class Machine(Filling):
                             done += 1
                             used += 8
                             push(memo, stack[-1])
-                    elif opcode == 0x8A:  # LONG1
+                    elif opcode == 0x58:  # BINUNICODE
+                        if position + 4 > end:
+                            missing = 4
+                            break
+                        length = read_uint4(data, position)
+                        if position + 4 + length > end:
+                            break
+                        used += 56 + length
+                        if length > budget.max_string or used > budget.memory_left:
+                            budget.take_string(length, used)
+                        budget.memory_left -= used
+                        used = 0
+                        position += 4 + length
+                        extra = push_utf8(stack, data, position - length, position)
+                        if extra:
+                            budget.take_memory(extra)
+                        if position < stop and data[position] == 0x94 and len(memo) < memo_end:
+                            position += 1
+                            done += 1
+                            used += 8
+                            push(memo, stack[-1])
+                    elif opcode == 0x42:  # BINBYTES
+                        if position + 4 > end:
+                            missing = 4
+                            break
+                        length = read_uint4(data, position)
+                        if position + 4 + length > end:
+                            break
+                        used += 40 + length
+                        if length > budget.max_string or used > budget.memory_left:
+                            budget.take_string(length, used)
+                        budget.memory_left -= used
+                        used = 0
+                        position += 4 + length
+                        push_new(stack, new_piece(data, position - length, position))
+                        if position < stop and data[position] == 0x94 and len(memo) < memo_end:
+                            position += 1
+                            done += 1
+                            used += 8
+                            push(memo, stack[-1])
+                    elif opcode == 0x71:  # BINPUT
                         if position >= end:
                             missing = 1
                             break
                         length = data[position]
-                        if position + 1 + length > end:
-                            missing = 1 + length
+                        if length != len(memo) or length >= memo_end:
                             break
-                        position += 1 + length
-                        used += 32 + length
-                        if length >= 8:
-                            gate.keys.big_ints = True
-                        if 0 < length <= 8 <= shortest_int:
-                            push_new(stack, new_small_int(data, position - length, position))
+                        position += 1
+                        if nesting.top == base + len(stack) - 1 >= 0:
+                            nesting.remember(length)
+                        used += 8
+                        push(memo, stack[-1])
+                    elif opcode == 0x72:  # LONG_BINPUT
+                        if position + 4 > end:
+                            missing = 4
+                            break
+                        length = read_uint4(data, position)
+                        if length != len(memo) or length >= memo_end:
+                            break
+                        position += 4
+                        if nesting.top == base + len(stack) - 1 >= 0:
+                            nesting.remember(length)
+                        used += 8
+                        push(memo, stack[-1])
+                    elif opcode == 0x8F:  # EMPTY_SET
+                        budget.objects_left -= 1
+                        used += 264
+                        nesting.opened(base + len(stack), 1)
+                        push(stack, set())
+                        if position < stop and data[position] == 0x94 and len(memo) < memo_end:
+                            position += 1
+                            done += 1
+                            used += 8
+                            nesting.remember(len(memo))
+                            push(memo, stack[-1])
+                    elif opcode == 0x90:  # ADDITEMS
+                        if not metastack:
+                            raise FormatError("ADDITEMS without a mark")
+                        items = stack
+                        stack = pop(metastack)
+                        base -= len(stack)
+                        target = stack[-1]
+                        height = base + len(stack) - 1
+                        if nesting.top > height:
+                            nesting.join(height)
+                        if type(target) is set and not gate.foreign:
+                            if gate.handles_seen and holds(items, GlobalHandle, HeldTuple):
+                                self._values(start, opcode, items)
+                            length = len(items)
+                            if len(target) + length > max_items or 72 * length > budget.memory_left:
+                                budget.take_items(len(target), length, 72)
+                            budget.memory_left -= 72 * length
+                            add_items(gate.keys, target, items)
+                            drop(items)
+                            push(spare, items)
                         else:
-                            number = long_int(data, position - length, position)
-                            if length * 8 > budget.max_int_bits:
-                                self._check_int(number)
-                            push(stack, number)
+                            self._add_items(start, opcode, target, items)
+                    elif opcode == 0x73:  # SETITEM
+                        value = pop(stack)
+                        key = pop(stack)
+                        target = stack[-1]
+                        height = base + len(stack) - 1
+                        if nesting.top > height:
+                            nesting.join(height)
+                        if type(target) is dict and not gate.foreign and not gate.handles_seen:
+                            used += 100
+                            if len(target) >= max_items or used > budget.memory_left:
+                                budget.take_items(len(target), 1, used)
+                            if type(key) is str:
+                                target[key] = value
+                            else:
+                                set_item(gate.keys, target, key, value)
+                        else:
+                            self._set_items(start, opcode, target, [key, value])
+                    elif opcode == 0x61:  # APPEND
+                        value = pop(stack)
+                        target = stack[-1]
+                        height = base + len(stack) - 1
+                        if nesting.top > height:
+                            nesting.join(height)
+                        if type(target) is list and not gate.foreign and not gate.handles_seen:
+                            if len(target) >= max_items:
+                                budget.refuse("max_items", len(target) + 1)
+                            used += 8
+                            push(target, value)
+                        else:
+                            self._append(start, opcode, target, [value])
                     else:
                         break
                 else:

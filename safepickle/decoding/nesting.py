@@ -102,11 +102,9 @@ class Nesting:
             #: Entries of the memo that are known, 0 where the machine's has no container.
             self.memo_count = 0
         else:
-            self.heights: list[int] = []
-            self.cells: list[int] = []
-            #: The least cell that was taken from the memo since the container was there; one less than its own where it
-            #: was made of others.
-            self.lows: list[int] = []
+            #: Height, cell and low of each container on the stack. The low is the least cell that was taken from the
+            #: memo since the container was there; one less than its own where it was made of others.
+            self.waiting: list[tuple[int, int, int]] = []
             self.depths: list[int] = [0, 1]
             self.sparse = {}
 
@@ -164,13 +162,13 @@ class Nesting:
             self.cells[self.count] = self.cell_count
             self.lows[self.count] = SATURATED if depth == 1 else self.cell_count - 1
             self.depths[self.cell_count] = depth
+            self.count += 1
+            self.cell_count += 1
         else:
-            self.heights.append(height)
-            self.cells.append(self.cell_count)
-            self.lows.append(SATURATED if depth == 1 else self.cell_count - 1)
+            cell = self.cell_count
+            self.cell_count = cell + 1
+            self.waiting.append((height, cell, SATURATED if depth == 1 else cell - 1))
             self.depths.append(depth)
-        self.count += 1
-        self.cell_count += 1
 
     def flat(self, height: int) -> None:
         """Note a tuple of leaves at *height* of the stack."""
@@ -183,11 +181,9 @@ class Nesting:
             self.heights[self.count] = height
             self.cells[self.count] = -_FLAT
             self.lows[self.count] = SATURATED
+            self.count += 1
         else:
-            self.heights.append(height)
-            self.cells.append(-_FLAT)
-            self.lows.append(SATURATED)
-        self.count += 1
+            self.waiting.append((height, -_FLAT, SATURATED))
 
     def absorb(self, height: int) -> int:
         """Forget the containers at *height* and above; return the greatest depth among them."""
@@ -208,24 +204,25 @@ class Nesting:
             if low < SATURATED and self.count > 0 and low < self.lows[self.count - 1]:
                 self.lows[self.count - 1] = low
         elif self.top >= height:
-            heights, cells, lows = self.heights, self.cells, self.lows
-            first = len(heights) - 1
-            while first > 0 and heights[first - 1] >= height:
-                first -= 1
-            for index in range(len(cells) - 1, first - 1, -1):
-                cell = cells[index]
+            waiting, depths = self.waiting, self.depths
+            while waiting and waiting[-1][0] >= height:
+                _, cell, least = waiting.pop()
                 if self.shared:  # else nothing was taken from the memo
-                    low = min(low, lows[index])
+                    if least < low:  # noqa: PLR1730 - a call less for each container
+                        low = least
                     if cell > 0 and self.unsure and low >= cell:
                         self._settle(cell)
-                depth = abs(self.depths[abs(cell)])
-                if depth > deepest:  # noqa: PLR1730 - a call less for each container
+                depth = depths[cell] if cell > 0 else depths[-cell]
+                if depth < 0:
+                    depth = -depth
+                if depth > deepest:  # noqa: PLR1730
                     deepest = depth
-            del heights[first:], cells[first:], lows[first:]
-            self.count = first
-            self.top = heights[-1] if heights else -1
-            if lows and low < lows[-1]:
-                lows[-1] = low
+            if waiting:
+                self.top, cell, least = waiting[-1]
+                if low < least:
+                    waiting[-1] = self.top, cell, low
+            else:
+                self.top = -1
         return deepest
 
     def _settle(self, cell: int) -> None:
@@ -246,9 +243,13 @@ class Nesting:
     def join(self, height: int) -> None:
         """Note that the container at *height* took in what is above it."""
         depth = self.absorb(height + 1) + 1
-        if depth > 1 and self.top == height and self.count > 0 and self.cells[self.count - 1] != -_FLAT:
-            # (What adds to a tuple is refused by whoever carries out the opcode.)
-            cell = self.cells[self.count - 1]
+        if depth > 1 and self.top == height and (not cython.compiled or self.count > 0):
+            if cython.compiled:
+                cell = self.cells[self.count - 1]
+            else:
+                cell = self.waiting[-1][1]
+            if cell == -_FLAT:
+                depth = 0  # what adds to a tuple is refused by whoever carries out the opcode
             if cell < 0:
                 cell = -cell
             present = self.depths[cell]
@@ -266,7 +267,10 @@ class Nesting:
 
     def remember(self, index: int) -> None:
         """Note that the topmost container is now at *index* of the memo."""
-        cell = self.cells[self.count - 1] if self.count > 0 else 0
+        if cython.compiled:
+            cell = self.cells[self.count - 1] if self.count > 0 else 0
+        else:
+            cell = self.waiting[-1][1]
         if cell < 0:
             cell = -cell
         if cell == _FLAT:
@@ -303,8 +307,11 @@ class Nesting:
 
     def duplicate(self, height: int) -> None:
         """Note that what is at *height* - 1 is now at *height*, the top of the stack, too."""
-        if self.count > 0 and self.top == height - 1:
-            cell = abs(self.cells[self.count - 1])
+        if self.top >= 0 and self.top == height - 1:
+            if cython.compiled:
+                cell = abs(self.cells[self.count - 1])
+            else:
+                cell = abs(self.waiting[-1][1])
             if cell == _FLAT:
                 self.flat(height)
             else:
@@ -319,8 +326,11 @@ class Nesting:
             # may be two levels where one container was noted: an instance and its attributes.
             return 2 * (self.cell_count + self.inner_cells) > self.max_depth
         deepest = 0
-        for index in range(self.count):
-            deepest = max(deepest, abs(self.depths[abs(self.cells[index])]))
+        if cython.compiled:
+            for index in range(self.count):
+                deepest = max(deepest, abs(self.depths[abs(self.cells[index])]))
+        else:
+            deepest = max([abs(self.depths[abs(cell)]) for _, cell, _ in self.waiting], default=0)
         return deepest + self.slack > self.max_depth
 
     def take_over(self, inner: Nesting, height: int) -> None:
@@ -353,11 +363,9 @@ class Nesting:
             self.heights[self.count] = height
             self.cells[self.count] = -cell
             self.lows[self.count] = cell
+            self.count += 1
         else:
-            self.heights.append(height)
-            self.cells.append(-cell)
-            self.lows.append(cell)
-        self.count += 1
+            self.waiting.append((height, -cell, cell))
 
 
 def measure(value: Any, bound: int, refusals: Refusals) -> None:

@@ -87,7 +87,8 @@ def states_of(sp: ModuleType, data: bytes, limits: Any, fills: bool) -> dict[str
     kinds = [type(entry).__name__ for entry in machine.memo]
     # Opcodes are paid for by slices, which end at other places.
     left = budget.memory_left - 8 * budget.opcodes_left, budget.objects_left, budget.calls_left
-    levels = nesting.top, nesting.cell_count, nesting.unsure, list(nesting.depths), list(nesting.lows), nesting.sparse
+    lists = list(nesting.depths), list(nesting.waiting), nesting.sparse
+    levels = nesting.top, nesting.cell_count, nesting.unsure, lists
     spent = machine.opcodes, machine.gate.calls, machine.gate.changed
     return {"made": made, "outcome": outcome, "memo": kinds, "left": left, "levels": levels, "spent": spent}
 

@@ -20,6 +20,7 @@ Rules:
 from __future__ import annotations
 
 import os
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -88,6 +89,8 @@ class build_ext(_build_ext):
         """Translate all modules first, one after another; then the C compiler runs in parallel."""
         from Cython.Build import cythonize
 
+        # It copies what is to be done at the end of a long loop by recursion.
+        sys.setrecursionlimit(max(sys.getrecursionlimit(), 10_000))
         translated = cythonize(
             self.extensions,
             build_dir=self.build_temp,  # keeps generated C out of the source tree

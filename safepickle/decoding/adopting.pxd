@@ -4,6 +4,9 @@ from safepickle.decoding.handles cimport GlobalHandle
 from safepickle.decoding.hashing cimport KeyGuard
 from safepickle.decoding.naming cimport Naming
 from safepickle.decoding.resolving cimport size_by, sizer_of
+from safepickle.decoding.usual cimport is_usual
+from safepickle.decoding.usual_models cimport UsualModels, usual_tree
+from safepickle.decoding.usual_texts cimport fits_texts, is_of_texts
 
 cdef extern from *:
     """
@@ -24,6 +27,7 @@ cdef class Adopting(Naming):
     cdef readonly KeyGuard keys
     cdef readonly bint foreign, lent
     cdef dict filled
+    cdef UsualModels models
     cdef readonly long long calls
     cdef public bint atom
 
@@ -37,4 +41,9 @@ cdef class Adopting(Naming):
     cpdef make_plainly(self, GlobalHandle handle)
     cpdef _adopt(self, GlobalHandle handle, object result)
     cdef _is_from_elsewhere(self, object kind)
+    cpdef bint _surely_fits(self, GlobalHandle handle, tuple args) except -1
+    cdef bint _fits_model(self, object contract, tuple args, object kwargs) except -1
+    @cython.locals(models=UsualModels)
+    cdef Py_ssize_t _weigh_model(self, int which, object obj, object state) except -2
+    cdef UsualModels _usual_models(self)
     cpdef adopt_foreign(self, object obj)

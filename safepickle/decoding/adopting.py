@@ -20,6 +20,9 @@ from .handles import GlobalHandle
 from .hashing import KeyGuard
 from .naming import Naming
 from .resolving import HASHES, READS, SIZES, size_by, sizer_of
+from .usual import is_usual
+from .usual_models import UsualModels, usual_tree
+from .usual_texts import fits_texts, is_of_texts
 
 COMPILING = False
 if COMPILING:
@@ -69,12 +72,22 @@ class Adopting(Naming):
         self.lent = False
         #: Items given to objects of classes of their own, by id; the object is kept so that its id stays its own.
         self.filled: Any = None
+        #: What the load has to do with scikit-learn, None for nothing.
+        self.models: Any = None
         self.calls = 0
         #: What a call has just given is a leaf, if its arguments are leaves.
         self.atom = False
 
     def let_go(self) -> None:
-        """Keep nothing of what was a key; what came from outside is in no gate that serves again."""
+        """Keep nothing of what was named, was made, came from outside or was a key."""
+        self.made = None
+        self.types = None
+        self.handles = None
+        self.shapes = None
+        self.guarded = None
+        self.kept = None
+        self.filled = None
+        self.models = None
         self.keys.let_go()
 
     def look_through(self, count: int) -> None:
@@ -189,6 +202,30 @@ class Adopting(Naming):
         """Note the type of a value that no opcode wrote: nobody has looked how large such an int is (D04)."""
         if kind is int:
             self.keys.big_ints = True
+
+    def _surely_fits(self, handle: GlobalHandle, args: tuple[Any, ...]) -> bool:
+        """Return whether the contract need not be asked: these are what picklers write for dates and numbers."""
+        if not cython.compiled and handle.quick is not None and len(args) == 1:
+            return type(args[0]) is handle.quick_type and bool(handle.quick(args[0]))
+        return handle.resolved and is_usual(handle.target, args)
+
+    def _fits_model(self, contract: Any, args: tuple[Any, ...], kwargs: Any) -> bool:
+        """Return whether these are surely arguments of a tree, or of a column of text, that its contract takes."""
+        if kwargs:
+            return False
+        if is_of_texts(contract):
+            return fits_texts(args)
+        return usual_tree(contract) and self._usual_models().fits_call(args)
+
+    def _weigh_model(self, which: int, obj: Any, state: Any) -> int:
+        """Return what a model's state weighs, -1 where the contract may not let the object have it."""
+        models = self._usual_models()
+        return -1 if models.has_state(which, obj) else models.weigh_state(which, obj, state)
+
+    def _usual_models(self) -> UsualModels:
+        if self.models is None:
+            self.models = UsualModels()
+        return self.models  # type: ignore[no-any-return]
 
     def count_items(self, obj: Any, added: int, amount: int) -> None:
         """Pay for items that go into an object of a class of its own, which is not asked how many it has."""

@@ -61,7 +61,7 @@ cdef extern from *:
     void free_hashes "PyMem_Free"(Py_hash_t *hashes)
 
 cdef object _MODULE
-cdef Py_ssize_t _MOST_COMPARED
+cdef Py_ssize_t _MOST_COMPARED, _MOST_KNOWN, _LONGEST_KNOWN
 cdef dict _MODULES
 cdef long long _LOWEST, _HIGHEST
 
@@ -87,6 +87,7 @@ cdef class RangeCheck(Check):
 
 cdef class TextCheck(Check):
     cdef readonly object kind, match
+    cdef readonly set known
     cdef readonly Py_ssize_t low, high
 
     @cython.locals(size=Py_ssize_t)

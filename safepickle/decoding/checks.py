@@ -36,6 +36,8 @@ _LOWEST, _HIGHEST = -(2**62), 2**62
 _MODULES: Any = sys.modules
 #: Most names that a key is compared with one after the other.
 _MOST_COMPARED = 32
+#: Texts that are known to match a pattern: so many of them, none longer.
+_MOST_KNOWN, _LONGEST_KNOWN = 256, 64
 
 if not cython.compiled:
 
@@ -129,7 +131,10 @@ class RangeCheck(Check):
 
 
 class TextCheck(Check):
-    """A text of some length, which may have to match."""
+    """A text of some length, which may have to match.
+
+    Names of attributes come again and again: some that have matched are known, for this very pattern.
+    """
 
     def __init__(self, kind: type, low: int, high: int | None, match: Callable[[str], Any] | None) -> None:
         self.exact = None
@@ -137,6 +142,7 @@ class TextCheck(Check):
         self.low = low
         self.high = sys.maxsize if high is None else high
         self.match: Any = match
+        self.known: set[str] = set()
 
     def passes(self, value: Any, budget: Budget | None) -> bool:
         if type(value) is not self.kind:
@@ -147,7 +153,17 @@ class TextCheck(Check):
         if self.match is None:
             return True
         pay(budget, 1 + size // 16)
-        return self.match(value if self.kind is str else str(value, "latin-1")) is not None
+        if self.kind is not str:
+            return self.match(str(value, "latin-1")) is not None
+        if value in self.known:
+            return True
+        if self.match(value) is None:
+            return False
+        if size <= _LONGEST_KNOWN:
+            if len(self.known) >= _MOST_KNOWN:
+                self.known.clear()
+            self.known.add(value)
+        return True
 
 
 class OneOfCheck(Check):

@@ -19,6 +19,15 @@ from .budget import Budget
 from .operations import Operations
 from .window import NO_OPCODE
 
+COMPILING = False
+if COMPILING:
+    import cython
+else:
+    from .._form import cython
+
+if not cython.compiled:
+    from .leaves import drop
+
 _FRESH, _RUNNING, _DONE = 0, 1, 2
 
 
@@ -45,6 +54,18 @@ class Door(Operations):
         gate.opcode = 0
         gate.position = 0
         self.open_door()
+
+    def let_go(self, policy: Any, limits: Any, unspent: Budget | None) -> None:
+        """Keep nothing of a pickle that went well but the room it took, and for whom it may be opened again."""
+        self.policy = policy
+        self.limits = limits
+        self.unspent = unspent
+        self.data = b""
+        self.buffers = None
+        self.last_made = None
+        self.sparse = None
+        drop(self.stack)
+        drop(self.memo)
 
     def _begin(self) -> None:
         """Carry out PROTO and FRAME where they are what most pickles begin with. All else is left to the loop."""

@@ -3,18 +3,20 @@ from safepickle.decoding.budget cimport Budget
 from safepickle.decoding.handles cimport GlobalHandle, HeldTuple, Inert
 from safepickle.decoding.adopting cimport FEW, Adopting, new_instance
 from safepickle.decoding.resolving cimport size_by
-from safepickle.decoding.usual cimport fits, form_of, is_usual
-from safepickle.decoding.usual_arrays cimport UsualArrays, usual_state
+from safepickle.decoding.usual cimport fits, form_of
+from safepickle.decoding.usual_arrays cimport ARRAY, UsualArrays, usual_state
+from safepickle.decoding.usual_models cimport usual_estimator
 from safepickle.decoding.state cimport Shape, check_exception_state, set_state
 
 cdef Py_ssize_t WATCHED
+cdef dict _STATES
 cdef int CALL, NEW, BUILD, APPEND, SETITEM, ADD, _MADE_BY_NUMPY
 
 cpdef bint is_object(GlobalHandle handle) except -1
 
 cdef class Gate(Adopting):
     cdef object persistent_load
-    cdef readonly bint strict, changed
+    cdef readonly bint strict, changed, fills
     cdef UsualArrays arrays
     cdef object last_built
     cdef GlobalHandle last_owner
@@ -34,13 +36,13 @@ cdef class Gate(Adopting):
     cpdef new(self, object cls, object args, object kwargs)
     @cython.locals(usual=cython.int, fits=bint, count=Py_ssize_t)
     cpdef _run(self, GlobalHandle handle, int right, object args, object kwargs)
-    cpdef bint _surely_fits(self, GlobalHandle handle, tuple args) except -1
     @cython.locals(arrays=UsualArrays)
     cdef int _usual_call(self, GlobalHandle handle, int right, tuple args, object kwargs) except -1
     cdef _adopt_usual(self, GlobalHandle handle, object result)
     cpdef Shape make_shape(self, GlobalHandle handle, object kind)
     @cython.locals(handle=GlobalHandle, shape=Shape, weight=cython.longlong)
     cpdef build(self, object obj, object state)
+    cdef count_filled(self)
     cpdef append(self, object obj, list items)
     @cython.locals(index=Py_ssize_t)
     cpdef set_items(self, object obj, list items)

@@ -27,8 +27,9 @@ from .naming import NAMED
 from .refusals import ADD, APPEND, BUILD, CALL, NEW, SETITEM
 from .resolving import is_plain_id, size_by
 from .state import Shape, check_exception_state, set_state
-from .usual import fits, form_of, is_usual
+from .usual import fits, form_of
 from .usual_arrays import UsualArrays, usual_state
+from .usual_models import usual_estimator
 
 COMPILING = False
 if COMPILING:
@@ -37,6 +38,7 @@ else:
     from .._form import cython
 
 _FACTORIES = frozenset(HARMLESS_FACTORIES)
+_STATES: dict[tuple[str, str], Any] = dict(STATES)
 #: Bytes of an array, scalar or dtype of numpy without its data, and of what is noted of it.
 _MADE_BY_NUMPY = 240
 #: What is kept to ask a contract once more, in bytes, beside the entries of the state.
@@ -45,6 +47,7 @@ WATCHED = 200
 
 if not cython.compiled:
     from .adopting import FEW, new_instance
+    from .usual_arrays import ARRAY
 
 
 def is_object(handle: GlobalHandle) -> bool:
@@ -93,12 +96,22 @@ class Gate(Adopting):
         self.changed = False
         #: What the load has to do with numpy, None for nothing.
         self.arrays: Any = None
-        #: The class of the last object that was given state, the rule's handle and what is known of it.
+        self.fills = False  # until an array has been given state by the method of its class
+        #: The class of the last object that was given state, the handle and what is known of it.
         self.last_built: Any = None
         self.last_owner: Any = None
         self.last_shape: Any = None
         #: State that may change although its contract has passed it, as it was set: handle, contract, object, state.
         self.watched: Any = None
+
+    def let_go(self) -> None:
+        """Keep nothing of a load that went well: it may be opened anew."""
+        Adopting.let_go(self)
+        self.arrays = None
+        self.last_built = None
+        self.last_owner = None
+        self.last_shape = None
+        self.watched = None
 
     # -- calls -------------------------------------------------------------------------------------------------
 
@@ -245,7 +258,9 @@ class Gate(Adopting):
             self._take_copies(args)
             if kwargs:
                 self._take_copies(tuple(kwargs.values()))
-            refusal = None if contract is None else contract.check(args, kwargs if kwargs is not None else {})
+            refusal = None
+            if contract is not None and not self._fits_model(contract, args, kwargs):
+                refusal = contract.check(args, kwargs if kwargs is not None else {})
             if refusal is not None:
                 self.deny(handle, right, f"its arguments are refused: {refusal}")
                 return Inert(handle)
@@ -311,12 +326,6 @@ class Gate(Adopting):
                 return
             handle.registered = kind
         self.budget.take_memory(_MADE_BY_NUMPY)
-
-    def _surely_fits(self, handle: GlobalHandle, args: tuple[Any, ...]) -> bool:
-        """Return whether the contract need not be asked: these are what picklers write for dates and numbers."""
-        if not cython.compiled and handle.quick is not None and len(args) == 1:
-            return type(args[0]) is handle.quick_type and bool(handle.quick(args[0]))
-        return handle.resolved and is_usual(handle.target, args)
 
     def emulate_new(self, handle: GlobalHandle, base: type, state: Any) -> Any:
         """``copyreg._reconstructor(cls, base, state)``, which protocols 0 and 1 write; *base* is ours to choose."""
@@ -396,8 +405,11 @@ class Gate(Adopting):
                 weight = self.arrays.weigh_state(shape.usual, obj, state)
             else:
                 self.arrays.forget()
+        if weight < 0 and shape.model:
+            weight = self._weigh_model(shape.model, obj, state)
         if weight >= 0:
             self.budget.take_memory(weight)
+            self.fills = self.fills or (shape.usual == ARRAY and kind is self.arrays.ndarray)
         elif shape.contract is not None:
             refusal = shape.contract.refusal_to_set(obj, state)
             if refusal is not None:
@@ -440,6 +452,9 @@ class Gate(Adopting):
     def recheck(self) -> None:
         Adopting.recheck(self)
         for handle, contract, obj, state in self.watched or ():
+            which = usual_estimator(contract)
+            if which and self._usual_models().weigh_state(which, obj, state) >= 0:
+                continue
             refusal = contract.refusal(obj, state)
             if refusal is not None:
                 self.deny(handle, BUILD, f"its state is refused: {refusal}, at the end of the pickle")
@@ -454,18 +469,26 @@ class Gate(Adopting):
 
     def make_shape(self, handle: GlobalHandle, kind: type) -> Shape:
         """Find out what BUILD needs to know of a class."""
-        contract = STATES.get((handle.module, handle.name)) or STATES.get((str(kind.__module__), kind.__qualname__))
+        contract = _STATES.get((handle.module, handle.name))
+        if contract is None:
+            contract = _STATES.get((str(kind.__module__), kind.__qualname__))
         if contract is None:
             # What a function of the application's gave may be of a class derived from one with a contract.
             setter = getattr(kind, "__setstate__", None)
             for base in kind.__mro__[1:]:
                 if contract is None and setter is not None and getattr(base, "__setstate__", None) is setter:
-                    contract = STATES.get((str(base.__module__), base.__qualname__))
+                    contract = _STATES.get((str(base.__module__), base.__qualname__))
         shape = Shape(kind, contract)
         if contract is not None:
             shape.usual = usual_state(handle.module, handle.name, kind)
+            shape.model = usual_estimator(contract)
         self.shapes[kind] = shape
         return shape
+
+    def count_filled(self) -> None:
+        """Count an array that was made and given its state at once, as a call and as what :meth:`build` did."""
+        self.calls += 1
+        self.changed = True
 
     def append(self, obj: Any, items: list[Any]) -> None:
         """APPEND and APPENDS on anything but the machine's own lists."""

@@ -2,6 +2,24 @@ cimport cython
 from safepickle.decoding.budget cimport Budget
 from safepickle.decoding.checks cimport CallCheck, Check, StateCheck
 
+cdef extern from *:
+    """
+    static int safepickle_same_entries(PyObject *now, PyObject *then) {
+        PyObject *key, *value, *other_key, *other_value;
+        Py_ssize_t place = 0, other = 0;
+        if (PyDict_GET_SIZE(now) != PyDict_GET_SIZE(then)) {
+            return 0;
+        }
+        while (PyDict_Next(now, &place, &key, &value)) {
+            if (!PyDict_Next(then, &other, &other_key, &other_value) || key != other_key || value != other_value) {
+                return 0;
+            }
+        }
+        return 1;
+    }
+    """
+    bint same_entries "safepickle_same_entries"(dict now, dict then)
+
 cdef int _CALL, _NEW, _STATE, _GIVEN
 cdef Py_ssize_t KEPT
 
@@ -11,7 +29,7 @@ cdef class RuleGuards:
     cdef readonly CallCheck call_check, new_check
     cdef readonly Check state_check
     cdef readonly bint asks_calls, asks_states
-    cdef readonly bint keeps_calls, keeps_news, keeps_states
+    cdef readonly bint keeps_calls, keeps_news, keeps_states, keeps_copies
     cdef readonly str source
     cdef Budget budget
     cdef object stand_in
@@ -31,3 +49,7 @@ cdef class RuleGuards:
     cpdef refuse_kept(self)
     cdef _keep(self, tuple entry)
     cdef _ask(self, int which, object given, object kwargs, long long made, str ending)
+
+cpdef parts_of(object state)
+cpdef bint is_as_given(object state, object then) except -1
+cdef bint _is_shallow(object guard) except -1

@@ -18,15 +18,28 @@ from operator import is_
 from typing import Any
 
 from ..errors import quote
+from ..policy.containers import Entries
 from ..policy.rights import Right, Rule
-from ..policy.uses import Attributes
+from ..policy.uses import Attributes, WholeState
 from .budget import Budget
 from .checks import Payer, call_check, state_check
+
+COMPILING = False
+if COMPILING:
+    import cython
+else:
+    from .._form import cython
 
 #: What is kept to be looked at again, in bytes for one call or state at most.
 KEPT = 200
 
 _CALL, _NEW, _STATE, _GIVEN = 0, 1, 2, 3
+
+if not cython.compiled:
+
+    def same_entries(now: dict[Any, Any], then: dict[Any, Any]) -> bool:
+        """Return whether two dicts have the very same keys and values in the same order; none of them is asked."""
+        return len(now) == len(then) and all(map(is_, now, then)) and all(map(is_, now.values(), then.values()))
 
 
 class RuleGuards:
@@ -53,6 +66,8 @@ class RuleGuards:
         self.keeps_calls = keeps and rule.call_guard is not None and rule.call_guard.deep
         self.keeps_news = keeps and new_guard is not None and new_guard.deep
         self.keeps_states = keeps and rule.state_guard is not None and rule.state_guard.deep
+        #: Whether it would have to be looked at again as it was set, which is a copy of its outermost dict.
+        self.keeps_copies = self.keeps_states and not _is_shallow(rule.state_guard)
         self.source: str = f" (rule in {quote(rule.source)})" if rule.source else ""
         self.budget = budget
         self.stand_in = stand_in
@@ -79,6 +94,7 @@ class RuleGuards:
         guards.keeps_calls = self.keeps_calls
         guards.keeps_news = self.keeps_news
         guards.keeps_states = self.keeps_states
+        guards.keeps_copies = self.keeps_copies
         guards.source = self.source
         guards.budget = budget
         guards.stand_in = stand_in
@@ -130,7 +146,8 @@ class RuleGuards:
                 return f"{wrong}{self.source}"
         if self.keeps_states:
             if self.by_name is None:
-                self._keep((_STATE, _as_set(state), None))
+                if self.keeps_copies:
+                    self._keep((_STATE, _as_set(state), None))
             elif self.budget is not None:
                 self.budget.take_memory(KEPT)
         return None
@@ -142,7 +159,7 @@ class RuleGuards:
         """
         given = parts_of(state)
         if given is not None and self.budget is not None:
-            self.budget.take_memory(16 * len(given))
+            self.budget.take_memory((32 if type(given) is dict else 16) * len(given))
             self._keep((_GIVEN, state, given))
 
     def _keep(self, entry: tuple[int, Any, Any]) -> None:
@@ -180,7 +197,7 @@ class RuleGuards:
         for noted, given, kwargs in self.kept or ():
             which = _STATE if noted == _GIVEN else noted
             if noted == _GIVEN:
-                passes = same_parts(parts_of(given), kwargs)
+                passes = is_as_given(given, kwargs)
             elif which == _STATE:
                 passes = self.state_check.passes(given, self.budget)
             else:
@@ -195,20 +212,31 @@ class RuleGuards:
 _RIGHTS = {_CALL: Right.CALL.value, _NEW: Right.NEW.value, _STATE: Right.BUILD.value}
 
 
-def parts_of(state: Any) -> list[Any] | None:
+def parts_of(state: Any) -> Any:
     """Return what is in state that may be given other parts, keys and all; None for what cannot be."""
+    if type(state) is dict:
+        return dict(state)
     if type(state) is tuple:
         # What an instance with slots writes.
         found = [part for one in state if type(one) is dict for part in (*one, *one.values())]
         return found or None
-    if type(state) is dict:
-        return [*state, *state.values()]
     return list(state) if type(state) is list or type(state) is set else None
 
 
-def same_parts(now: list[Any] | None, then: list[Any]) -> bool:
-    """Return whether these are the very same objects; none of them is asked."""
+def is_as_given(state: Any, then: Any) -> bool:
+    """Return whether these are the very parts that :func:`parts_of` has returned."""
+    if type(state) is dict:
+        return type(then) is dict and same_entries(state, then)
+    now = parts_of(state)
     return now is not None and len(now) == len(then) and all(map(is_, now, then))
+
+
+def _is_shallow(guard: Any) -> bool:
+    """Return whether a guard of state looks at no more than the keys and values of a dict, and into none of them."""
+    if type(guard) is not WholeState or type(guard.value) is not Entries:
+        return False
+    keys, values = guard.value.keys, guard.value.values
+    return (keys is None or not keys.deep) and (values is None or not values.deep)
 
 
 def _as_set(state: Any) -> Any:

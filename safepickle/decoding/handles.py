@@ -87,8 +87,8 @@ class GlobalHandle:
         self.is_atom = False
         #: How the size of an instance is asked, None where all have one size.
         self.sizer: Any = None
-        #: Rights that were used without being granted: bits, and (opcode, position, reason) by bit.
-        self.missing: dict[int, tuple[str, int, str]] = {}
+        #: Rights that were used without being granted: bits, and (opcode, position, reason) by bit; None for none.
+        self.missing: dict[int, tuple[str, int, str]] | None = None
 
     def hold_to(self, contract: Any) -> None:
         """Hold the callable to a contract, or None."""

@@ -1,12 +1,12 @@
 cimport cython
 from cpython.object cimport PyObject
 from safepickle.decoding.budget cimport Budget
-from safepickle.decoding.door cimport Door
+from safepickle.decoding.filling cimport Filling
 from safepickle.decoding.gates cimport Gate
 from safepickle.decoding.handles cimport GlobalHandle, HeldTuple
 from safepickle.decoding.hashing cimport KeyGuard, add_items, set_item, set_items
 from safepickle.decoding.nesting cimport Nesting
-from safepickle.wire.lists cimport pop, push, push_new
+from safepickle.wire.lists cimport drop, pop, push, push_new
 from safepickle.wire.reading cimport float8, int4, long_int, uint4
 from safepickle.wire.reading cimport new_float8, new_int2, new_int4, new_piece, new_small_int, read_uint4
 
@@ -122,22 +122,6 @@ cdef extern from *:
             }
         }
         return 0;
-    }
-
-    /* Lets go of all items, and keeps the room. */
-    static int safepickle_list_drop(PyObject *items) {
-        Py_ssize_t size = PyList_GET_SIZE(items);
-    #if SAFEPICKLE_LIST_FIELDS
-        while (size > 0) {
-            /* One at a time: what goes may run a finalizer. */
-            PyObject *item = PyList_GET_ITEM(items, --size);
-            Py_SET_SIZE((PyVarObject *)items, size);
-            Py_DECREF(item);
-        }
-        return 0;
-    #else
-        return PyList_SetSlice(items, 0, size, NULL);
-    #endif
     }
 
     /* Pushes the text, and returns what it may take beyond its bytes: nothing if it is ASCII. */
@@ -359,7 +343,6 @@ cdef extern from *:
     """
     int push_tuple "safepickle_list_push_tuple"(list stack, object value) except -1
     bint holds "safepickle_holds"(object items, object kind, object other) noexcept
-    int drop "safepickle_list_drop"(list items) except -1
     Py_ssize_t push_utf8 "safepickle_push_utf8"(list stack, bytes data, size_t start, size_t stop) except -1
     Py_ssize_t push_key "safepickle_push_key"(
         list stack, list below, bytes data, size_t start, size_t stop
@@ -386,13 +369,8 @@ cdef inline Py_ssize_t push_leaves(
     budget.memory_left -= used
     return after
 
-cdef class Machine(Door):
-    # For whom it was put away.
-    cdef object policy, limits
-    cdef Budget unspent
-
+cdef class Machine(Filling):
     cpdef open_machine(self, bytes data, object source, Gate gate, str encoding, str errors, object buffers)
-    cpdef let_go(self, object policy, object limits, Budget unspent)
 
     @cython.locals(
         data=bytes, position=size_t, end=size_t, stack=list, metastack=list, memo=list, spare=list, budget=Budget,

@@ -21,8 +21,7 @@ from typing import Any
 
 from ..errors import FormatError
 from ..wire.reading import long_int
-from .budget import Budget
-from .door import Door
+from .filling import Filling
 from .gates import Gate
 from .handles import GlobalHandle, HeldTuple
 from .hashing import add_items, set_item, set_items
@@ -41,7 +40,7 @@ if not cython.compiled:
     )  # fmt: skip
 
 
-class Machine(Door):
+class Machine(Filling):
     """Decodes one pickle; the parameters are those of :class:`Window` and :class:`Operations`."""
 
     def __init__(
@@ -57,17 +56,6 @@ class Machine(Door):
         self.open_window(data, source, gate.budget, gate.strict)
         self.open_stack(gate, encoding, errors, buffers)
         self.open_door()
-
-    def let_go(self, policy: Any, limits: Any, unspent: Budget | None) -> None:
-        """Keep nothing of a pickle that went well but the room it took, and for whom it may be opened again."""
-        self.policy = policy
-        self.limits = limits
-        self.unspent = unspent
-        self.data = b""
-        self.buffers = None
-        self.last_made = None
-        drop(self.stack)
-        drop(self.memo)
 
     # -- the loop ----------------------------------------------------------------------------------------------
 
@@ -140,7 +128,16 @@ class Machine(Door):
                             break
                         position += 1
                         value = memo[length]
-                        if type(value) is not str and type(value) is not GlobalHandle:
+                        if type(value) is GlobalHandle:
+                            if gate.fills:
+                                budget.memory_left -= used
+                                used = 0
+                                length = self.fill(value, stack, memo, position, base, done, memo_end)
+                                if length:
+                                    position = length
+                                    done += self.filled
+                                    continue
+                        elif type(value) is not str:
                             nesting.recall(base + len(stack), length, value)
                         push(stack, value)
                     elif opcode == 0x8C:  # SHORT_BINUNICODE

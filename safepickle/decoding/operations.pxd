@@ -2,6 +2,7 @@ cimport cython
 from safepickle.decoding.gates cimport Gate
 from safepickle.decoding.hashing cimport KeyGuard, add_items, set_items
 from safepickle.decoding.nesting cimport Nesting
+from safepickle.decoding.usual_arrays cimport buffer_size
 from safepickle.decoding.window cimport Window
 from safepickle.wire.reading cimport byte_array, int4, long_int, size8, uint4, utf8
 

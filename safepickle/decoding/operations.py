@@ -6,8 +6,7 @@ Rules that hold here:
 * Whatever concerns a global, a call or an object's state is asked of the gate; whatever costs is paid to the budget
   first; how deep the data gets is known to the nesting.
 * The stack is a list for each open mark, so that nothing is copied when a mark is closed.
-* Only exact ``list``, ``dict`` and ``set`` that the machine made itself are changed here; everything else goes to the
-  gate (S4).
+* Only exact ``list``, ``dict`` and ``set`` that the machine made are changed here; all else goes to the gate (S4).
 """
 
 from __future__ import annotations
@@ -35,6 +34,15 @@ from .gates import Gate
 from .hashing import add_items, set_items
 from .nesting import Nesting, measure
 from .window import Window
+
+COMPILING = False
+if COMPILING:
+    import cython
+else:
+    from .._form import cython
+
+if not cython.compiled:
+    from .usual_arrays import buffer_size
 
 #: Results of calls whose depth says nothing: no containers, or the arguments are gone from them.
 _LEAVES = frozenset({bytes, bytearray, str, int, float, complex, range, bool, type(None), type})
@@ -572,7 +580,7 @@ class Operations(Window):
         self.gate.in_hook = False
         if self.strict:
             try:
-                memoryview(buffer).release()
+                buffer_size(buffer)
             except (TypeError, ValueError):
                 raise FormatError(f"an out-of-band buffer is {quote(buffer)}, not bytes-like") from None
         self.budget.take_object(128)

@@ -67,6 +67,8 @@ class Refusals:
 
     def deny(self, handle: GlobalHandle, right: int, reason: str) -> None:
         """Note that *handle* lacks *right* here, and go inert."""
+        if handle.missing is None:
+            handle.missing = {}
         if right not in handle.missing:
             handle.missing[right] = (opcode_name(self.opcode), self.position, reason)
         self._go_inert(handle)
@@ -82,18 +84,19 @@ class Refusals:
         if len(self.denied) < MOST_DENIALS:
             if not handle.missing:
                 # What it is used for, if anything, comes later in the stream.
-                handle.missing[0] = (opcode_name(self.opcode), self.position, "no rule names it")
+                handle.missing = {0: (opcode_name(self.opcode), self.position, "no rule names it")}
             self.denied.append(handle)
 
     def denials(self) -> tuple[Denial, ...]:
         """Everything refused so far, in the order of the stream."""
         found = []
         for handle in self.denied or ():
-            uses = [(bit, use) for bit, use in handle.missing.items() if bit]
+            missing = handle.missing or {}
+            uses = [(bit, use) for bit, use in missing.items() if bit]
             if not uses and handle.listed and handle.rights:
                 continue
             if not uses:
-                uses = [(REFER, handle.missing[0])]
+                uses = [(REFER, missing[0])]
             # A line in a file replaces the one that is there. What a rule adds for an emulated built-in is not that.
             have = handle.rights & ALL_RIGHTS if handle.listed and handle.emulation is None else 0
             for bit, _ in uses:

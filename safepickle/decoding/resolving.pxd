@@ -1,4 +1,28 @@
 cimport cython
+from cpython.object cimport PyObject
+
+cdef extern from *:
+    """
+    static PyObject *safepickle_found_on(PyObject *kind, PyObject *name) {
+        PyObject *found;
+        if (!PyType_Check(kind)) {
+            PyErr_SetString(PyExc_TypeError, "not a class");
+            return NULL;
+        }
+        found = _PyType_Lookup((PyTypeObject *)kind, name);
+        if (found == NULL) {
+            if (PyErr_Occurred()) {
+                return NULL;
+            }
+            found = Py_None;
+        }
+        Py_INCREF(found);
+        return found;
+    }
+    """
+    object found_on "safepickle_found_on"(object kind, str name)
+
+cdef object _METHOD, _SIZER
 
 @cython.locals(traits=cython.int)
 cpdef int traits_of(object target) except -1

@@ -15,14 +15,33 @@ import sys
 import types
 from typing import Any
 
+COMPILING = False
+if COMPILING:
+    import cython
+else:
+    from .._form import cython
+
 #: Classes whose constructors read an iterable to its end, take a number as a size (D15), or hash items (D05).
 _MRO: Any = type.__dict__["__mro__"]
+_METHOD: Any = types.MethodDescriptorType
+_SIZER: Any = object.__sizeof__
 _READERS = (list, tuple, set, frozenset, dict, bytes, bytearray)
 _SIZED = (bytes, bytearray)
 _HASHERS = (set, frozenset, dict)
 READS, SIZES, HASHES = 1, 2, 4
 #: Depth of attributes in a dotted name; pickle has no bound.
 MAX_DOTS = 20
+
+if not cython.compiled:
+    # This is C in the compiled form: the interpreter's own look-up, which goes the same way.
+
+    def found_on(kind: type, name: str) -> Any:
+        """Return what a class or its bases have by a name, as it stands there, past the metaclass; None for nothing."""
+        for base in _MRO.__get__(kind):
+            names = base.__dict__
+            if name in names:
+                return names[name]
+        return None
 
 
 def import_global(module: str, name: str) -> Any:
@@ -56,12 +75,8 @@ def traits_of(target: type) -> int:
 
 def sizer_of(kind: type) -> Any:
     """Return how an instance of a class is asked for its own size, running no code of the class."""
-    # As the interpreter has it: type.mro() would work it out anew.
-    for base in _MRO.__get__(kind):
-        sizer = base.__dict__.get("__sizeof__")
-        if sizer is not None:
-            return sizer if type(sizer) is types.MethodDescriptorType else object.__sizeof__
-    return object.__sizeof__
+    sizer = found_on(kind, "__sizeof__")
+    return sizer if type(sizer) is _METHOD else _SIZER
 
 
 def size_by(sizer: Any, obj: Any) -> int:

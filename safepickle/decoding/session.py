@@ -4,9 +4,9 @@
 Rules that hold here:
 
 * What is put together belongs to one load and to nobody else (S9).
-* A machine whose short pickle went well and named no global is put away, and what it is made of serves the next load:
-  nothing of the pickle is left in it, nobody else has it, and it is opened anew, which is what makes it one shot (S6a);
-  or, for the same policy and limits, opened again: what a pickle without globals can have changed is as it was.
+* A machine whose short pickle went well is put away, and what it is made of serves the next load: nothing of the pickle
+  is left in it, nobody else has it, and it is opened anew, which is what makes it one shot (S6a); or, for the same
+  policy and limits after a pickle that named no global, opened again: what that can have changed is as it was.
 * The cyclic garbage collector is paused while a machine runs, because it would walk the growing data over and over
   (see ``_gc_pause``). Input so short that the collector would hardly run is not worth the pause.
 """
@@ -115,10 +115,11 @@ def _take() -> Machine | None:
 def _put_away(machine: Machine, policy: Policy | FindClass, limits: Limits, is_usual: bool) -> None:
     """Keep a machine that has given its value back, if nothing can refer to it or its gate any more."""
     gate = machine.gate
-    if gate.handles is None and gate.strict and gate.find_class is None and not gate.foreign and not _idle:
+    if gate.strict and gate.find_class is None and not _idle:
         # Read once: another thread may put one of other limits in its place.
         unspent = _unspent
         is_same = is_usual and unspent.limits is machine.budget.limits
+        is_same = is_same and gate.handles is None and not gate.foreign
         machine.let_go(policy, limits, unspent if is_same else None)  # else it is opened anew, for whomever
         gate.let_go()
         machine.keep_few()

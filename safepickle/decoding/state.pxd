@@ -1,5 +1,6 @@
 cimport cython
 from safepickle.decoding.budget cimport Budget
+from safepickle.decoding.resolving cimport found_on
 
 cdef extern from *:
     """
@@ -77,7 +78,7 @@ cdef extern from *:
 cdef class Shape:
     cdef readonly object kind, contract, setter
     cdef dict members
-    cdef public int usual
+    cdef public int usual, model
     cdef bint has_own_dict
 
     cpdef member(self, str name)
@@ -91,3 +92,4 @@ cpdef check_exception_state(object state)
 cpdef member_of(object kind, str name)
 cdef object _found(object kind, str name)
 cdef int _FEW
+cdef object _GETSET

@@ -25,6 +25,7 @@ else:
     from .._form import cython
 
 _MEMBER = types.MemberDescriptorType
+_GETSET: Any = types.GetSetDescriptorType
 #: Where there may be so many items in a container, those of an instance without a dict are not counted: they are fewer.
 _FEW = 64
 
@@ -37,6 +38,8 @@ _DATA_NAMES = frozenset(
 )
 
 if not cython.compiled:
+    from .resolving import found_on
+
     # The leaves: what the interpreter has in C, as Python offers it.
     generic_getattr = object.__getattribute__
 
@@ -61,11 +64,13 @@ class Shape:
         self.contract = contract
         #: Which kind of state it is that is seen without the contract, 0 for none.
         self.usual = 0
+        #: Which kind of state of a model's it is, 0 for none.
+        self.model = 0
         #: Looked up on the type: an instance attribute would be a call without REDUCE (R43).
         self.setter: Any = getattr(kind, "__setstate__", None)
         self.members: dict[str, Any] = {}
         #: Whether ``__dict__`` is the interpreter's, and no property of the class.
-        self.has_own_dict = type(_found(kind, "__dict__")) is types.GetSetDescriptorType
+        self.has_own_dict = type(found_on(kind, "__dict__")) is _GETSET
 
     def member(self, name: str) -> Any:
         """Return the slot *name* that the class declares.

@@ -1,11 +1,27 @@
 cimport cython
 
-cdef int BUFFER, SCALAR, ARRAY, DTYPE, _OF_OBJECTS
-cdef long long _LARGEST
-cdef Py_ssize_t _MOST_DIMENSIONS
+cdef extern from *:
+    """
+    static Py_ssize_t safepickle_buffer_size(PyObject *buffer) {
+        /* As memoryview asks, but for the format of the items. */
+        Py_buffer view;
+        Py_ssize_t size;
+        if (PyObject_GetBuffer(buffer, &view, PyBUF_INDIRECT) < 0) {
+            return -1;
+        }
+        size = view.len;
+        PyBuffer_Release(&view);
+        return size;
+    }
+    """
+    Py_ssize_t buffer_size "safepickle_buffer_size"(object buffer) except -1
+
+cdef int BUFFER, SCALAR, ARRAY, DTYPE, _OF_OBJECTS, _OF_RECORDS
+cdef long long _LARGEST, _MOST_UNITS, _LARGEST_RECORD, _MOST_ALIGNED
+cdef Py_ssize_t _MOST_DIMENSIONS, _MOST_DIGITS, _MOST_FIELDS
 cdef dict _CALLS
-cdef frozenset _CODES
-cdef str _PLAIN, _ORDERS
+cdef frozenset _CODES, _UNITS
+cdef str _PLAIN, _ORDERS, _SIZED_CODES
 
 @cython.locals(found=cython.int)
 cpdef int usual_call(str module, str name, object target) except -1
@@ -15,14 +31,17 @@ cpdef int usual_state(str module, str name, object kind) except -1
 @cython.final
 cdef class UsualArrays:
     cdef readonly object ndarray
-    cdef object dtypes, generic, from_buffer, dtype
-    cdef long long item_size
+    cdef readonly object empty
+    cdef object dtypes, generic, from_buffer, dtype, copied
+    cdef long long item_size, number_size
     cdef bint has_objects
 
     cpdef forget(self)
     cpdef bint fits(self, int which, tuple args) except -1
     cpdef bint fits_now(self, int which, tuple args) except -1
     cpdef bint is_plain(self, object dtype, object shape) except -1
+    @cython.locals(char=str)
+    cpdef bint may_be_filled(self, object dtype, long long count, long long size) except -1
     cpdef bint may_give(self, int which, object obj, object state) except -1
     @cython.locals(size=cython.longlong, count=cython.longlong)
     cdef bint _fits_buffer(self, tuple args) except -1
@@ -37,11 +56,20 @@ cdef class UsualArrays:
     @cython.locals(count=cython.longlong)
     cdef bint _describes_array(self, tuple state) except -1
     cdef bint _fits_dtype(self, object dtype, tuple state) except -1
-    @cython.locals(char=str)
+    @cython.locals(char=str, count=Py_ssize_t)
     cdef bint _describes_dtype(self, object dtype, tuple state) except -1
+    @cython.locals(names=tuple, fields=dict, size=cython.longlong)
+    cdef bint _describes_record(self, object dtype, tuple state) except -1
+    @cython.locals(char=str)
+    cdef bint _is_number(self, object dtype) except -1
 
 cdef Py_ssize_t _weight(object data) except -1
 @cython.locals(count=cython.longlong, size=cython.longlong)
 cdef Py_ssize_t _count(object shape) except -2
 cdef bint _is_empty(object shape) except -1
 cdef bint _is_code(object code) except -1
+@cython.locals(count=Py_ssize_t)
+cdef bint _is_sized_code(str code) except -1
+@cython.locals(unit=tuple)
+cdef bint _is_unit(object metadata) except -1
+cdef bint _is_count(object number) except -1

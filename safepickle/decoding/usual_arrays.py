@@ -9,8 +9,8 @@ Rules that hold here:
   goes to the contract. A test holds the two together.
 * Of a dtype only this is remembered, and of the last one only: that this very object has a size and whether there are
   objects in it. It is forgotten when the load gives state to anything but an array, and when it calls anything else.
-* ``_frombuffer`` of one dimension is done by the function that it calls itself, which keeps hold of the buffer; the
-  array of another shape that it would make of that one would be the same.
+* What ``_frombuffer`` does is done by what it calls itself: a function, which keeps hold of the buffer, and a method,
+  which is left out where it would give the same array.
 * Both forms do the same here, because what is made is paid for by what it was seen as.
 """
 
@@ -20,6 +20,21 @@ import pickle
 import sys
 from types import FunctionType
 from typing import Any
+
+COMPILING = False
+if COMPILING:
+    import cython
+else:
+    from .._form import cython
+
+if not cython.compiled:
+    # This is C in the compiled form.
+
+    def buffer_size(buffer: Any) -> int:
+        """Return how many bytes a buffer has; it raises what ``memoryview`` raises for what is none."""
+        with memoryview(buffer) as view:
+            return view.nbytes
+
 
 __all__ = ["UsualArrays", "usual_call", "usual_state"]
 
@@ -33,12 +48,23 @@ _CALLS = {
     ("numpy", "dtype"): DTYPE,
 }
 #: Codes of numbers and objects.
-_CODES = frozenset("b1 i1 i2 i4 i8 u1 u2 u4 u8 f2 f4 f8 c8 c16 O8".split())
+_CODES = frozenset("b1 i1 i2 i4 i8 u1 u2 u4 u8 f2 f4 f8 c8 c16 O8 M8 m8".split())
+#: First letters of the codes of text, bytes and records, which have a size behind them; most digits of one.
+_SIZED_CODES = "SUV"
+_MOST_DIGITS = 9
 #: The same as one character each.
 _PLAIN = "?bBhHiIlLqQefdFD"
 _ORDERS = "<>|="
-#: Flags of a dtype of objects.
+#: Flags of a dtype of objects; of one with fields that are numbers, which numpy sets or leaves out.
 _OF_OBJECTS = 0x3F
+_OF_RECORDS = 0x10
+#: Units of dates and times.
+_UNITS = frozenset(b"Y M W D h m s ms us ns".split())
+_MOST_UNITS = 2**31 - 1
+#: Fields of a record, bytes of one, and its greatest alignment.
+_MOST_FIELDS = 64
+_LARGEST_RECORD = 2**20
+_MOST_ALIGNED = 64
 _MOST_DIMENSIONS = 8
 #: Items and bytes of arrays that are counted here.
 _LARGEST = 2**40
@@ -69,10 +95,15 @@ class UsualArrays:
         self.dtypes = numpy.dtype
         self.generic = numpy.generic
         self.from_buffer: Any = None
+        self.empty: Any = numpy.empty
         #: The dtype that was looked at last, its item's size, and whether there are objects in it.
         self.dtype: Any = None
         self.item_size = 0
         self.has_objects = False
+        #: The dtype whose items were seen to be copied as they are.
+        self.copied: Any = None
+        #: Size of the number that was looked at last.
+        self.number_size = 0
 
     def forget(self) -> None:
         """Forget what was seen of a dtype: it may be given state now."""
@@ -92,13 +123,9 @@ class UsualArrays:
             )
         if which == ARRAY:
             return len(args) == 3 and args[0] is self.ndarray and _is_empty(args[1]) and _is_code(args[2])
-        return (
-            len(args) == 3
-            and type(args[0]) is str
-            and args[0] in _CODES
-            and (args[1] is False or args[1] is True)
-            and args[2] is True
-        )
+        if len(args) != 3 or type(args[0]) is not str or args[2] is not True:
+            return False
+        return (args[1] is False or args[1] is True) and (args[0] in _CODES or _is_sized_code(args[0]))
 
     def fits_now(self, which: int, args: tuple[Any, ...]) -> bool:
         """Do as :meth:`fits` without anything remembered: in a dump code of the data may run between two calls."""
@@ -109,6 +136,18 @@ class UsualArrays:
         """Return whether a dump may have an array of these made around its own memory, all of it in C order."""
         self.dtype = None
         return _count(shape) > 0 and self._is_sized(dtype) and not self.has_objects
+
+    def may_be_filled(self, dtype: Any, count: int, size: int) -> bool:
+        """Return whether an array of so many items may be made of *size* bytes as they are, and numpy would do so."""
+        if not self._is_sized(dtype) or self.has_objects or size != count * self.item_size:
+            return False
+        if dtype is not self.copied:
+            char: str = dtype.char
+            # Numbers in another order numpy swaps; a dtype with a base is an array of more dimensions.
+            if (char not in _PLAIN and (char != "V" or dtype.names is None)) or dtype.isnative is not True:
+                return False
+            self.copied = dtype
+        return True
 
     def may_give(self, which: int, obj: Any, state: Any) -> bool:
         """Return whether the contract surely lets an object have the state that it is written with."""
@@ -127,7 +166,7 @@ class UsualArrays:
         if kind is bytearray or kind is bytes:
             size = len(buffer)
         elif kind is pickle.PickleBuffer or kind is memoryview:
-            size = memoryview(buffer).nbytes
+            size = buffer_size(buffer)
         else:
             return False
         order = args[3]
@@ -148,6 +187,7 @@ class UsualArrays:
         if not 0 < size < _LARGEST:
             # One without a size may still get one.
             return False
+        self.copied = None
         self.item_size = size
         self.has_objects = bool(dtype.hasobject)
         self.dtype = dtype
@@ -160,12 +200,13 @@ class UsualArrays:
     def call(self, which: int, target: Any, args: tuple[Any, ...]) -> Any:
         """Carry out a call that fits."""
         if which == BUFFER:
+            if self.from_buffer is None:
+                self.from_buffer = target.__globals__["frombuffer"]
+            array: Any = self.from_buffer(args[0], args[1])
             shape = args[2]
             if len(shape) == 1:
-                if self.from_buffer is None:
-                    self.from_buffer = target.__globals__["frombuffer"]
-                make = self.from_buffer
-                return make(args[0], args[1])
+                return array
+            return array.reshape(shape) if args[3] == "C" else array.reshape(shape, order="F")
         return target(*args)
 
     def is_made_by(self, which: int, kind: type) -> bool:
@@ -207,20 +248,87 @@ class UsualArrays:
         return self._describes_dtype(dtype, state) and dtype is not self.dtypes(dtype.char)
 
     def _describes_dtype(self, dtype: Any, state: tuple[Any, ...]) -> bool:
-        if len(state) != 8 or type(state[0]) is not int or state[0] != 3 or type(state[1]) is not str:
+        count = len(state)
+        if (count != 8 and count != 9) or type(state[0]) is not int or type(state[1]) is not str:
             return False
-        if len(state[1]) != 1 or state[1] not in _ORDERS:
+        if len(state[1]) != 1 or state[1] not in _ORDERS or state[2] is not None:
             return False
-        if state[2] is not None or state[3] is not None or state[4] is not None:
+        if type(state[5]) is not int or type(state[6]) is not int or type(state[7]) is not int:
             return False
         if not issubclass(type(dtype), self.dtypes):
             return False
-        if type(state[5]) is not int or state[5] != -1 or type(state[6]) is not int or state[6] != -1:
-            return False
         char: str = dtype.char
-        if type(state[7]) is not int or state[7] != (_OF_OBJECTS if char == "O" else 0):
+        if char == "V":
+            return count == 8 and state[0] == 3 and self._describes_record(dtype, state)
+        if state[3] is not None or state[4] is not None or state[5] != -1 or state[6] != -1:
+            return False
+        if char == "M" or char == "m":
+            return count == 9 and state[0] == 4 and state[7] == 0 and _is_unit(state[8])
+        if count != 8 or state[0] != 3 or state[7] != (_OF_OBJECTS if char == "O" else 0):
             return False
         return char == "O" or char in _PLAIN
+
+    def _describes_record(self, dtype: Any, state: tuple[Any, ...]) -> bool:
+        """Return whether a state is that of a structure of numbers, each of which lies inside."""
+        if type(state[3]) is not tuple or type(state[4]) is not dict:
+            return False
+        names: tuple[Any, ...] = state[3]
+        fields: dict[Any, Any] = state[4]
+        if not 0 < len(names) <= _MOST_FIELDS:
+            return False
+        if not 0 < state[5] <= _LARGEST_RECORD or (state[7] != 0 and state[7] != _OF_RECORDS):
+            return False
+        alignment: int = state[6]
+        # numpy divides by it when it copies: the process would end.
+        if not 0 < alignment <= _MOST_ALIGNED or alignment & (alignment - 1):
+            return False
+        size: int = state[5]
+        if dtype.itemsize != size or len(fields) != len(names):
+            return False
+        for name in fields:
+            if type(name) is not str:
+                return False
+        for name in names:
+            if type(name) is not str or name not in fields:
+                return False
+            field = fields[name]
+            if type(field) is not tuple or len(field) != 2 or type(field[1]) is not int:
+                return False
+            if not self._is_number(field[0]) or not 0 <= field[1] <= size - self.number_size:
+                return False
+        return len(set(names)) == len(names)
+
+    def _is_number(self, dtype: Any) -> bool:
+        """Return whether something is a dtype of plain numbers; its size is then :attr:`number_size`."""
+        if not issubclass(type(dtype), self.dtypes):
+            return False
+        char: str = dtype.char
+        if char not in _PLAIN:
+            return False
+        self.number_size = dtype.itemsize
+        return True
+
+
+def _is_sized_code(code: str) -> bool:
+    """Return whether a code is that of text, bytes or records of some size."""
+    count = len(code)
+    if not 1 < count <= _MOST_DIGITS + 1 or code[0] not in _SIZED_CODES or code[1] == "0":
+        return False
+    return code.isascii() and code[1:].isdecimal()
+
+
+def _is_unit(metadata: Any) -> bool:
+    """Return whether what a dtype of dates or times is given beside its state is a unit and how many of it."""
+    if type(metadata) is not tuple or len(metadata) != 2 or metadata[0] is not None or type(metadata[1]) is not tuple:
+        return False
+    unit: tuple[Any, ...] = metadata[1]
+    if len(unit) != 4 or type(unit[0]) is not bytes or unit[0] not in _UNITS:
+        return False
+    return _is_count(unit[1]) and _is_count(unit[2]) and _is_count(unit[3])
+
+
+def _is_count(number: Any) -> bool:
+    return type(number) is int and 0 < number <= _MOST_UNITS
 
 
 def _weight(data: Any) -> int:

@@ -46,6 +46,10 @@ __all__ = [
 ]
 
 
+#: The same, as a dict.
+_STATES: dict[Found, StateContract] = dict(STATES)
+
+
 def own_name(obj: Any) -> Found | None:
     """Return the module and name that a class or function gives itself, or None."""
     module, name = getattr(obj, "__module__", None), getattr(obj, "__qualname__", None)
@@ -139,7 +143,8 @@ def sets_attributes(kind: type) -> bool:
 
 def state_contract_of(pair: Found, kind: type) -> StateContract | None:
     """Return the contract that the reader holds state to: that of what made the object, or of its class."""
-    return STATES.get(pair) or STATES.get((str(kind.__module__), kind.__qualname__))
+    contract = _STATES.get(pair)
+    return _STATES.get((str(kind.__module__), kind.__qualname__)) if contract is None else contract
 
 
 def made_by(owner: Any, obj: Any) -> type:

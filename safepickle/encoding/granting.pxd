@@ -2,6 +2,8 @@ cimport cython
 
 from safepickle.decoding.guarding cimport RuleGuards
 from safepickle.decoding.usual_arrays cimport UsualArrays, usual_call, usual_state
+from safepickle.decoding.usual_models cimport UsualModels, usual_estimator, usual_tree
+from safepickle.decoding.usual_texts cimport fits_texts, is_of_texts
 from safepickle.encoding.conforming cimport check_state, is_new_helper, made_by, state_contract_of
 
 cdef int _CALLABLE
@@ -30,6 +32,7 @@ cdef class WriteGate:
     cdef readonly object policy, find_class
     cdef readonly dict granted, known, callees, builders
     cdef UsualArrays arrays
+    cdef UsualModels models
 
     cpdef forget(self)
     @cython.locals(grant=Grant)
@@ -57,12 +60,16 @@ cdef class WriteGate:
     cdef _check_arguments(self, Grant grant, str right, tuple args, dict kwargs, encoder)
     @cython.locals(factory=Grant)
     cdef _check_contract(self, Grant grant, str right, tuple args, dict kwargs, encoder)
+    cdef bint _surely_takes(self, Grant grant, tuple args) except -1
+    @cython.locals(which=cython.int)
+    cdef bint _fits_model(self, object contract, object obj, object state) except -1
+    cdef UsualModels _usual_models(self)
     @cython.locals(grant=Grant)
     cpdef hashed_by(self, owner, tuple args)
     cdef _refuse(self, Grant grant, str right, str what, refusal, encoder)
     cpdef UsualArrays usual_arrays(self)
     cpdef bint is_array_class(self, kind) except -1
-    @cython.locals(grant=Grant, usual=cython.int)
+    @cython.locals(grant=Grant, usual=cython.int, seen=bint)
     cpdef check_state(self, owner, obj, state, encoder)
     @cython.locals(grant=Grant)
     cpdef bint may_restore(self, kind, encoder) except -1

@@ -25,6 +25,8 @@ from typing import TYPE_CHECKING, Any
 from ..decoding.guarding import RuleGuards
 from ..decoding.resolving import HASHES
 from ..decoding.usual_arrays import UsualArrays, usual_call, usual_state
+from ..decoding.usual_models import UsualModels, usual_estimator, usual_tree
+from ..decoding.usual_texts import fits_texts, is_of_texts
 from ..errors import Denial, EncodingError, PolicyError, quote
 from ..policy.contracts import HARMLESS_FACTORIES
 from ..policy.gadgets import gadget_reason
@@ -130,6 +132,7 @@ class WriteGate:
         #: Of those whose results were granted to be given state that is seen without the contract, such a number.
         self.builders: dict[int, int] = {}
         self.arrays: Any = None
+        self.models: Any = None
 
     def forget(self) -> None:
         """Forget what was granted: the dump begins again, and what rules count begins at nothing."""
@@ -345,7 +348,7 @@ class WriteGate:
         contract = grant.contract
         if contract is None:
             return
-        if grant.usual and right == "call" and not kwargs and self.usual_arrays().fits_now(grant.usual, args):
+        if right == "call" and not kwargs and self._surely_takes(grant, args):
             return
         self._refuse(grant, right, "arguments are", contract.check(args, kwargs), encoder)
         later = contract.calls_later
@@ -353,6 +356,24 @@ class WriteGate:
             factory = self._grant(args[later], None, encoder)
             if factory.pair not in _FACTORIES and not factory.rights & _RIGHTS["call"]:
                 self.deny(factory.pair, "call", f"a {grant.pair[1]} would call it later", encoder)
+
+    def _surely_takes(self, grant: Grant, args: tuple[Any, ...]) -> bool:
+        """Return whether the contract of what is called need not be asked about these arguments."""
+        if grant.usual:
+            return self.usual_arrays().fits_now(grant.usual, args)
+        if is_of_texts(grant.contract):
+            return fits_texts(args)
+        return usual_tree(grant.contract) and self._usual_models().fits_call(args)
+
+    def _fits_model(self, contract: Any, obj: Any, state: Any) -> bool:
+        """Return whether the contract of state surely lets a model have it."""
+        which = usual_estimator(contract)
+        return which != 0 and self._usual_models().weigh_state(which, obj, state) >= 0
+
+    def _usual_models(self) -> UsualModels:
+        if self.models is None:
+            self.models = UsualModels()
+        return self.models  # type: ignore[no-any-return]
 
     def hashed_by(self, owner: Any, args: tuple[Any, ...]) -> Iterable[list[Any]]:
         """Return what is hashed of the arguments of a call that was granted."""
@@ -381,7 +402,8 @@ class WriteGate:
         contract = state_contract_of(grant.pair, kind)
         if contract is not None:
             usual = usual_state(*grant.pair, kind) if grant.usual else 0
-            if not usual or not self.usual_arrays().may_give(usual, obj, state):
+            seen = self.usual_arrays().may_give(usual, obj, state) if usual else self._fits_model(contract, obj, state)
+            if not seen:
                 self._refuse(grant, "build", "state is", contract.refusal(obj, state), encoder)
             if usual and grant.guards is None:
                 self.builders[id(owner)] = usual

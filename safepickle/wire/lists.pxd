@@ -80,7 +80,24 @@ cdef extern from *:
     #endif
         return value;
     }
+
+    /* Lets go of all items, and keeps the room. */
+    static int safepickle_list_drop(PyObject *items) {
+        Py_ssize_t size = PyList_GET_SIZE(items);
+    #if SAFEPICKLE_LIST_FIELDS
+        while (size > 0) {
+            /* One at a time: what goes may run a finalizer. */
+            PyObject *item = PyList_GET_ITEM(items, --size);
+            Py_SET_SIZE((PyVarObject *)items, size);
+            Py_DECREF(item);
+        }
+        return 0;
+    #else
+        return PyList_SetSlice(items, 0, size, NULL);
+    #endif
+    }
     """
     int push "safepickle_list_push"(list stack, object value) except -1
     int push_new "safepickle_list_push_new"(list stack, PyObject *value) except -1
     object pop "safepickle_list_pop"(list stack)
+    int drop "safepickle_list_drop"(list items) except -1

@@ -75,7 +75,10 @@ buffers = st.one_of(
 )
 orders = st.sampled_from(["C", "F", "A", "K", "X", b"C", Text("C"), 0, None])
 flags = st.sampled_from([True, False, 0, 1, 2, None])
-codes = st.sampled_from(["f8", "i8", "<f8", "O8", "V8", "b", "M8", "U5", Text("f8"), np.record, float, "f8,i4", None])
+codes = st.sampled_from(
+    ["f8", "i8", "<f8", "O8", "V8", "b", "M8", "U5", Text("f8"), np.record, float, "f8,i4", None, "V0", "S", "U01",
+     "S\u0662", "V1234567890", "V64", "m8"]
+)  # fmt: skip
 empties = st.sampled_from([(0,), (1,), (), (0, 0), (False,), (Number(0),), [0], 0])
 letters = st.sampled_from([b"b", "b", "c", Text("b"), 98, None])
 classes = st.sampled_from([np.ndarray, Derived, np.matrix, list, None, np.ndarray((0,))])
@@ -111,9 +114,34 @@ dtype_states = st.tuples(
     st.sampled_from([3, 4, 2, Number(3)]), endians, st.none() | others, st.none() | others, st.none() | others,
     sizes, sizes, masks,
 )  # fmt: skip
+#: Structures, nearly all of them right but for one part, and dates and times.
+names_of_fields = st.sampled_from(
+    [("a", "b"), ("a",), ("a", "a"), ("a", "c"), (Text("a"), "b"), ["a", "b"], (), ("a", 1)]
+)
+types_of_fields = st.sampled_from(
+    [np.dtype("f8"), np.dtype("i4"), np.dtype("O"), np.dtype("S3"), np.dtype("V0"), np.dtype([("x", "i4")]), "f8", None]
+)
+fields_of_one = st.tuples(types_of_fields, st.sampled_from([0, 0, 4, 8, 9, 16, -1, True, Number(0), 2**70]))
+keys_of_fields = st.sampled_from(["a", "b", "c", Text("b"), 1])
+record_states = st.tuples(
+    st.sampled_from([3, 3, 4]), st.just("|"), st.none() | others, names_of_fields,
+    st.dictionaries(keys_of_fields, fields_of_one | st.tuples(types_of_fields, st.just(0), st.just("t")), max_size=3)
+    | st.fixed_dictionaries({"a": fields_of_one, "b": fields_of_one}),
+    st.sampled_from([16, 16, 8, 0, -1, 2**40]), st.sampled_from([1, 1, 8, 3, 0, -1, 128, 2**20]), masks,
+)  # fmt: skip
+units = st.tuples(
+    st.sampled_from([b"s", b"us", "us", b"xx", Text("s"), None]),
+    *[st.sampled_from([1, 1, 1, 0, -1, 2**31, True, Number(1)])] * 3,
+) | st.sampled_from([(b"s", 1, 1), [b"s", 1, 1, 1], None])
+time_states = st.tuples(
+    st.sampled_from([4, 4, 3]), endians, st.none() | others, st.none() | others, st.none() | others,
+    st.sampled_from([-1, -1, 8]), st.sampled_from([-1, -1, 8]), masks,
+    st.tuples(st.sampled_from([None, None, {}, ()]), units) | st.sampled_from([None, {}]),
+)  # fmt: skip
 dtypes_of_state = st.sampled_from(
     [lambda: np.dtype("f8", False, True), lambda: np.dtype("O", False, True), lambda: np.dtype("V8", False, True),
-     lambda: np.dtype("V0", False, True), lambda: np.dtype("f8"), lambda: np.dtype("O"), lambda: np.dtype("M8")]
+     lambda: np.dtype("V0", False, True), lambda: np.dtype("f8"), lambda: np.dtype("O"), lambda: np.dtype("M8"),
+     lambda: np.dtype("V16", False, True), lambda: np.dtype("M8", False, True), lambda: np.dtype("m8", False, True)]
 )  # fmt: skip
 
 
@@ -121,7 +149,7 @@ dtypes_of_state = st.sampled_from(
 @given(
     drawn=st.one_of(
         st.tuples(st.just("array"), arrays_of_state, array_states),
-        st.tuples(st.just("dtype"), dtypes_of_state, dtype_states),
+        st.tuples(st.just("dtype"), dtypes_of_state, dtype_states | record_states | time_states),
     )
 )
 def test_states_that_fit_are_those_of_the_contract(sp: ModuleType, drawn: tuple[str, Any, Any]) -> None:
@@ -137,13 +165,41 @@ def test_states_that_fit_are_those_of_the_contract(sp: ModuleType, drawn: tuple[
         assert weight == (0 if contract.weigh is None else contract.weigh(state))
 
 
+PARTS = (3, "|", None, ("a", "b"), {"a": (np.dtype("f8"), 0), "b": (np.dtype("i4"), 8)}, 16, 8, 16)
+
+
+@pytest.mark.parametrize(
+    ("place", "other"),
+    [
+        (3, ("a", "a")), (3, ("a", "c")), (3, ("a",)), (3, ["a", "b"]), (3, None), (4, None), (4, ()), (6, 3), (6, 0),
+        (6, -8), (7, 0x3F), (7, 1), (5, 8), (5, 24), (0, 4), (4, {"a": (np.dtype("f8"), 0), "b": None}),
+        (4, {"a": (np.dtype("f8"), 0), "b": (np.dtype("i4"), 13)}),
+        (4, {"a": (np.dtype("f8"), -1), "b": PARTS[4]["b"]}),
+        (4, {"a": (np.dtype("O"), 0), "b": (np.dtype("i4"), 8)}), (4, {"a": (np.dtype("V0"), 0), "b": PARTS[4]["b"]}),
+        (4, {"a": (np.dtype("f8"), 0), "b": "i4"}), (4, {"a": (np.dtype("f8"), 0), Text("b"): (np.dtype("i4"), 8)}),
+        (2, (np.dtype("f8"), (2,))),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_structure_that_is_right_but_for_one_part(sp: ModuleType, place: int, other: Any) -> None:
+    usual = sys.modules[f"{sp.__name__}.decoding.usual_arrays"]
+    arrays = usual.UsualArrays()
+    state = (*PARTS[:place], other, *PARTS[place + 1 :])
+    for parts, fits in ((PARTS, True), (state, False)):
+        dtype = np.dtype("V16", False, True)
+        known = usual.usual_state("numpy", "dtype", type(dtype))
+        refusal = STATES["numpy", "dtype"].refusal_to_set(dtype, parts)
+        assert (arrays.weigh_state(known, dtype, parts) >= 0) is fits
+        assert refusal is None or not fits
+
+
 def test_what_picklers_write_fits(sp: ModuleType) -> None:
     usual = sys.modules[f"{sp.__name__}.decoding.usual_arrays"]
     arrays = usual.UsualArrays()
-    for value in (np.arange(3), np.zeros((2, 3)), np.float64(1), np.dtype("i4")):
+    for value in (np.arange(3), np.zeros((2, 3)), np.float64(1), np.dtype("i4"), np.dtype("U3"), np.dtype("M8[ns]")):
         reduced = value.__reduce_ex__(5)
         func, args = reduced[:2]
-        if type(value) is np.dtype:
+        if isinstance(value, np.dtype):
             args = (*args[:2], True)
         module, name = func.__module__, func.__qualname__
         assert arrays.fits(usual.usual_call(module, name, func), args), func
@@ -151,6 +207,10 @@ def test_what_picklers_write_fits(sp: ModuleType) -> None:
     assert arrays.fits(usual.usual_call(func.__module__, func.__qualname__, func), args)
     known = usual.usual_state(func.__module__, func.__qualname__, np.ndarray)
     assert arrays.weigh_state(known, func(*args), state) == 24
+    for dtype in (np.dtype("f4"), np.dtype([("a", "i8"), ("b", "?")]), np.dtype("M8[us]"), np.dtype("m8[10s]")):
+        func, args, state = dtype.__reduce__()
+        known = usual.usual_state("numpy", "dtype", type(dtype))
+        assert arrays.weigh_state(known, func(args[0], False, True), state) == 0, dtype
 
 
 # ---- what a stream may try ---------------------------------------------------------------------------------

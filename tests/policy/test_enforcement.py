@@ -278,6 +278,23 @@ def test_what_changes_after_the_check_is_checked_again(sp: ModuleType, constrain
     assert part in refusal(sp, pickled(body), policy(constraint)).reason
 
 
+@pytest.mark.parametrize(
+    "constraint",
+    [
+        "state_value = { type = 'dict', values = { type = 'list', items = 'int' } }",
+        "state_value = { type = 'dict', keys = 'str', values = { type = 'list', max_length = 1 } }",
+    ],
+)
+def test_what_is_inside_of_a_whole_state_is_checked_again(sp: ModuleType, constraint: str) -> None:
+    """The instance has a copy of the dict, but not of the list in it."""
+    items = LIST + MEMOIZE + number(1) + APPEND
+    held = DICT + text("x") + items + SETITEM
+    rules = policy(constraint)
+    assert sp.loads(pickled(POINT + held + BUILD), policy=rules).x == [1]
+    body = POINT + held + BUILD + op("BINGET", 0) + text("a") + APPEND + POP
+    assert "at the end of the pickle" in refusal(sp, pickled(body), rules).reason
+
+
 HELD = new(world_of("Holding"))
 SHALLOW = "state = { x = 'int' }"
 FILLED = DICT + text("x") + number(1) + SETITEM

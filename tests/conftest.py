@@ -103,6 +103,6 @@ def sp(request: pytest.FixtureRequest) -> ModuleType:
     if request.param == "compiled" and not safepickle.COMPILED:
         pytest.skip("the extension modules are not built, so there is no compiled form to test")
     package = _forms.python_form() if request.param == "python" else safepickle
-    for module in ("decoding.checks", "decoding.locating", "decoding.unpickler", "inspection"):
+    for module in ("decoding.making_checks", "decoding.locating", "decoding.unpickler", "inspection"):
         import_module(f"{package.__name__}.{module}")
     return package

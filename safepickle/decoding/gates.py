@@ -409,7 +409,8 @@ class Gate(Adopting):
             weight = self._weigh_model(shape.model, obj, state)
         if weight >= 0:
             self.budget.take_memory(weight)
-            self.fills = self.fills or (shape.usual == ARRAY and kind is self.arrays.ndarray)
+            if shape.usual == ARRAY and self.arrays is not None and kind is self.arrays.ndarray:
+                self.fills = True
         elif shape.contract is not None:
             refusal = shape.contract.refusal_to_set(obj, state)
             if refusal is not None:

@@ -22,7 +22,8 @@ from ..policy.containers import Entries
 from ..policy.rights import Right, Rule
 from ..policy.uses import Attributes, WholeState
 from .budget import Budget
-from .checks import Payer, call_check, state_check
+from .checks import Payer
+from .making_checks import call_check, state_check
 
 COMPILING = False
 if COMPILING:

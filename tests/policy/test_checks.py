@@ -148,10 +148,10 @@ def compare(passes: bool, budget: Any, wrong: Any, look: Counting) -> None:
 def test_a_check_passes_what_its_guard_passes(sp: Any, guard: Any, value: Any) -> None:
     budget, look = budgets(sp), Counting()
     with watching():
-        passes = sp.decoding.checks.value_check(guard).passes(value, budget)
+        passes = sp.decoding.making_checks.value_check(guard).passes(value, budget)
         wrong = guard.refusal(value, look)
     compare(passes, budget, wrong, look)
-    assert sp.decoding.checks.value_check(guard).passes(value, None) == passes, "a dump pays nothing"
+    assert sp.decoding.making_checks.value_check(guard).passes(value, None) == passes, "a dump pays nothing"
 
 
 NAMED = st.dictionaries(st.sampled_from("xyz"), GUARDS, max_size=3)
@@ -175,7 +175,7 @@ GIVEN = DICTS | st.tuples(st.none() | DICTS, st.none() | DICTS | DATA) | DATA
 def test_state_is_checked_as_the_guard_says(sp: Any, guard: Any, state: Any) -> None:
     budget, look = budgets(sp), Counting()
     with watching():
-        passes = sp.decoding.checks.state_check(guard).passes(state, budget)
+        passes = sp.decoding.making_checks.state_check(guard).passes(state, budget)
         wrong = guard.check(state, look)
     compare(passes, budget, wrong, look)
 
@@ -197,14 +197,14 @@ CALLS = st.recursive(
 def test_calls_are_checked_as_the_guard_says(sp: Any, guard: Any, args: Any, kwargs: Any, made: int) -> None:
     budget, look = budgets(sp), Counting()
     with watching():
-        allows = sp.decoding.checks.call_check(guard).allows(args, kwargs, made, budget)
+        allows = sp.decoding.making_checks.call_check(guard).allows(args, kwargs, made, budget)
         wrong = guard.check(args, kwargs or {}, look, made)
     compare(allows, budget, wrong, look)
 
 
 def test_a_check_is_made_once(sp: Any) -> None:
     state, call = Attributes({"x": Number("int")}), Arguments([Number("int")])
-    checks = sp.decoding.checks
+    checks = sp.decoding.making_checks
     assert checks.state_check(state) is checks.state_check(state)
     assert checks.call_check(call) is checks.call_check(call)
 
@@ -212,7 +212,7 @@ def test_a_check_is_made_once(sp: Any) -> None:
 def test_a_check_of_the_other_form_is_not_taken(sp: Any) -> None:
     guard: Guard = Attributes({"x": Number("int")})
     guard.remember(object())
-    assert sp.decoding.checks.state_check(guard).passes({"x": 1}, None)
+    assert sp.decoding.making_checks.state_check(guard).passes({"x": 1}, None)
 
 
 def test_which_class_a_name_stands_for_is_not_remembered(sp: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -220,7 +220,7 @@ def test_which_class_a_name_stands_for_is_not_remembered(sp: Any, monkeypatch: p
     module: Any = types.ModuleType("policy_replaced")
     monkeypatch.setitem(sys.modules, "policy_replaced", module)
     guard = InstanceOf("policy_replaced", "C")
-    check = sp.decoding.checks.value_check(guard)
+    check = sp.decoding.making_checks.value_check(guard)
     module.C = first
     assert check.passes(first(), None)
     module.C = second

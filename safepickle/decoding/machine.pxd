@@ -1,6 +1,6 @@
 cimport cython
 from cpython.object cimport PyObject
-from safepickle.decoding.budget cimport Budget
+from safepickle.decoding.budget cimport SLICE, Budget
 from safepickle.decoding.filling cimport Filling
 from safepickle.decoding.gates cimport Gate
 from safepickle.decoding.handles cimport GlobalHandle, HeldTuple

@@ -34,7 +34,8 @@ else:
     from .._form import cython
 
 if not cython.compiled:
-    from .leaves import (  # noqa: I001
+    from .budget import SLICE  # noqa: I001
+    from .leaves import (
         begins_run, drop, extend, holds, new_float8, new_int2, new_int4, new_piece, new_small_int, pop, push,
         push_key, push_leaves, push_new, push_numbers, push_tuple, push_utf8, read_uint4, tuple_of,
     )  # fmt: skip
@@ -374,7 +375,8 @@ class Machine(Filling):
                         self._made(base + len(stack), value, arguments)
                         arguments = 0
                         push(stack, value)
-                        budget.called()
+                        if budget.since_clock >= SLICE:
+                            budget.look_at_clock()
                         if position < stop and data[position] == 0x94 and len(memo) < memo_end:
                             position += 1
                             done += 1
@@ -397,7 +399,8 @@ class Machine(Filling):
                         self.underflow = False
                         gate.build(target, value)
                         self.underflow = True
-                        budget.called()
+                        if budget.since_clock >= SLICE:
+                            budget.look_at_clock()
                     elif opcode == 0x29:  # EMPTY_TUPLE
                         push(stack, ())
                     elif opcode == 0x43:  # SHORT_BINBYTES

@@ -102,7 +102,7 @@ def set_state(budget: Budget, shape: Shape, obj: Any, state: Any) -> None:
             # A class without __dict__ is refused even for no attributes, where pickle's parsers differ (X15).
             attributes = getattr_dict(obj)
             for key in given:
-                if type(key) is not str or may_be_hook(key):
+                if type(key) is not str or key[:1] == "_":
                     check_state_key(key)
             if len(attributes) > budget.max_items - len(given):
                 budget.refuse("max_items", len(attributes) + len(given))

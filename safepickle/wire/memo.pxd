@@ -16,9 +16,9 @@ cdef extern from *:
     } safepickle_table;
 
     static CYTHON_INLINE safepickle_entry *safepickle_table_slot(safepickle_table *table, PyObject *key) {
-        /* Objects of one page, which are often met one after the other, have their entries near each other; pages are
-           scattered, or the entries of many fall on the same places, and a step through them takes longer than all else. */
-        size_t at = ((size_t) key >> 4) + ((size_t) key >> 12) * (size_t) 0x9E3779B97F4A7C15ULL;
+        /* Fibonacci hashing (Knuth 6.4): addresses come in steps, of objects made one after the other, and are spread
+           evenly whatever the step is. By the bits of the address, or page by page, entries pile up. */
+        size_t at = (size_t) (((unsigned long long) (size_t) key >> 4) * 0x9E3779B97F4A7C15ULL >> 32);
         safepickle_entry *entry;
         for (;; at++) {
             entry = &table->entries[at & table->mask];

@@ -143,9 +143,10 @@ cdef extern from *:
         return index;
     }
 
-    /* Whether it pays to ask for more than one of them. */
-    static CYTHON_INLINE int safepickle_is_scalar(PyObject *item) {
-        return !PyUnicode_CheckExact(item)
+    /* Whether one of them is there. */
+    static CYTHON_INLINE int safepickle_is_scalar(PyObject *items, Py_ssize_t index) {
+        PyObject *item = index < PyList_GET_SIZE(items) ? PyList_GET_ITEM(items, index) : NULL;
+        return item != NULL && !PyUnicode_CheckExact(item)
             && (PyLong_CheckExact(item) || PyFloat_CheckExact(item) || item == Py_None || PyBool_Check(item));
     }
 
@@ -226,7 +227,7 @@ cdef extern from *:
     Py_ssize_t output_numbers "safepickle_m_numbers"(
         Buffer out, list items, Py_ssize_t index, Py_ssize_t stop
     ) except -1
-    bint is_scalar "safepickle_is_scalar"(object item) noexcept
+    bint is_scalar "safepickle_is_scalar"(list items, Py_ssize_t index) noexcept
     int output_text "safepickle_m_text"(Buffer out, object item, Py_ssize_t longest) except -1
 
     Py_ssize_t reference_count "Py_REFCNT"(object item) noexcept
@@ -251,7 +252,7 @@ cdef class Writer(Output):
     )
     cpdef bint atom(self, item, Py_ssize_t owners) except -1
     cdef inline bint leaf(self, item, Py_ssize_t owners) except -1
-    @cython.locals(index=Py_ssize_t)
+    @cython.locals(index=Py_ssize_t, in_runs=bint)
     cdef Py_ssize_t list_atoms(self, list items, Py_ssize_t start, Py_ssize_t stop, Py_ssize_t owners) except -1
     @cython.locals(index=Py_ssize_t)
     cdef Py_ssize_t tuple_atoms(self, tuple items, Py_ssize_t start, Py_ssize_t stop, Py_ssize_t owners) except -1

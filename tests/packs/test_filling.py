@@ -285,7 +285,7 @@ def test_a_class_that_may_not_appear_is_refused(sp: ModuleType) -> None:
 
 @pytest.mark.parametrize(("name", "protocol"), [("_reconstruct", 4), ("_frombuffer", 5)])
 def test_what_find_class_gives_is_called_for_each_array(sp: ModuleType, name: str, protocol: int) -> None:
-    """A function of the application's own: it may refuse any of them. It has all that numpy's has but numpy's module."""
+    """A function of the application's own: it may refuse any of them. It looks like numpy's."""
     data = pickle.dumps([np.arange(3.0) for _ in range(5)], protocol)
     made = []
 

@@ -77,7 +77,7 @@ def begins_run(_opcode: int, _data: bytes, _position: int, _stop: int) -> bool:
 
 
 def push_leaves(
-    _budget: Any, _stack: list[Any], _below: list[Any], _memo: list[Any], _data: bytes, position: int, *_bounds: int
+    _window: Any, _stack: list[Any], _below: list[Any], _memo: list[Any], _data: bytes, position: int, *_bounds: int
 ) -> int:
     """Push the leaves from *position* on, and return where that ended."""
     return position

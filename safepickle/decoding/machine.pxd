@@ -6,6 +6,7 @@ from safepickle.decoding.gates cimport Gate
 from safepickle.decoding.handles cimport GlobalHandle, HeldTuple
 from safepickle.decoding.hashing cimport KeyGuard, add_items, set_item, set_items
 from safepickle.decoding.nesting cimport Nesting
+from safepickle.decoding.window cimport Window
 from safepickle.wire.lists cimport drop, pop, push, push_new
 from safepickle.wire.reading cimport float8, int4, long_int, uint4
 from safepickle.wire.reading cimport new_float8, new_int2, new_int4, new_piece, new_small_int, read_uint4
@@ -220,12 +221,14 @@ cdef extern from *:
     }
 
     /* Carries out what pushes a leaf, and MEMOIZE behind a text, as the loop does with each, up to what is anything else,
-       not wholly there, too long, not in the memo, or fails: the loop then meets that by itself. */
+       not wholly there, too long, not in the memo, or fails: the loop then meets that by itself. `last` is where the last
+       of them begins, for messages: of numbers of one kind the first, as where safepickle_push_numbers takes them. */
     static Py_ssize_t safepickle_push_run(
         PyObject *list, PyObject *below, PyObject *memo, PyObject *data, size_t position, size_t stop, size_t end,
-        Py_ssize_t memo_end, size_t longest, size_t widest, Py_ssize_t *used
+        Py_ssize_t memo_end, size_t longest, size_t widest, Py_ssize_t *used, Py_ssize_t *last
     ) {
         const unsigned char *bytes = (const unsigned char *)PyBytes_AS_STRING(data);
+        unsigned char before = 0;
         if (stop > end || end > (size_t)PyBytes_GET_SIZE(data)) {
             PyErr_SetString(PyExc_IndexError, "a run beyond the data");
             return -1;
@@ -305,6 +308,8 @@ cdef extern from *:
                     PyErr_Clear();
                     return (Py_ssize_t)position;
                 }
+                *last = (Py_ssize_t)position;
+                before = *p;
                 position += taken;
                 *used += 54 + (Py_ssize_t)taken + more;
                 if (position < stop && bytes[position] == 0x94 && PyList_GET_SIZE(memo) < memo_end) {
@@ -320,6 +325,10 @@ cdef extern from *:
             }
             if (value == NULL || safepickle_list_push_new(list, value) < 0) {
                 return -1;
+            }
+            if (*p != before || (before != 'J' && before != 'M' && before != 'G')) {
+                *last = (Py_ssize_t)position;
+                before = *p;
             }
             position += taken;
         }
@@ -353,7 +362,7 @@ cdef extern from *:
     bint begins_run "safepickle_begins_run"(int opcode, bytes data, size_t position, size_t stop) noexcept
     Py_ssize_t push_run "safepickle_push_run"(
         list stack, list below, list memo, bytes data, size_t position, size_t stop, size_t end, Py_ssize_t memo_end,
-        size_t longest, size_t widest, Py_ssize_t *used
+        size_t longest, size_t widest, Py_ssize_t *used, Py_ssize_t *last
     ) except -1
     int extend "safepickle_list_move"(list target, list items) except -1
     tuple tuple_of "safepickle_list_as_tuple"(list items)
@@ -361,12 +370,15 @@ cdef extern from *:
 cdef int NO_OPCODE
 
 cdef inline Py_ssize_t push_leaves(
-    Budget budget, list stack, list below, list memo, bytes data, size_t position, size_t stop, size_t end,
+    Window window, list stack, list below, list memo, bytes data, size_t position, size_t stop, size_t end,
     Py_ssize_t memo_end, size_t longest, size_t widest,
 ) except -1:
-    cdef Py_ssize_t used = 0
-    cdef Py_ssize_t after = push_run(stack, below, memo, data, position, stop, end, memo_end, longest, widest, &used)
-    budget.memory_left -= used
+    cdef Py_ssize_t used = 0, last = position
+    cdef Py_ssize_t after = push_run(
+        stack, below, memo, data, position, stop, end, memo_end, longest, widest, &used, &last
+    )
+    window.budget.memory_left -= used
+    window.start = last
     return after
 
 cdef class Machine(Filling):

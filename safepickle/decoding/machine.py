@@ -105,13 +105,13 @@ class Machine(Filling):
                     if cython.compiled and begins_run(opcode, data, position, stop):
                         length = len(stack) + len(memo)
                         position = push_leaves(
-                            budget, stack, metastack, memo, data, position, stop, end, memo_end, short, shortest_int
+                            self, stack, metastack, memo, data, position, stop, end, memo_end, short, shortest_int
                         )
                         done += len(stack) + len(memo) - length
+                        start = self.start if position >= stop else position
+                        opcode = data[start]
                         if position >= stop:
                             continue
-                        start = position
-                        opcode = data[position]
                     position += 1
                     done += 1
                     if opcode == 0x4B:  # BININT1

@@ -1,5 +1,6 @@
 cimport cython
 from safepickle.decoding.budget cimport Budget
+from safepickle.decoding.handles cimport HeldTuple
 from safepickle.decoding.refusals cimport Refusals
 from safepickle.wire.memo cimport Memo, new_memo
 

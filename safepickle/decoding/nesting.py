@@ -32,6 +32,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import LimitError
 from ..wire.memo import new_memo
+from .handles import HeldTuple
 
 if TYPE_CHECKING:
     from .refusals import Refusals
@@ -302,7 +303,8 @@ class Nesting:
             cell = self.sparse.get(index, 0)  # type: ignore[union-attr]
         if cell > 0:
             self._alias(height, cell)
-        elif type(value) is tuple and value:
+        elif (type(value) is tuple and value) or type(value) is HeldTuple:
+            # Also one that is held back: else each one around it, fetched in turn, would count as the first.
             self.flat(height)
 
     def duplicate(self, height: int) -> None:

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import pickle
 import sys
-from types import FunctionType
+from types import BuiltinFunctionType, FunctionType
 from typing import Any
 
 COMPILING = False
@@ -73,9 +73,22 @@ _LARGEST = 2**40
 def usual_call(module: str, name: str, target: Any) -> int:
     """Return which of the calls that are known here a global is, 0 for none."""
     found = _CALLS.get((module, name), 0)
-    if found == BUFFER and (type(target) is not FunctionType or "frombuffer" not in target.__globals__):
+    # What the application has put in the place of either is called each time, as it is.
+    if found == BUFFER and not _is_numpys_own(target):
+        return 0
+    if found == ARRAY and (type(target) is not BuiltinFunctionType or target.__name__ != "_reconstruct"):
         return 0
     return found
+
+
+def _is_numpys_own(function: Any) -> bool:
+    """Return whether a function is ``_frombuffer`` as numpy has it, and none that only has its name."""
+    if type(function) is not FunctionType or "frombuffer" not in function.__globals__:
+        return False
+    module = function.__module__
+    if type(module) is not str or module.partition(".")[0] != "numpy" or module not in sys.modules:
+        return False
+    return function.__globals__ is sys.modules[module].__dict__
 
 
 def usual_state(module: str, name: str, kind: type) -> int:

@@ -60,15 +60,23 @@ if not cython.compiled:
             for key in state
         )
 
+    def view_items(array: Any, dimensions: int) -> Any:
+        """Return a view of contiguous items; None where there is none, as for dates."""
+        try:
+            view = memoryview(array)
+        except (ValueError, TypeError, BufferError):
+            return None
+        return view if view.ndim == dimensions and view.c_contiguous else None
+
     def nodes_size(nodes: Any, count: int, left: int, right: int, feature: int, features: int) -> int:
         """Return the bytes of so many nodes, -1 where a child is not behind its parent or a feature is not there.
 
         :param left: where in a node the left child is; *right* and *feature* alike.
         """
-        view = memoryview(nodes)
-        width = view.itemsize
-        if view.ndim != 1 or view.shape != (count,) or not view.c_contiguous:
+        view = view_items(nodes, 1)
+        if view is None or view.shape != (count,):
             return -1
+        width = view.itemsize
         if max(left, right, feature) + _WIDTH > width or min(left, right, feature) < 0:
             return -1
         raw = view.tobytes()
@@ -87,13 +95,13 @@ if not cython.compiled:
 
     def values_size(values: Any, count: int, outputs: int, classes: int) -> int:
         """Return the bytes of an array of this shape, -1 for another one."""
-        view = memoryview(values)
-        return view.nbytes if view.c_contiguous and view.shape == (count, outputs, classes) else -1
+        view = view_items(values, 3)
+        return -1 if view is None or view.shape != (count, outputs, classes) else int(view.nbytes)
 
     def numbers_lie_within(numbers: Any, count: int, low: int, high: int) -> bool:
         """Return whether an array has so many ints of 8 bytes, all from *low* to *high*."""
-        view = memoryview(numbers)
-        if view.shape != (count,) or view.itemsize != _WIDTH or not view.c_contiguous:
+        view = view_items(numbers, 1)
+        if view is None or view.shape != (count,) or view.itemsize != _WIDTH:
             return False
         raw = view.tobytes()
         found = [

@@ -109,6 +109,16 @@ def test_nothing_can_be_put_into_a_tuple_of_leaves(sp: Any) -> None:
             sp.loads(pickled(b"K\1\x85" + more))
 
 
+def test_a_tuple_with_a_global_in_it_counts_wherever_it_is_from(sp: Any) -> None:
+    """Each holds the last one, fetched from the memo: no container that was noted is in any of them."""
+    policy = Policy(name="named", rules=[Rule(module="datetime", name="date", rights=Right.REFER)])
+    levels = b"".join(get(0) + get(index) + b"\x86" + MEMOIZE + POP for index in range(1, 20))
+    data = pickled(name("datetime", "date") + MEMOIZE, b"\x85" + MEMOIZE + POP, levels, get(20))
+    assert walked(sp.loads(data, policy=policy, limits=Limits(max_depth=20))) == 20
+    with pytest.raises(LimitError):
+        sp.loads(data, policy=policy, limits=Limits(max_depth=19))
+
+
 STDLIB = Policy.packs("stdlib")
 
 

@@ -46,3 +46,13 @@ def test_opcodes_behind_long_items_are_counted(sp: Any, item: Any) -> None:
 def test_surrogates_are_taken_as_picklers_write_them(sp: Any, text: str) -> None:
     """Also where the usual way of decoding refuses them."""
     assert sp.loads(pickle.dumps([text, {text: text}])) == [text, {text: text}]
+
+
+def test_where_a_run_is_cut_off_is_told(sp: Any) -> None:
+    """An error names the last opcode that was carried out, also of leaves that are pushed in one step."""
+    data = pickle.dumps([None, True, False, 1, None, False, 2.5, True, None] * 4, 2)
+    opcodes = [(opcode.name, place) for opcode, _, place in pickletools.genops(data)]
+    for most in range(5, len(opcodes)):
+        with pytest.raises(sp.LimitError) as caught:
+            sp.loads(data, limits=sp.Limits(max_opcodes=most))
+        assert (caught.value.opcode, caught.value.position) == opcodes[most - 1]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import pickle
 import sys
+from functools import wraps
 from types import ModuleType
 from typing import Any
 
@@ -279,6 +281,27 @@ def test_a_class_that_may_not_appear_is_refused(sp: ModuleType) -> None:
     with pytest.raises(PolicyError) as caught:
         sp.loads(with_last(called + CALLED + b"h" + place + BEHIND + MORE + MORE), policy=policy)
     assert {(denial.name, denial.right) for denial in caught.value.denials} == {("ndarray", "refer")}
+
+
+@pytest.mark.parametrize(("name", "protocol"), [("_reconstruct", 4), ("_frombuffer", 5)])
+def test_what_find_class_gives_is_called_for_each_array(sp: ModuleType, name: str, protocol: int) -> None:
+    """A function of the application's own: it may refuse any of them. It looks like numpy's."""
+    data = pickle.dumps([np.arange(3.0) for _ in range(5)], protocol)
+    made = []
+
+    class Counting(sp.Unpickler):  # type: ignore[misc,name-defined]
+        def find_class(self, module: str, wanted: str) -> Any:
+            found = super().find_class(module, wanted)
+
+            @wraps(found)
+            def counted(*args: Any) -> Any:
+                made.append(args)
+                return found(*args)
+
+            return counted if wanted == name else found
+
+    assert len(Counting(io.BytesIO(data), policy=NUMPY).load()) == 5
+    assert len(made) == 5
 
 
 def test_many_arrays_are_paid_for(sp: ModuleType) -> None:

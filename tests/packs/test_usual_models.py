@@ -87,7 +87,8 @@ nodes = one_node | st.sampled_from(
     [
         STATE["nodes"], STATE["nodes"][:-1], STATE["nodes"].reshape(1, -1), STATE["nodes"][::2], np.zeros(COUNT),
         np.zeros(COUNT, "V64"), other_fields(left_child="<i4"), other_fields(right_child=">i8"),
-        other_fields(feature="<u8"), other_fields(left_child="<f8"), other_fields(feature="<M8[s]"), None, [],
+        other_fields(feature="<u8"), other_fields(left_child="<f8"), other_fields(feature="<M8[s]"),
+        other_fields(threshold="<M8[s]"), None, [],
     ]
 )  # fmt: skip
 values = st.sampled_from(
@@ -180,6 +181,15 @@ def test_a_tree_that_leads_outside_is_refused_after_others(sp: ModuleType, field
 def test_a_tree_of_another_form_is_refused_after_others(sp: ModuleType, state: Any) -> None:
     with pytest.raises(PolicyError, match="its state is refused"):
         sp.loads(pickle.dumps([TREE, Made(Tree, TREE.__reduce__()[1], state)]), policy=SKLEARN)
+
+
+def test_nodes_without_a_buffer_of_a_known_format_are_looked_at(sp: ModuleType) -> None:
+    """Of dates numpy gives none: asked for one, it raises."""
+    nodes = other_fields(threshold="<M8[s]")
+    agree(sp, "tree", Tree(3, np.array([2]), 1), {**STATE, "nodes": nodes})
+    nodes["left_child"][0] = COUNT
+    with pytest.raises(PolicyError, match="its state is refused"):
+        sp.loads(pickle.dumps([TREE, Made(Tree, TREE.__reduce__()[1], {**STATE, "nodes": nodes})]), policy=SKLEARN)
 
 
 @pytest.mark.parametrize("classes", [np.array([0]), np.array([2**31]), np.array([2, 2]), np.array([2.0])])

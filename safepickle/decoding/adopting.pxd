@@ -21,7 +21,7 @@ cdef extern from *:
     """
     object new_instance "safepickle_new_instance"(object cls, tuple args, object kwargs)
 
-cdef int READS, SIZES, HASHES, FEW
+cdef int READS, SIZES, HASHES, FEW, _LOOK
 
 cdef class Adopting(Naming):
     cdef readonly KeyGuard keys
@@ -43,7 +43,8 @@ cdef class Adopting(Naming):
     cdef _is_from_elsewhere(self, object kind)
     cpdef bint _surely_fits(self, GlobalHandle handle, tuple args) except -1
     cdef bint _fits_model(self, object contract, tuple args, object kwargs) except -1
-    @cython.locals(models=UsualModels)
     cdef Py_ssize_t _weigh_model(self, int which, object obj, object state) except -2
+    @cython.locals(models=UsualModels)
+    cdef Py_ssize_t _weigh_again(self, int which, object obj, object state) except -2
     cdef UsualModels _usual_models(self)
     cpdef adopt_foreign(self, object obj)

@@ -35,6 +35,8 @@ _UNHASHABLE = frozenset({list, dict, set, bytearray})
 _ITERATED: tuple[Any, ...] = (list, tuple, set, frozenset, dict, range, deque)
 #: Arguments that are looked at for nothing.
 FEW = 64
+#: What it is to look at one estimator of a forest, in elements that are hashed.
+_LOOK = 4
 #: Classes whose instances hold what they were called with, and nothing else for ever.
 _ATOMS = frozenset(
     {("decimal", "Decimal"), *(("datetime", name) for name in ("date", "time", "datetime", "timedelta", "timezone"))}
@@ -219,8 +221,13 @@ class Adopting(Naming):
 
     def _weigh_model(self, which: int, obj: Any, state: Any) -> int:
         """Return what a model's state weighs, -1 where the contract may not let the object have it."""
+        return -1 if self._usual_models().has_state(which, obj) else self._weigh_again(which, obj, state)
+
+    def _weigh_again(self, which: int, obj: Any, state: Any) -> int:
+        """Do the same for one that has its state, and pay for each estimator: any number of forests may share them."""
         models = self._usual_models()
-        return -1 if models.has_state(which, obj) else models.weigh_state(which, obj, state)
+        self.look_through(_LOOK * models.members(which, state))
+        return models.weigh_state(which, obj, state)
 
     def _usual_models(self) -> UsualModels:
         if self.models is None:

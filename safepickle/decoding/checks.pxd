@@ -88,6 +88,7 @@ cdef class RangeCheck(Check):
 cdef class TextCheck(Check):
     cdef readonly object kind, match
     cdef readonly set known
+    cdef public bint is_of_keys
     cdef readonly Py_ssize_t low, high
 
     @cython.locals(size=Py_ssize_t)

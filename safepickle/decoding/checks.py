@@ -7,8 +7,8 @@ Rules that hold here:
   alike. What is wrong, and where, the guard says: only then is it asked.
 * As for guards: exact types, built-in containers of exact type, and no method of any other object. A key is looked up
   only when it is a ``str``.
-* A check is made once for a guard and kept there (see ``making_checks``); of a load it holds nothing but short texts
-  that have matched a pattern.
+* A check is made once for a guard and kept there (see ``making_checks``); of a load it holds nothing but some keys of
+  dicts that have matched a pattern.
 * In the compiled form a tree of checks is C structures, and :meth:`Check.passes` a C call.
 """
 # mypy: disable-error-code="name-defined"
@@ -133,7 +133,8 @@ class RangeCheck(Check):
 class TextCheck(Check):
     """A text of some length, which may have to match.
 
-    Names of attributes come again and again: some that have matched are known, for this very pattern.
+    Keys of dicts come again and again: some that have matched are known, for this very pattern. What else a load has
+    stays with whoever loaded it.
     """
 
     def __init__(self, kind: type, low: int, high: int | None, match: Callable[[str], Any] | None) -> None:
@@ -143,6 +144,7 @@ class TextCheck(Check):
         self.high = sys.maxsize if high is None else high
         self.match: Any = match
         self.known: set[str] = set()
+        self.is_of_keys = False
 
     def passes(self, value: Any, budget: Budget | None) -> bool:
         if type(value) is not self.kind:
@@ -155,6 +157,8 @@ class TextCheck(Check):
         pay(budget, 1 + size // 16)
         if self.kind is not str:
             return self.match(str(value, "latin-1")) is not None
+        if not self.is_of_keys:
+            return self.match(value) is not None
         if value in self.known:
             return True
         if self.match(value) is None:
@@ -312,6 +316,8 @@ class EntriesCheck(Check):
         self.high = sys.maxsize if high is None else high
         self.key = key
         self.value = value
+        if type(key) is TextCheck:
+            key.is_of_keys = True
 
     def passes(self, value: Any, budget: Budget | None) -> bool:
         if type(value) is not dict:

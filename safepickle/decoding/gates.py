@@ -454,7 +454,7 @@ class Gate(Adopting):
         Adopting.recheck(self)
         for handle, contract, obj, state in self.watched or ():
             which = usual_estimator(contract)
-            if which and self._usual_models().weigh_state(which, obj, state) >= 0:
+            if which and self._weigh_again(which, obj, state) >= 0:
                 continue
             refusal = contract.refusal(obj, state)
             if refusal is not None:

@@ -228,7 +228,6 @@ cdef extern from *:
         Py_ssize_t memo_end, size_t longest, size_t widest, Py_ssize_t *used, Py_ssize_t *last
     ) {
         const unsigned char *bytes = (const unsigned char *)PyBytes_AS_STRING(data);
-        unsigned char before = 0;
         if (stop > end || end > (size_t)PyBytes_GET_SIZE(data)) {
             PyErr_SetString(PyExc_IndexError, "a run beyond the data");
             return -1;
@@ -237,7 +236,7 @@ cdef extern from *:
             const unsigned char *p = bytes + position;
             size_t left = end - position, taken, index;
             PyObject *value;
-            Py_ssize_t more;
+            Py_ssize_t more, after;
             switch (*p) {
             case 'K':
                 if (left < 2) {
@@ -247,30 +246,17 @@ cdef extern from *:
                 value = PyLong_FromLong(p[1]);
                 break;
             case 'M':
-                if (left < 3) {
-                    return (Py_ssize_t)position;
-                }
-                taken = 3;
-                *used += 24;
-                value = PyLong_FromLong((long)(p[1] | (unsigned int)p[2] << 8));
-                break;
             case 'J':
-                if (left < 5) {
-                    return (Py_ssize_t)position;
-                }
-                taken = 5;
-                *used += 24;
-                value = PyLong_FromLong((int)(p[1] | (unsigned int)p[2] << 8 | (unsigned int)p[3] << 16
-                    | (unsigned int)p[4] << 24));
-                break;
             case 'G':
-                if (left < 9) {
-                    return (Py_ssize_t)position;
+                after = safepickle_push_numbers(list, data, position, stop, end);
+                if (after <= (Py_ssize_t)position) {
+                    return after;
                 }
-                taken = 9;
-                *used += 24;
-                value = PyFloat_FromDouble(safepickle_float8(data, position + 1));
-                break;
+                taken = *p == 'G' ? 9 : *p == 'J' ? 5 : 3;
+                *used += 24 * ((after - (Py_ssize_t)position) / (Py_ssize_t)taken);
+                *last = (Py_ssize_t)position;  /* of several numbers of one kind, the first, as in the loop */
+                position = (size_t)after;
+                continue;
             case 0x8A:
                 /* Of eight bytes on, the loop wants to know. */
                 if (left < 2 || p[1] == 0 || p[1] > 7 || p[1] > widest || left < (taken = 2 + (size_t)p[1])) {
@@ -309,7 +295,6 @@ cdef extern from *:
                     return (Py_ssize_t)position;
                 }
                 *last = (Py_ssize_t)position;
-                before = *p;
                 position += taken;
                 *used += 54 + (Py_ssize_t)taken + more;
                 if (position < stop && bytes[position] == 0x94 && PyList_GET_SIZE(memo) < memo_end) {
@@ -326,10 +311,7 @@ cdef extern from *:
             if (value == NULL || safepickle_list_push_new(list, value) < 0) {
                 return -1;
             }
-            if (*p != before || (before != 'J' && before != 'M' && before != 'G')) {
-                *last = (Py_ssize_t)position;
-                before = *p;
-            }
+            *last = (Py_ssize_t)position;
             position += taken;
         }
         return (Py_ssize_t)position;

@@ -153,6 +153,8 @@ cdef class UsualModels:
 
     cpdef bint fits_call(self, tuple args) except -1
     cpdef Py_ssize_t weigh_state(self, int which, object obj, object state) except -2
+    @cython.locals(count=Py_ssize_t)
+    cpdef Py_ssize_t members(self, int which, object state) except -1
     cpdef bint has_state(self, int which, object obj) except -1
     cdef bint _is_tree(self, object obj) except -1
     @cython.locals(weight=Py_ssize_t, more=Py_ssize_t, one=tuple, other=tuple, asked=tuple)

@@ -154,6 +154,19 @@ class UsualModels:
             return 0 if self._fits_estimator(fields) else -1
         return 0 if which == FOREST and self._fits_forest(fields) else -1
 
+    def members(self, which: int, state: Any) -> int:
+        """Return how many estimators there may be to look at in the state of a forest; no key is asked for."""
+        count = 0
+        if which == FOREST and type(state) is dict:
+            fields: dict[Any, Any] = state
+            for part in fields.values():
+                kind = type(part)
+                if kind is list or kind is tuple:
+                    count += len(part)
+                elif kind is self.ndarray:
+                    count += part.size
+        return count
+
     def has_state(self, which: int, obj: Any) -> bool:
         """Return whether an object has its state and gets no other. A tree may get another one."""
         return which != TREE and bool(_has_state(obj))

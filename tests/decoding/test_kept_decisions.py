@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import pickle
 import sys
@@ -88,3 +89,17 @@ def test_a_class_is_asked_about_arguments_each_time(sp: ModuleType) -> None:
     data = b"\x80\x02(c" + cls + b")\x81c" + cls + b")\x81c" + cls + b"K\x01\x85\x81l."
     with pytest.raises(pickle.UnpicklingError, match="Thing failed: TypeError"):
         sp.loads(data, policy=_policy("Thing"))
+
+
+@pytest.mark.parametrize(
+    "constraint", ['state = { text = { type = "str", pattern = "[a-z]+" } }',
+                   'state_value = { type = "dict", values = { type = "str", pattern = "[a-z]+" } }']
+)  # fmt: skip
+def test_a_text_that_matched_a_pattern_stays_with_whoever_loaded_it(sp: ModuleType, constraint: str) -> None:
+    policy = Policy.from_text(
+        f'schema = 1\n[[allow]]\nmodule = "{__name__}"\nnames = ["Thing"]\nrights = ["new", "build"]\n{constraint}\n'
+    )
+    thing = Thing()
+    thing.text = "secret"  # type: ignore[attr-defined]
+    loaded = sp.loads(pickle.dumps(thing), policy=policy).text
+    assert not [holder for holder in gc.get_referrers(loaded) if isinstance(holder, set)]

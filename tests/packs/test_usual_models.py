@@ -21,7 +21,8 @@ from sklearn.ensemble import RandomForestClassifier  # noqa: E402
 from sklearn.tree import DecisionTreeClassifier  # noqa: E402
 from sklearn.tree._tree import Tree  # noqa: E402
 
-from safepickle.errors import PolicyError  # noqa: E402
+from safepickle.errors import LimitError, PolicyError  # noqa: E402
+from safepickle.limits import Limits  # noqa: E402
 from safepickle.policy.contracts import CONTRACTS, STATES  # noqa: E402
 from safepickle.policy.rights import Right, Rule  # noqa: E402
 from safepickle.policy.rules import Policy  # noqa: E402
@@ -276,3 +277,17 @@ def test_models_are_seen_in_both_directions(sp: ModuleType) -> None:
     model = MODELS["RandomForestClassifier"]
     found = sp.loads(sp.dumps(model, policy=SKLEARN), policy=SKLEARN)
     assert (found.predict(DATA[:, :model.n_features_in_]) == model.predict(DATA[:, :model.n_features_in_])).all()
+
+
+def test_estimators_that_forests_share_are_paid_for(sp: ModuleType) -> None:
+    """Each forest is looked at with all of its estimators: 100 kB of forests with one list took minutes."""
+    forests = []
+    for kind in (list, tuple):
+        members = kind(FOREST.estimators_ * 40)
+        for _ in range(30):
+            forests.append(RandomForestClassifier())
+            vars(forests[-1]).update({**vars(FOREST), "estimators_": members})
+        data = pickle.dumps(forests[-30:])
+        assert len(sp.loads(data, policy=SKLEARN)) == 30
+        with pytest.raises(LimitError, match="max_hash_work"):
+            sp.loads(data, policy=SKLEARN, limits=Limits(max_hash_work=12_000))

@@ -447,7 +447,7 @@ def _parts(obj: Any, refusals: Refusals) -> list[Any] | None:
     found = []
     for part in gc.get_referents(obj):
         if type(part) is dict:
-            found.extend(part.values())
+            found += [one for one in part.values() if type(one) not in _LEAVES]
         elif type(part) not in _LEAVES:
             found.append(part)
     found.reverse()

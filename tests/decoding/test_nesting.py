@@ -313,3 +313,23 @@ def test_an_instance_leads_to_what_it_was_made_of(sp: Any) -> None:
         before = way
     writer.put(get(before))
     assert writer.refused(sp, policy=samples.allowing("Thing"))
+
+
+def test_a_walk_costs_the_same_in_both_forms() -> None:
+    """Attributes are in a dict or in the object itself; of leaves among them neither way is paid for."""
+    thing = name(samples.HERE, "Thing") + b")\x81}(" + b"".join(text(f"a{n}") + b"K\1" for n in range(20)) + b"ub"
+    data = pickled(LIST + POP, LIST, get(0), b"a", get(0), thing, b"a" + POP)
+    policy = samples.allowing("Thing")
+    costs = set()
+    for package in PACKAGES:
+        few, enough = 0, 100_000
+        while few < enough:
+            middle = (few + enough) // 2
+            try:
+                package.loads(data, policy=policy, limits=Limits(max_memory=middle, max_depth=5))
+                enough = middle
+            except LimitError:
+                few = middle + 1
+        costs.add(few)
+    assert len(costs) == 1
+    assert max(costs) < 100_000

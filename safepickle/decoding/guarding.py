@@ -23,7 +23,6 @@ from ..policy.rights import Right, Rule
 from ..policy.uses import Attributes, WholeState
 from .budget import Budget
 from .checks import Payer
-from .making_checks import call_check, state_check
 
 COMPILING = False
 if COMPILING:
@@ -52,6 +51,9 @@ class RuleGuards:
     """
 
     def __init__(self, rule: Rule, budget: Budget | None, stand_in: type | None) -> None:
+        # Only here: what has no constraints needs no checks, and loads without it.
+        from .making_checks import call_check, state_check
+
         new_guard = rule.new_guard if rule.rights & Right.NEW else rule.call_guard
         #: Guards and checks of calls, of ``cls.__new__`` and of state.
         self.call_guard: Any = rule.call_guard

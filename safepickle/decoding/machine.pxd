@@ -228,6 +228,7 @@ cdef extern from *:
         Py_ssize_t memo_end, size_t longest, size_t widest, Py_ssize_t *used, Py_ssize_t *last
     ) {
         const unsigned char *bytes = (const unsigned char *)PyBytes_AS_STRING(data);
+        unsigned char before = 0;
         if (stop > end || end > (size_t)PyBytes_GET_SIZE(data)) {
             PyErr_SetString(PyExc_IndexError, "a run beyond the data");
             return -1;
@@ -236,7 +237,7 @@ cdef extern from *:
             const unsigned char *p = bytes + position;
             size_t left = end - position, taken, index;
             PyObject *value;
-            Py_ssize_t more, after;
+            Py_ssize_t more;
             switch (*p) {
             case 'K':
                 if (left < 2) {
@@ -246,16 +247,31 @@ cdef extern from *:
                 value = PyLong_FromLong(p[1]);
                 break;
             case 'M':
-            case 'J':
-            case 'G':
-                after = safepickle_push_numbers(list, data, position, stop, end);
-                if (after <= (Py_ssize_t)position) {
-                    return after;
+                if (left < 3) {
+                    return (Py_ssize_t)position;
                 }
-                taken = *p == 'G' ? 9 : *p == 'J' ? 5 : 3;
-                *used += 24 * ((after - (Py_ssize_t)position) / (Py_ssize_t)taken);
-                *last = (Py_ssize_t)position;  /* of several numbers of one kind, the first, as in the loop */
-                position = (size_t)after;
+                taken = 3;
+                *used += 24;
+                value = PyLong_FromLong((long)(p[1] | (unsigned int)p[2] << 8));
+                break;
+            case 'J':
+                if (left < 5) {
+                    return (Py_ssize_t)position;
+                }
+                taken = 5;
+                *used += 24;
+                value = PyLong_FromLong((int)(p[1] | (unsigned int)p[2] << 8 | (unsigned int)p[3] << 16
+                    | (unsigned int)p[4] << 24));
+                break;
+            case 'G':
+                more = safepickle_push_numbers(list, data, position, stop, end);
+                if (more <= (Py_ssize_t)position) {
+                    return more;
+                }
+                *used += 24 * ((more - (Py_ssize_t)position) / 9);
+                *last = (Py_ssize_t)position;
+                position = (size_t)more;
+                before = *p;
                 continue;
             case 0x8A:
                 /* Of eight bytes on, the loop wants to know. */
@@ -295,6 +311,7 @@ cdef extern from *:
                     return (Py_ssize_t)position;
                 }
                 *last = (Py_ssize_t)position;
+                before = *p;
                 position += taken;
                 *used += 54 + (Py_ssize_t)taken + more;
                 if (position < stop && bytes[position] == 0x94 && PyList_GET_SIZE(memo) < memo_end) {
@@ -311,7 +328,11 @@ cdef extern from *:
             if (value == NULL || safepickle_list_push_new(list, value) < 0) {
                 return -1;
             }
-            *last = (Py_ssize_t)position;
+            /* Of several numbers of one kind it is the first, as in the loop. */
+            if (*p != before || (before != 'J' && before != 'M')) {
+                *last = (Py_ssize_t)position;
+                before = *p;
+            }
             position += taken;
         }
         return (Py_ssize_t)position;

@@ -125,9 +125,9 @@ class Writer(Output):
     def list_atoms(self, items: list[Any], start: int, stop: int, owners: int) -> int:
         """Write items of a list from *start* up to the first one that has parts; return its index."""
         index = start
-        in_runs = cython.compiled and self.free_ints and self.protocol >= 2
+        in_runs = self.free_ints and self.protocol >= 2
         while index < stop:
-            if in_runs and is_scalar(items, index):
+            if cython.compiled and in_runs and is_scalar(items, index):
                 index = output_numbers(self.out, items, index, stop)
                 if index == stop:
                     break

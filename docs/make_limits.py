@@ -30,7 +30,8 @@ Notes
 - `max_memory` is an estimate for CPython on 64-bit machines. It counts what a load allocates and gives nothing back: a
   value that the stream drops was allocated all the same.
 - `max_depth` counts containers and instances inside each other, as they are built; dates, times and Decimals are
-  leaves, like numbers. A stream that adds to a container which it fetched from the memo, which no pickler does, is counted more strictly than it deserves.
+  leaves, like numbers. A stream that adds to a container which it fetched from the memo, which no pickler does, is
+  counted more strictly than it deserves.
 - `max_hash_work` is about keys: a few bytes can ask for 2**30 visits when nested tuples are hashed. A key nested beyond
   200 levels, and more than 64 keys of one hash in one container, are refused under the same name.
 - `max_seconds` is looked at between opcodes and within long containers. A call that the policy allows is not

@@ -210,7 +210,9 @@ def test_what_picklers_write_fits(sp: ModuleType) -> None:
     for dtype in (np.dtype("f4"), np.dtype([("a", "i8"), ("b", "?")]), np.dtype("M8[us]"), np.dtype("m8[10s]")):
         func, args, state = dtype.__reduce__()
         known = usual.usual_state("numpy", "dtype", type(dtype))
-        assert arrays.weigh_state(known, func(args[0], False, True), state) == 0, dtype
+        # numpy 1 writes a dict where numpy 2 has None, and that is the contract's.
+        is_older = dtype.kind in "mM" and state[-1][0] is not None
+        assert arrays.weigh_state(known, func(args[0], False, True), state) == (-1 if is_older else 0), dtype
 
 
 # ---- what a stream may try ---------------------------------------------------------------------------------

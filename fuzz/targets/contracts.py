@@ -197,10 +197,6 @@ def _calls(draw: Choices) -> Any:
     asked("an enumeration", lambda: ENUM.check(arguments, keywords))
     if keywords and answer is None:
         raise Finding(f"a contract passes keywords: {what}")
-    if contract.quick is not None and len(arguments) == 1 and not keywords:
-        # The short way passes nothing that the long way refuses.
-        if type(arguments[0]) is contract.quick_type and contract.quick(arguments[0]) and answer is not None:
-            raise Finding(f"the short way of a contract passes what it refuses: {what}", ascii(arguments[0])[:200])
     if not keywords and pair[0] in _MADE:
         _shortened(pair, arguments, answer)
     if answer is None and pair[0] in _MADE:

@@ -58,6 +58,11 @@ def is_atom(module: str, name: str, kind: type) -> bool:
     return (module, name) in _ATOMS and not kind.__dictoffset__ and "__slots__" not in vars(kind)
 
 
+def failure_of(handle: GlobalHandle, error: Exception) -> ReconstructionError:
+    """Return the error for a call that failed."""
+    return ReconstructionError(f"{quote_name(handle.module, handle.name)} failed: {type(error).__name__}")
+
+
 class Adopting(Naming):
     """What one load has taken in."""
 
@@ -148,9 +153,7 @@ class Adopting(Naming):
         try:
             result = handle.target(*args)
         except Exception as error:
-            raise ReconstructionError(
-                f"{quote_name(handle.module, handle.name)} failed: {type(error).__name__}"
-            ) from error
+            raise failure_of(handle, error) from error
         if type(result) is not handle.registered:
             self._adopt(handle, result)
         elif handle.is_atom:
@@ -166,9 +169,7 @@ class Adopting(Naming):
         except SafePickleError:
             raise
         except Exception as error:
-            raise ReconstructionError(
-                f"{quote_name(handle.module, handle.name)} failed: {type(error).__name__}"
-            ) from error
+            raise failure_of(handle, error) from error
         if type(result) is not handle.registered:
             self._adopt(handle, result)
         return result
@@ -207,8 +208,6 @@ class Adopting(Naming):
 
     def _surely_fits(self, handle: GlobalHandle, args: tuple[Any, ...]) -> bool:
         """Return whether the contract need not be asked: these are what picklers write for dates and numbers."""
-        if not cython.compiled and handle.quick is not None and len(args) == 1:
-            return type(args[0]) is handle.quick_type and bool(handle.quick(args[0]))
         return handle.resolved and is_usual(handle.target, args)
 
     def _fits_model(self, contract: Any, args: tuple[Any, ...], kwargs: Any) -> bool:

@@ -20,7 +20,7 @@ from typing import Any
 from ..errors import FormatError, ReconstructionError, SafePickleError, quote, quote_name
 from ..policy.contracts import HARMLESS_FACTORIES, STATES
 from ..policy.rules import Policy
-from .adopting import Adopting
+from .adopting import Adopting, failure_of
 from .budget import Budget
 from .handles import GlobalHandle, HeldTuple, Inert
 from .naming import NAMED
@@ -285,9 +285,7 @@ class Gate(Adopting):
         except SafePickleError:
             raise
         except Exception as error:
-            raise ReconstructionError(
-                f"{quote_name(handle.module, handle.name)} failed: {type(error).__name__}"
-            ) from error
+            raise failure_of(handle, error) from error
         if usual:
             self._adopt_usual(handle, result)
         elif fits and handle.usual_size > 0 and type(result) is handle.registered:
@@ -363,9 +361,7 @@ class Gate(Adopting):
                 if maker.__init__ is not object.__init__:
                     maker.__init__(result, state)
         except Exception as error:
-            raise ReconstructionError(
-                f"{quote_name(handle.module, handle.name)} failed: {type(error).__name__}"
-            ) from error
+            raise failure_of(handle, error) from error
         self._adopt(handle, result)
         return result
 

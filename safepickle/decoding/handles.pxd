@@ -22,12 +22,10 @@ cdef class GlobalHandle:
     cdef public object target, emulation, registered, sizer
     cdef public RuleGuards guards
     cdef public Known known
-    cdef readonly object contract, quick, quick_type
+    cdef public object contract
     cdef public bint is_settled, makes_plainly, is_atom, resolved, is_class, listed, accept_gadget, noted
     cdef public long long cost, usual_size
     cdef public dict missing
-
-    cpdef hold_to(self, object contract)
 
 @cython.final
 cdef class HeldTuple:

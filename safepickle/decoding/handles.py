@@ -66,8 +66,6 @@ class GlobalHandle:
         #: What was known of it before, if it is kept.
         self.known: Known | None = None
         self.contract: Any = None
-        self.quick: Any = None
-        self.quick_type: Any = None
         #: What the rule asks for beside its rights.
         self.guards: RuleGuards | None = None
         self.registered: Any = None
@@ -89,15 +87,6 @@ class GlobalHandle:
         self.sizer: Any = None
         #: Rights that were used without being granted: bits, and (opcode, position, reason) by bit; None for none.
         self.missing: dict[int, tuple[str, int, str]] | None = None
-
-    def hold_to(self, contract: Any) -> None:
-        """Hold the callable to a contract, or None."""
-        self.contract = contract
-        self.quick = None
-        self.quick_type = None
-        if contract is not None:
-            self.quick = contract.quick
-            self.quick_type = contract.quick_type
 
 
 class HeldTuple:

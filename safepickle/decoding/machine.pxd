@@ -97,12 +97,11 @@ cdef extern from *:
         while (position < stop && p[position] == code && end - position > width) {
             PyObject *number;
             if (code == 0x4A) {
-                number = PyLong_FromLong((int)(p[position + 1] | (unsigned int)p[position + 2] << 8
-                    | (unsigned int)p[position + 3] << 16 | (unsigned int)p[position + 4] << 24));
+                number = safepickle_new_int4(data, position + 1);
             } else if (code == 0x47) {
                 number = PyFloat_FromDouble(safepickle_float8(data, position + 1));
             } else {
-                number = PyLong_FromLong((long)(p[position + 1] | (unsigned int)p[position + 2] << 8));
+                number = safepickle_new_int2(data, position + 1);
             }
             if (number == NULL || safepickle_list_push_new(list, number) < 0) {
                 return -1;
@@ -252,7 +251,7 @@ cdef extern from *:
                 }
                 taken = 3;
                 *used += 24;
-                value = PyLong_FromLong((long)(p[1] | (unsigned int)p[2] << 8));
+                value = safepickle_new_int2(data, position + 1);
                 break;
             case 'J':
                 if (left < 5) {
@@ -260,8 +259,7 @@ cdef extern from *:
                 }
                 taken = 5;
                 *used += 24;
-                value = PyLong_FromLong((int)(p[1] | (unsigned int)p[2] << 8 | (unsigned int)p[3] << 16
-                    | (unsigned int)p[4] << 24));
+                value = safepickle_new_int4(data, position + 1);
                 break;
             case 'G':
                 more = safepickle_push_numbers(list, data, position, stop, end);

@@ -116,7 +116,7 @@ class Naming(Refusals):
                 return self._make_known(known)
         rule = self.policy.lookup(module, name)
         handle = GlobalHandle(module, name, 0 if rule is None else rule.rights.value)
-        handle.hold_to(CONTRACTS.get((module, name)))
+        handle.contract = CONTRACTS.get((module, name))
         handle.accept_gadget = rule is not None and rule.accept_known_gadget
         if rule is not None and rule.constrained:
             self._guard(handle, rule)
@@ -159,7 +159,7 @@ class Naming(Refusals):
         handle.accept_gadget = known.accept_gadget
         handle.emulation = known.emulation
         if known.contract is not None:
-            handle.hold_to(known.contract)
+            handle.contract = known.contract
         if known.guards is not None:
             handle.guards = known.guards.renewed(self.budget, Inert)
             self._note_guarded(handle)
@@ -288,7 +288,7 @@ class Naming(Refusals):
             handle.sized = known.sized
             handle.usual = known.usual
             if handle.contract is not known.settled_contract:
-                handle.hold_to(known.settled_contract)
+                handle.contract = known.settled_contract
             return
         if isinstance(target, types.ModuleType):
             self.deny(handle, REFER, "it is a module")
@@ -306,13 +306,13 @@ class Naming(Refusals):
         handle.cost = 64
         if isinstance(target, NAMED) and handle.contract is None:
             # A re-export under another name is held to the same contract.
-            handle.hold_to(CONTRACTS.get((str(target.__module__), target.__qualname__)))
+            handle.contract = CONTRACTS.get((str(target.__module__), target.__qualname__))
         if isinstance(target, type):
             handle.is_class = True
             handle.cost = 32 + type.__getattribute__(target, "__basicsize__") + 2 * 48
             handle.sized = traits_of(target)
             if isinstance(target, enum.EnumMeta) and handle.contract is None:
-                handle.hold_to(ENUM)
+                handle.contract = ENUM
         if handle.contract is not None:
             handle.usual = usual_call(handle.module, handle.name, target)
         if known is not None and handle.rights and not self.inert and isinstance(target, NAMED):

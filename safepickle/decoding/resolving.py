@@ -23,6 +23,7 @@ else:
 
 #: Classes whose constructors read an iterable to its end, take a number as a size (D15), or hash items (D05).
 _MRO: Any = type.__dict__["__mro__"]
+_NAMES: Any = type.__dict__["__dict__"]
 _METHOD: Any = types.MethodDescriptorType
 _SIZER: Any = object.__sizeof__
 _READERS = (list, tuple, set, frozenset, dict, bytes, bytearray)
@@ -38,7 +39,7 @@ if not cython.compiled:
     def found_on(kind: type, name: str) -> Any:
         """Return what a class or its bases have by a name, as it stands there, past the metaclass; None for nothing."""
         for base in _MRO.__get__(kind):
-            names = base.__dict__
+            names = _NAMES.__get__(base)
             if name in names:
                 return names[name]
         return None

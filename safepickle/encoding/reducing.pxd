@@ -1,28 +1,8 @@
 cimport cython
 
+from safepickle.decoding.resolving cimport found_on
 from safepickle.encoding.conforming cimport made_by
 from safepickle.encoding.granting cimport WriteGate
-
-cdef extern from *:
-    """
-    static PyObject *safepickle_type_lookup(PyObject *kind, PyObject *name) {
-        PyObject *found;
-        if (!PyType_Check(kind)) {
-            PyErr_SetString(PyExc_TypeError, "not a class");
-            return NULL;
-        }
-        found = _PyType_Lookup((PyTypeObject *) kind, name);
-        if (found == NULL) {
-            if (PyErr_Occurred()) {
-                return NULL;
-            }
-            found = Py_None;
-        }
-        Py_INCREF(found);
-        return found;
-    }
-    """
-    object lookup "safepickle_type_lookup"(object kind, str name)
 
 cdef object _MISSING, _OWN_REDUCERS
 cdef tuple _USUAL_METHODS

@@ -33,6 +33,9 @@ if COMPILING:
 else:
     from .._form import cython
 
+if not cython.compiled:
+    from ..decoding.resolving import found_on
+
 Found = tuple[str, str]
 Script = list[Any]
 
@@ -104,7 +107,7 @@ _IMMUTABLE_TYPE = 1 << 8
 def reduce_method(obj: Any, kind: type) -> Any:
     """Return the ``__reduce_ex__`` of an object's class, bound: an instance attribute is data, not code (R70)."""
     refuse_hooks(obj)
-    method = lookup(kind, "__reduce_ex__")
+    method = found_on(kind, "__reduce_ex__")
     return method.__get__(obj, kind) if hasattr(type(method), "__get__") else method
 
 
@@ -128,18 +131,6 @@ def refuse_hooks(obj: Any) -> None:
         raise EncodingError(f"a {quote(type(obj).__name__)} has attributes that say how to write it")
 
 
-if not cython.compiled:
-    # This is C in the compiled form: the interpreter's own look-up, which goes the same way.
-
-    def lookup(kind: type, name: str) -> Any:
-        """Return a class's attribute as its bases have it, past the metaclass and unbound; None where there is none."""
-        for base in type.__dict__["__mro__"].__get__(kind):  # pyright: ignore[reportIndexIssue]
-            found = type.__dict__["__dict__"].__get__(base).get(name, _MISSING)  # pyright: ignore[reportIndexIssue]
-            if found is not _MISSING:
-                return found
-        return None
-
-
 def runs_own_code(reducer: Any) -> bool:
     """Return whether a reducer of the dispatch table may be code of the data."""
     if reducer in _OWN_REDUCERS:
@@ -161,25 +152,25 @@ def is_usual_class(kind: type, protocol: int) -> bool:
     if protocol < 2 or issubclass(kind, (list, dict)) or kind.__itemsize__:
         return False
     for name, usual in _USUAL_METHODS:
-        if lookup(kind, name) is not usual:
+        if found_on(kind, name) is not usual:
             return False
-    if lookup(kind, "__getnewargs_ex__") is not None or lookup(kind, "__getnewargs__") is not None:
+    if found_on(kind, "__getnewargs_ex__") is not None or found_on(kind, "__getnewargs__") is not None:
         return False
     return slot_members(kind) is not None
 
 
 def slot_members(kind: type) -> tuple[tuple[str, Any], ...] | None:
     """Return the slots that a class and its bases declare; None where looking at attributes may run code."""
-    attributes = lookup(kind, "__dict__")
+    attributes = found_on(kind, "__dict__")
     if attributes is not None and type(attributes) is not GetSetDescriptorType:
         return None
-    members = tuple([(name, lookup(kind, name)) for name in copyreg._slotnames(kind)])  # type: ignore[attr-defined]
+    members = tuple([(name, found_on(kind, name)) for name in copyreg._slotnames(kind)])  # type: ignore[attr-defined]
     if attributes is None and not members:
         return None
     for name, member in members:
         if type(member) is not MemberDescriptorType or (name.startswith("__") and name.endswith("__")):
             return None
-    return None if members and lookup(kind, "__getattr__") is not None else members
+    return None if members and found_on(kind, "__getattr__") is not None else members
 
 
 def confirms_usual_class(obj: Any, kind: type, reduced: Any) -> bool:

@@ -45,7 +45,6 @@ from .libraries import (
     LIBRARY_STATES,
 )
 from .parts import Args, Kwargs, exact_fields, has_base, is_int, is_text
-from .quick import QUICK
 
 __all__ = ["CONTRACTS", "ENUM", "HARMLESS_FACTORIES", "STATES", "Contract", "StateContract"]
 
@@ -74,10 +73,6 @@ class Contract(NamedTuple):
     #: Index of an argument that the made object will call later, without arguments, or None. Whoever applies
     #: the contract asks the policy for the right to call it, unless it is one of :data:`HARMLESS_FACTORIES`.
     calls_later: int | None = None
-    #: For a single positional argument of exact type ``quick_type``: whether it is allowed at once; else ``check``
-    #: decides. None for no such short way.
-    quick: Callable[[Any], object] | None = None
-    quick_type: type | None = None
     #: Returns how many bytes the call copies of arguments that it is allowed.
     weigh: Callable[[Args], int] | None = None
 
@@ -329,13 +324,9 @@ def _entry(
     source: str,
     calls_later: int | None = None,
 ) -> dict[Pair, Contract]:
-    found = {}
-    for name in names.split():
-        pattern = QUICK.get((module, name))
-        quick = None if pattern is None else pattern.fullmatch
-        quick_type = None if pattern is None else type(pattern.pattern)
-        found[module, name] = Contract(_positional(check), reason, source, calls_later, quick, quick_type)
-    return found
+    return {
+        (module, name): Contract(_positional(check), reason, source, calls_later) for name in names.split()
+    }
 
 
 _PACKED = "a date made of any bytes: the constructor looks at the month only; year 0 crashes ctime()"

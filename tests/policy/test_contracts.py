@@ -22,14 +22,13 @@ import uuid
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from safepickle.policy.arrays import ARRAY_CALLS, ARRAY_STATES
 from safepickle.policy.contracts import CONTRACTS, ENUM, HARMLESS_FACTORIES, STATES
 from safepickle.policy.formats import FORMAT_CALLS, FORMAT_STATES
 from safepickle.policy.libraries import LIBRARY_CALLS, LIBRARY_STATES
-from safepickle.policy.quick import QUICK
 
 
 class Trap:
@@ -446,38 +445,3 @@ def test_real_state_passes() -> None:
     for state in ({"int": 0}, {"int": 2**128 - 1, "is_safe": -1}, {"int": 1, "is_safe": None}):
         assert STATES["uuid", "UUID"].check(state) is None
     assert STATES["builtins", "ImportError"].check({"name": "n", "path": None, "args": ("x",)}) is None
-
-
-# -- quick patterns ------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("pair", sorted(QUICK), ids=":".join)
-@settings(max_examples=300)
-@given(data=st.data())
-def test_a_quick_pattern_allows_nothing_more(pair: tuple[str, str], data: Any) -> None:
-    """What the short way lets through, the contract lets through: drawn from the pattern, and near it."""
-    contract = CONTRACTS[pair]
-    assert contract.quick is not None
-    value = data.draw(st.from_regex(QUICK[pair], fullmatch=True))
-    assert contract.check((value,), {}) is None
-    if isinstance(value, bytes):
-        place = data.draw(st.integers(0, len(value) - 1))
-        value = value[:place] + bytes([data.draw(st.integers(0, 255))]) + value[place + 1 :]
-        if contract.quick(value):
-            assert contract.check((value,), {}) is None
-
-
-@pytest.mark.parametrize("pair", sorted(QUICK), ids=":".join)
-def test_a_quick_pattern_is_used(pair: tuple[str, str]) -> None:
-    """What pickle writes goes the short way, or it would be of no use."""
-    samples = {
-        "date": dt.date(2024, 12, 28),
-        "time": dt.time(23, 59, 59, 900_000, fold=1),
-        "datetime": dt.datetime(1970, 1, 1, 0, 0, 0, 1, fold=1),  # noqa: DTZ001
-        "Decimal": decimal.Decimal("-12.50"),
-    }
-    _, args = samples[pair[1]].__reduce_ex__(4)[:2]  # type: ignore[misc, index]
-    contract = CONTRACTS[pair]
-    assert contract.quick is not None
-    assert type(args[0]) is contract.quick_type
-    assert contract.quick(args[0])

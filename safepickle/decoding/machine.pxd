@@ -410,9 +410,7 @@ cdef extern from *:
         p = bytes + position;
         taken = 1 + (position + 1 < stop && p[1] == 0x94 && PyList_GET_SIZE(memo) < memo_end);
         count = position >= stop ? 0 : mark >= 0 ? (*p == 't') * (size - mark) : *p >= 0x85 && *p <= 0x87 ? *p - 0x84 : 0;
-        /* The call that comes next would take it at once. */
-        if (count > 0 && count <= size - low && count <= max_items && 8 * count <= memory && position + taken < stop
-            && p[taken] != 'R' && p[taken] != 0x81) {
+        if (count > 0 && count <= size - low && count <= max_items && 8 * count <= memory) {
             if (safepickle_push_top(list, count) < 0) {
                 return -1;
             }

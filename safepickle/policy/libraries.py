@@ -20,6 +20,7 @@ from types import MappingProxyType
 from typing import Any
 
 from .arrays import ArrayCall, is_placeholder
+from .copies import COPIES, COPYING_CALLS, of_any, read_of_state
 
 __all__ = [
     "CHANGEABLE_STATES",
@@ -185,9 +186,28 @@ def _new_index(args: Args) -> str | None:
     cls, fields = args
     if not issubclass(cls, index) or not all(type(key) is str for key in fields) or not fields.keys() <= _INDEX_KEYS:
         return "wants a class of indexes and what it is made from"
+    if "dtype" in fields and not _is_dtype_of(fields["dtype"], fields.get("data")):
+        # Each index would be a copy, larger than what they share: of bytes as floats eight times as large (D16).
+        return "its dtype is not that of its data"
     if issubclass(cls, _class("pandas", "MultiIndex")):
         return _levels(fields.get("levels"), fields.get("codes", fields.get("labels")))
     return None
+
+
+def _is_dtype_of(dtype: Any, data: Any) -> bool:
+    """Say whether an index of such data has them as they are."""
+    numpy = sys.modules.get("numpy")
+    if numpy is None or not issubclass(type(dtype), numpy.dtype):
+        return False
+    return type(data) is numpy.ndarray and bool(data.dtype == dtype)
+
+
+def _of_times(args: Args) -> str | None:
+    """Of an index pandas would make another one in another zone, or a copy of it."""
+    fields = args[1] if len(args) == 2 else None
+    if type(fields) is not dict or "data" not in fields or "copy" in fields:
+        return "wants a class of indexes, and times"
+    return "its times are an index" if _is_one(fields["data"], "pandas", "Index") else None
 
 
 def _levels(levels: Any, codes: Any) -> str | None:
@@ -483,11 +503,14 @@ _HERE = "found here"
 #: What the callables of the libraries may be given.
 LIBRARY_CALLS: Mapping[Pair, ArrayCall] = MappingProxyType(
     {
+        **dict.fromkeys(COPYING_CALLS, (of_any, COPIES, "D16")),
         ("pyarrow.lib", "_restore_array"): (_restore_array, "lengths and offsets that lie outside of the data", _HERE),
         ("pyarrow.lib", "py_buffer"): (_py_buffer, "memory of any object", "R65"),
         ("pyarrow.lib", "type_for_alias"): (_alias, "a type that is no name", "R26"),
         ("pandas._libs.arrays", "__pyx_unpickle_NDArrayBacked"): (_backed, "state without a check", "R26"),
         ("pandas.core.indexes.base", "_new_Index"): (_new_index, _OUTSIDE, _HERE),
+        ("pandas.core.indexes.datetimes", "_new_DatetimeIndex"): (_of_times, COPIES, "D16"),
+        ("pandas.core.indexes.timedeltas", "_new_TimedeltaIndex"): (_of_times, COPIES, "D16"),
         ("pytz", "_p"): (_zone, "entries in tables of the whole process", _HERE),
         ("sklearn.tree._tree", "Tree"): (_tree, _OUTSIDE, _HERE),
     }
@@ -517,10 +540,17 @@ _MASKED = (
 
 #: What is copied of arguments and of state, in bytes: any number of objects may share one array (D16).
 LIBRARY_CALL_WEIGHTS: Mapping[Pair, Callable[[Args], int]] = MappingProxyType(
-    {("sklearn.tree._tree", "Tree"): _copied_by_tree}
+    {
+        ("sklearn.tree._tree", "Tree"): _copied_by_tree,
+        **COPYING_CALLS,
+    }
 )
 LIBRARY_STATE_WEIGHTS: Mapping[Pair, Callable[[Any], int]] = MappingProxyType(
-    {("sklearn.tree._tree", "Tree"): _copied_by_tree_state}
+    {
+        ("sklearn.tree._tree", "Tree"): _copied_by_tree_state,
+        ("pandas._libs.arrays", "__pyx_unpickle_NDArrayBacked"): read_of_state,
+        **dict.fromkeys(_SPARSE, read_of_state),
+    }
 )
 
 #: Whose state is in lists: the rows of a sparse matrix, the trees of a forest.

@@ -25,6 +25,8 @@ COPIES = "copies of what any number of calls may share"
 _READ = 16
 #: Bytes of a text as an object, of however few characters.
 _OBJECT = 64
+#: More items than any limit lets in.
+_MOST = 2**50
 
 
 def _is_array(value: Any) -> bool:
@@ -78,7 +80,11 @@ def _copied_by_places(args: Args) -> int:
 
 
 def _read_by_arrow(args: Args) -> int:
-    return sum(int(buffer.size) for buffer in args[0][4] if buffer is not None) // _READ
+    _, length, _, _, buffers, _, _ = args[0]
+    if len(buffers) < 2:
+        # What is null has no memory, however many: whoever walks it would not come to an end.
+        return 8 * int(min(length, _MOST))
+    return sum(int(buffer.size) for buffer in buffers if buffer is not None) // _READ
 
 
 def read_of_state(state: Any) -> int:

@@ -55,6 +55,7 @@ HOT_MODULES: Final = (
     "safepickle.decoding.operations",
     "safepickle.decoding.door",
     "safepickle.decoding.filling",
+    "safepickle.decoding.atoms",
     "safepickle.decoding.machine",
     "safepickle.decoding.session",
     "safepickle.encoding.frames",

@@ -153,8 +153,7 @@ class Adopting(Naming):
 
     def call_settled(self, handle: GlobalHandle, args: tuple[Any, ...]) -> Any:
         """Make a call like one before it, of which all is known but these arguments, which surely fit."""
-        self.calls += 1
-        self.budget.take_made(handle.cost + handle.usual_size)
+        self.count_settled(handle)
         try:
             result = handle.target(*args)
         except Exception as error:
@@ -164,6 +163,11 @@ class Adopting(Naming):
         elif handle.is_atom:
             self.atom = True
         return result
+
+    def count_settled(self, handle: GlobalHandle) -> None:
+        """Count and pay for such a call whose result has been made without it."""
+        self.calls += 1
+        self.budget.take_made(handle.cost + handle.usual_size)
 
     def make_plainly(self, handle: GlobalHandle) -> Any:
         """Make an instance as one before it, without arguments, of a class that nothing is asked about."""

@@ -16,7 +16,7 @@ cpdef bint is_object(GlobalHandle handle) except -1
 
 cdef class Gate(Adopting):
     cdef object persistent_load
-    cdef readonly bint strict, changed, fills
+    cdef readonly bint strict, changed, fills, ahead
     cdef UsualArrays arrays
     cdef object last_built
     cdef GlobalHandle last_owner

@@ -97,6 +97,8 @@ class Gate(Adopting):
         #: What the load has to do with numpy, None for nothing.
         self.arrays: Any = None
         self.fills = False  # until an array has been given state by the method of its class
+        #: There may be more of what has been made, and can be made of the bytes to come.
+        self.ahead = False
         #: The class of the last object that was given state, the handle and what is known of it.
         self.last_built: Any = None
         self.last_owner: Any = None
@@ -300,6 +302,7 @@ class Gate(Adopting):
             if fits and right == CALL and type(result) is handle.registered and handle.guards is None:
                 handle.is_settled = not handle.sized and (handle.sizer is None or handle.usual_size > 0)
                 handle.form = form_of(target)
+                self.ahead = self.ahead or (handle.is_settled and handle.is_atom)
             if right == NEW and handle.rights & NEW and contract is None and type(result) is handle.registered:
                 handle.makes_plainly = not (handle.guards or handle.sized or handle.usual or handle.sizer)
         if handle.is_atom and type(result) is handle.registered:
@@ -409,6 +412,7 @@ class Gate(Adopting):
             self.budget.take_memory(weight)
             if shape.usual == ARRAY and self.arrays is not None and kind is self.arrays.ndarray:
                 self.fills = True
+                self.ahead = True
         elif shape.contract is not None:
             refusal = shape.contract.refusal_to_set(obj, state)
             if refusal is not None:

@@ -1,7 +1,7 @@
 cimport cython
 from cpython.object cimport PyObject
+from safepickle.decoding.atoms cimport Atoms
 from safepickle.decoding.budget cimport SLICE, Budget
-from safepickle.decoding.filling cimport Filling
 from safepickle.decoding.gates cimport Gate
 from safepickle.decoding.handles cimport GlobalHandle, HeldTuple
 from safepickle.decoding.hashing cimport KeyGuard, add_items, set_item, set_items
@@ -382,7 +382,7 @@ cdef inline Py_ssize_t push_leaves(
     window.start = last
     return after
 
-cdef class Machine(Filling):
+cdef class Machine(Atoms):
     cpdef open_machine(self, bytes data, object source, Gate gate, str encoding, str errors, object buffers)
 
     @cython.locals(
@@ -390,6 +390,6 @@ cdef class Machine(Filling):
         nesting=Nesting, gate=Gate, memo_end=Py_ssize_t, max_items=Py_ssize_t, short=Py_ssize_t,
         shortest_int=Py_ssize_t, base=Py_ssize_t, done=Py_ssize_t, used=Py_ssize_t, start=size_t, stop=size_t,
         opcode=cython.int, missing=Py_ssize_t, steps=Py_ssize_t, length=Py_ssize_t, extra=Py_ssize_t,
-        height=Py_ssize_t, is_deep=bint, arguments=Py_ssize_t, items=list, many=tuple, outside=bint,
+        height=Py_ssize_t, after=Py_ssize_t, width=Py_ssize_t, is_deep=bint, arguments=Py_ssize_t, items=list, many=tuple, outside=bint,
     )
     cpdef _run(self)

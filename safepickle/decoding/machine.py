@@ -21,7 +21,7 @@ from typing import Any
 
 from ..errors import FormatError
 from ..wire.reading import long_int
-from .filling import Filling
+from .atoms import Atoms
 from .gates import Gate
 from .handles import GlobalHandle, HeldTuple
 from .hashing import add_items, set_item, set_items
@@ -41,7 +41,7 @@ if not cython.compiled:
     )  # fmt: skip
 
 
-class Machine(Filling):
+class Machine(Atoms):
     """Decodes one pickle; the parameters are those of :class:`Window` and :class:`Operations`."""
 
     def __init__(
@@ -130,13 +130,13 @@ class Machine(Filling):
                         position += 1
                         value = memo[length]
                         if type(value) is GlobalHandle:
-                            if gate.fills:
+                            if gate.ahead:
                                 budget.memory_left -= used
                                 used = 0
-                                length = self.fill(value, stack, memo, position, base, done, memo_end)
-                                if length:
-                                    position = length
-                                    done += self.filled
+                                after = self.make_ahead(value, stack, memo, position, base, done, memo_end)
+                                if after:
+                                    position = after
+                                    done += self.taken
                                     continue
                         elif type(value) is not str:
                             nesting.recall(base + len(stack), length, value)
@@ -293,7 +293,16 @@ class Machine(Filling):
                             break
                         position += 4
                         value = memo[length]
-                        if type(value) is not str:
+                        if type(value) is GlobalHandle:
+                            if gate.ahead:
+                                budget.memory_left -= used
+                                used = 0
+                                after = self.make_ahead(value, stack, memo, position, base, done, memo_end)
+                                if after:
+                                    position = after
+                                    done += self.taken
+                                    continue
+                        elif type(value) is not str:
                             nesting.recall(base + len(stack), length, value)
                         push(stack, value)
                     elif opcode == 0x8A:  # LONG1
@@ -465,26 +474,15 @@ class Machine(Filling):
                             done += 1
                             used += 8
                             push(memo, stack[-1])
-                    elif opcode == 0x71:  # BINPUT
-                        if position >= end:
-                            missing = 1
+                    elif opcode == 0x71 or opcode == 0x72:  # BINPUT, LONG_BINPUT
+                        width = 1 if opcode == 0x71 else 4
+                        if position + width > end:
+                            missing = width
                             break
-                        length = data[position]
+                        length = data[position] if opcode == 0x71 else read_uint4(data, position)
                         if length != len(memo) or length >= memo_end:
                             break
-                        position += 1
-                        if nesting.top == base + len(stack) - 1 >= 0:
-                            nesting.remember(length)
-                        used += 8
-                        push(memo, stack[-1])
-                    elif opcode == 0x72:  # LONG_BINPUT
-                        if position + 4 > end:
-                            missing = 4
-                            break
-                        length = read_uint4(data, position)
-                        if length != len(memo) or length >= memo_end:
-                            break
-                        position += 4
+                        position += width
                         if nesting.top == base + len(stack) - 1 >= 0:
                             nesting.remember(length)
                         used += 8

@@ -307,6 +307,12 @@ class Nesting:
             # Also one that is held back: else each one around it, fetched in turn, would count as the first.
             self.flat(height)
 
+    def knows(self, index: int) -> bool:
+        """Return whether memo entry *index* is something whose depth is known: no leaf, and no tuple of leaves."""
+        if cython.compiled and 0 <= index < self.memo_count and self.memo[index]:
+            return True
+        return self.sparse is not None and index in self.sparse
+
     def duplicate(self, height: int) -> None:
         """Note that what is at *height* - 1 is now at *height*, the top of the stack, too."""
         if self.top >= 0 and self.top == height - 1:

@@ -333,8 +333,7 @@ class Machine(Atoms):
                             many = (pop(stack),)
                             used += 96
                         elif opcode == 0x87:
-                            value = pop(stack)
-                            key = pop(stack)
+                            value, key = pop(stack), pop(stack)
                             many = (pop(stack), key, value)
                             used += 112
                         else:
@@ -353,8 +352,7 @@ class Machine(Atoms):
                                 push(spare, items)
                         budget.objects_left -= 1
                         height = base + len(stack)
-                        is_deep = nesting.top >= height
-                        if is_deep:
+                        if (is_deep := nesting.top >= height):
                             nesting.opened(height, nesting.absorb(height) + 1)
                         if gate.handles_seen and holds(many, GlobalHandle, HeldTuple):
                             push(stack, self._tuple(start, opcode, many))
@@ -371,6 +369,10 @@ class Machine(Atoms):
                             arguments = 1  # the call that comes next takes it at once
                         elif not is_deep:
                             nesting.flat(height)
+                            if cython.compiled and begins_row(data, position, stop):
+                                position = push_rows(self, stack, position, stop, memo_end, short, shortest_int, base)
+                                done += self.ran
+                                start, opcode = self.start, data[self.start]
                     elif opcode == 0x81 or opcode == 0x52:  # NEWOBJ, REDUCE
                         value = pop(stack)
                         key = pop(stack)

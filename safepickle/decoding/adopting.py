@@ -58,6 +58,11 @@ def is_atom(module: str, name: str, kind: type) -> bool:
     return (module, name) in _ATOMS and not kind.__dictoffset__ and "__slots__" not in vars(kind)
 
 
+def names_atom(module: str, name: str) -> bool:
+    """Return whether a global is that of such a class, as far as its name says."""
+    return (module, name) in _ATOMS
+
+
 def failure_of(handle: GlobalHandle, error: Exception) -> ReconstructionError:
     """Return the error for a call that failed."""
     return ReconstructionError(f"{quote_name(handle.module, handle.name)} failed: {type(error).__name__}")

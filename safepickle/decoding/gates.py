@@ -20,7 +20,7 @@ from typing import Any
 from ..errors import FormatError, ReconstructionError, SafePickleError, quote, quote_name
 from ..policy.contracts import HARMLESS_FACTORIES, STATES
 from ..policy.rules import Policy
-from .adopting import Adopting, failure_of
+from .adopting import Adopting, failure_of, names_atom
 from .budget import Budget
 from .handles import GlobalHandle, HeldTuple, Inert
 from .naming import NAMED
@@ -158,6 +158,8 @@ class Gate(Adopting):
     def _survey_call(self, handle: GlobalHandle, right: int, args: tuple[Any, ...], kwargs: Any) -> Inert:
         """Say what stands for the result of a call that is not made, and what the rule has against its arguments."""
         self.calls += 1
+        # A leaf where it is made: what a survey finds too deep a load would have to find, too.
+        self.atom = bool(handle.rights & right) and names_atom(handle.module, handle.name)
         if handle.guards is not None and handle.rights & (NEW | CALL):
             self.look_through(len(args))
             refusal = handle.guards.refuse_call(right == NEW, args, kwargs)

@@ -216,20 +216,25 @@ class Nesting:
                         deepest = depth
                 self.top = waiting[-1][0]
                 return deepest
-            while waiting[-1][0] >= height:
-                _, cell, least = waiting.pop()
+            top, cell, least = waiting.pop()
+            while top >= height:
                 if least < low:  # noqa: PLR1730
                     low = least
-                if cell > 0 and self.unsure and low >= cell:
-                    self._settle(cell)
-                depth = depths[cell if cell > 0 else -cell]
+                if cell < 0:
+                    depth = depths[-cell]
+                else:
+                    if self.unsure and low >= cell:
+                        self._settle(cell)
+                    depth = depths[cell]
                 if depth < 0:
                     depth = -depth
                 if depth > deepest:  # noqa: PLR1730
                     deepest = depth
-            self.top, cell, least = waiting[-1]
-            if low < least:
-                waiting[-1] = self.top, cell, low
+                top, cell, least = waiting.pop()
+            if low < least:  # noqa: PLR1730
+                least = low
+            waiting.append((top, cell, least))
+            self.top = top
         return deepest
 
     def _settle(self, cell: int) -> None:

@@ -61,13 +61,9 @@ class Machine(Filling):
     # -- the loop ----------------------------------------------------------------------------------------------
 
     def _run(self) -> Any:
-        data = self.data
-        position = self.position
-        end = self.end
-        stack = self.stack
-        metastack = self.metastack
-        memo = self.memo
-        spare = self.spare
+        compiled = cython.compiled
+        data, position, end = self.data, self.position, self.end
+        stack, metastack, memo, spare = self.stack, self.metastack, self.memo, self.spare
         budget = self.budget
         nesting = self.nesting
         gate = self.gate
@@ -100,7 +96,7 @@ class Machine(Filling):
                 while position < stop:
                     start = position
                     opcode = data[position]
-                    if cython.compiled and begins_run(opcode, data, position, stop):
+                    if compiled and begins_run(opcode, data, position, stop):
                         length = len(stack) + len(memo)
                         position = push_leaves(
                             self, stack, metastack, memo, data, position, stop, end, memo_end, short, shortest_int
@@ -216,7 +212,9 @@ class Machine(Filling):
                             break
                         position += 1
                         value = memo[length]
-                        if type(value) is GlobalHandle:
+                        if type(value) is str:
+                            pass
+                        elif type(value) is GlobalHandle:
                             if gate.fills:
                                 budget.memory_left -= used
                                 used = 0
@@ -225,7 +223,7 @@ class Machine(Filling):
                                     position = length
                                     done += self.filled
                                     continue
-                        elif type(value) is not str:
+                        else:
                             nesting.recall(base + len(stack), length, value)
                         push(stack, value)
                     elif opcode == 0x8C:  # SHORT_BINUNICODE

@@ -108,7 +108,8 @@ class Machine(Filling):
                             continue
                     position += 1
                     done += 1
-                    if opcode < 0x50:  # apart, for in Python each comparison counts
+                    # Apart, because in Python each comparison counts.
+                    if opcode in {0x4B, 0x4E, 0x28, 0x4D, 0x4A, 0x47, 0x43, 0x29, 0x42}:
                         if opcode == 0x4B:  # BININT1
                             if position >= end:
                                 missing = 1
@@ -201,8 +202,6 @@ class Machine(Filling):
                                 done += 1
                                 used += 8
                                 push(memo, stack[-1])
-                        else:
-                            break
                     elif opcode == 0x68:  # BINGET
                         if position >= end:
                             missing = 1

@@ -48,7 +48,6 @@ cdef class Operations(Window):
     cpdef _text(self, int opcode)
     cpdef _check_int(self, object number)
     cpdef _find(self, object module, object name)
-    @cython.locals(nesting=Nesting, gate=Gate)
     cpdef _made(self, Py_ssize_t height, object result, Py_ssize_t deepest)
     cpdef _new_object_ex(self)
     cpdef _instantiate(self, object cls, list args)

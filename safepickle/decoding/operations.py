@@ -474,23 +474,24 @@ class Operations(Window):
 
         :param deepest: the depth of arguments that have not been noted.
         """
-        nesting, gate = self.nesting, self.gate
-        if nesting.top >= height:
-            deepest = max(deepest, nesting.absorb(height))
-        if gate.atom:
-            gate.atom = False
+        if self.nesting.top >= height:
+            deepest = max(deepest, self.nesting.absorb(height))
+        if self.gate.atom:
+            self.gate.atom = False
             if deepest <= 1:
                 return
-        if gate.lent:
+        if self.gate.lent:
             # It may be one of the arguments, or something that other calls return too.
-            nesting.doubt(0)
+            self.nesting.doubt(0)
         kind = type(result)
-        if kind is self.last_made or (kind not in _LEAVES and kind not in _SETS):
-            self.last_made = kind
-            nesting.opened(height, deepest + 1)
+        if kind is self.last_made:
+            self.nesting.opened(height, deepest + 1)
         elif kind in _SETS:
             # set(list): a list within a tuple went into it.
-            nesting.opened(height, deepest - 1 if deepest > 2 else 1)
+            self.nesting.opened(height, deepest - 1 if deepest > 2 else 1)
+        elif kind not in _LEAVES:
+            self.last_made = kind
+            self.nesting.opened(height, deepest + 1)
 
     def _new_object_ex(self) -> None:
         kwargs = self.stack.pop()

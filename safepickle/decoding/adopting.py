@@ -47,7 +47,9 @@ if not cython.compiled:
 
     def new_instance(cls: Any, args: tuple[Any, ...], kwargs: Any) -> Any:
         """Make an instance without initialising it; in the compiled form through the class's own slot."""
-        return cls.__new__(cls, *args) if kwargs is None else cls.__new__(cls, *args, **kwargs)
+        if kwargs is None:
+            return cls.__new__(cls, *args) if args else cls.__new__(cls)
+        return cls.__new__(cls, *args, **kwargs)
 
 
 def is_atom(module: str, name: str, kind: type) -> bool:

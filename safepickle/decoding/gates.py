@@ -400,28 +400,8 @@ class Gate(Adopting):
                 self.last_built = kind
                 self.last_owner = handle
                 self.last_shape = shape
-        weight = -1
-        if self.arrays is not None:
-            if shape.usual:
-                weight = self.arrays.weigh_state(shape.usual, obj, state)
-            else:
-                self.arrays.forget()
-        if weight < 0 and shape.model:
-            weight = self._weigh_model(shape.model, obj, state)
-        if weight >= 0:
-            self.budget.take_memory(weight)
-            if shape.usual == ARRAY and self.arrays is not None and kind is self.arrays.ndarray:
-                self.fills = True
-                self.ahead = True
-        elif shape.contract is not None:
-            refusal = shape.contract.refusal_to_set(obj, state)
-            if refusal is not None:
-                self.deny(handle, BUILD, f"its state is refused: {refusal}")
-                return
-            if shape.contract.weigh is not None:
-                self.budget.take_memory(shape.contract.weigh(state))
-        if handle.guards is not None and handle.guards.asks_states:
-            refusal = handle.guards.refuse_state(state)
+        if shape.contract is not None or handle.guards is not None or self.arrays is not None:
+            refusal = self._refusal_to_build(handle, shape, obj, state)
             if refusal is not None:
                 self.deny(handle, BUILD, f"its state is refused: {refusal}")
                 return
@@ -451,6 +431,31 @@ class Gate(Adopting):
             raise ReconstructionError(
                 f"the state of {quote_name(handle.module, handle.name)} cannot be set: {type(error).__name__}"
             ) from error
+
+    def _refusal_to_build(self, handle: GlobalHandle, shape: Shape, obj: Any, state: Any) -> str | None:
+        """Return what a contract or a rule has against state, or None; then it is paid for as they say."""
+        weight = -1
+        if self.arrays is not None:
+            if shape.usual:
+                weight = self.arrays.weigh_state(shape.usual, obj, state)
+            else:
+                self.arrays.forget()
+        if weight < 0 and shape.model:
+            weight = self._weigh_model(shape.model, obj, state)
+        if weight >= 0:
+            self.budget.take_memory(weight)
+            if shape.usual == ARRAY and self.arrays is not None and type(obj) is self.arrays.ndarray:
+                self.fills = True
+                self.ahead = True
+        elif shape.contract is not None:
+            refusal: str | None = shape.contract.refusal_to_set(obj, state)
+            if refusal is not None:
+                return refusal
+            if shape.contract.weigh is not None:
+                self.budget.take_memory(shape.contract.weigh(state))
+        if handle.guards is not None and handle.guards.asks_states:
+            return handle.guards.refuse_state(state)
+        return None
 
     def recheck(self) -> None:
         Adopting.recheck(self)

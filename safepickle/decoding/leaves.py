@@ -107,5 +107,8 @@ def push_key(stack: list[Any], _below: list[Any], data: bytes, start: int, stop:
 
 def holds(items: Any, kind: type, other: type) -> bool:
     """Return whether something of one of two types is among the items of a list or tuple."""
-    kinds = {*map(type, items)}
-    return kind in kinds or other in kinds
+    for item in items:
+        found = type(item)
+        if found is kind or found is other:
+            return True
+    return False

@@ -537,6 +537,7 @@ cdef class Machine(Atoms):
         nesting=Nesting, gate=Gate, memo_end=Py_ssize_t, max_items=Py_ssize_t, short=Py_ssize_t,
         shortest_int=Py_ssize_t, base=Py_ssize_t, done=Py_ssize_t, used=Py_ssize_t, start=size_t, stop=size_t,
         opcode=cython.int, missing=Py_ssize_t, steps=Py_ssize_t, length=Py_ssize_t, extra=Py_ssize_t,
-        height=Py_ssize_t, after=Py_ssize_t, width=Py_ssize_t, is_deep=bint, arguments=Py_ssize_t, items=list, many=tuple, outside=bint,
+        height=Py_ssize_t, after=Py_ssize_t, width=Py_ssize_t, is_deep=bint, compiled=bint,
+        arguments=Py_ssize_t, items=list, many=tuple, outside=bint,
     )
     cpdef _run(self)

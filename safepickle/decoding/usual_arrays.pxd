@@ -13,7 +13,11 @@ cdef extern from *:
         PyBuffer_Release(&view);
         return size;
     }
+
+    /* Without asking the class of the class. Both are types. */
+    #define safepickle_is_subtype(kind, base) PyType_IsSubtype((PyTypeObject *) (kind), (PyTypeObject *) (base))
     """
+    bint is_subtype "safepickle_is_subtype"(object kind, object base) noexcept
     Py_ssize_t buffer_size "safepickle_buffer_size"(object buffer) except -1
 
 cdef int BUFFER, SCALAR, ARRAY, DTYPE, _OF_OBJECTS, _OF_RECORDS
@@ -40,6 +44,7 @@ cdef class UsualArrays:
     cpdef bint fits(self, int which, tuple args) except -1
     cpdef bint fits_now(self, int which, tuple args) except -1
     cpdef bint is_plain(self, object dtype, object shape) except -1
+    cpdef Py_ssize_t plain_size(self, object dtype) except -2
     @cython.locals(char=str)
     cpdef bint may_be_filled(self, object dtype, long long count, long long size) except -1
     cpdef bint may_give(self, int which, object obj, object state) except -1

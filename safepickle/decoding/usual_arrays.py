@@ -35,6 +35,8 @@ if not cython.compiled:
         with memoryview(buffer) as view:
             return view.nbytes
 
+    is_subtype = issubclass
+
 
 __all__ = ["UsualArrays", "usual_call", "usual_state"]
 
@@ -150,6 +152,11 @@ class UsualArrays:
         self.dtype = None
         return _count(shape) > 0 and self._is_sized(dtype) and not self.has_objects
 
+    def plain_size(self, dtype: Any) -> int:
+        """Return how many bytes an item of a dtype has, -1 where a dump must not write an array of them as it is."""
+        self.dtype = None
+        return self.item_size if self._is_sized(dtype) and not self.has_objects else -1
+
     def may_be_filled(self, dtype: Any, count: int, size: int) -> bool:
         """Return whether an array of so many items may be made of *size* bytes as they are, and numpy would do so."""
         if not self._is_sized(dtype) or self.has_objects or size != count * self.item_size:
@@ -194,7 +201,7 @@ class UsualArrays:
             return False
         if dtype is self.dtype:
             return True
-        if not issubclass(type(dtype), self.dtypes):
+        if not is_subtype(type(dtype), self.dtypes):
             return False
         size = dtype.itemsize
         if not 0 < size < _LARGEST:

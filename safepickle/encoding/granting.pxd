@@ -2,6 +2,7 @@ cimport cython
 
 from safepickle.decoding.guarding cimport RuleGuards
 from safepickle.decoding.usual_arrays cimport UsualArrays, usual_call, usual_state
+from safepickle.decoding.usual_frames cimport usual_frame_call
 from safepickle.decoding.usual_models cimport UsualModels, usual_estimator, usual_tree
 from safepickle.decoding.usual_texts cimport fits_texts, is_of_texts
 from safepickle.wire.memo cimport identity

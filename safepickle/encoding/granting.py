@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 from ..decoding.guarding import RuleGuards
 from ..decoding.resolving import HASHES
 from ..decoding.usual_arrays import UsualArrays, usual_call, usual_state
+from ..decoding.usual_frames import usual_frame_call
 from ..decoding.usual_models import UsualModels, usual_estimator, usual_tree
 from ..decoding.usual_texts import fits_texts, is_of_texts
 from ..errors import Denial, EncodingError, PolicyError, quote
@@ -67,6 +68,7 @@ _NEWOBJ = copyreg.__newobj__  # type: ignore[attr-defined]
 _NEWOBJ_EX = copyreg.__newobj_ex__  # type: ignore[attr-defined]
 _GETATTR: Any = getattr
 #: Calls that are seen without the contract, beside those of :class:`UsualArrays`: Arrow's arrays of text and trees.
+#: Greater ones are those of :class:`UsualFrames`.
 _TEXTS, _TREE = 101, 102
 
 
@@ -381,6 +383,8 @@ class WriteGate:
             return fits_texts(args)
         if which == _TREE:
             return self._usual_models().fits_call(args)
+        if which > _TREE:
+            return self._usual_models().fits_frame_call(which, args)
         return self.usual_arrays().fits_now(which, args)
 
     def _fits_model(self, contract: Any, obj: Any, state: Any) -> bool:
@@ -441,7 +445,7 @@ def _seen_as(grant: Grant) -> int:
         return grant.usual
     if is_of_texts(grant.contract):
         return _TEXTS
-    return _TREE if usual_tree(grant.contract) else 0
+    return _TREE if usual_tree(grant.contract) else usual_frame_call(grant.contract)
 
 
 def _asked_again(grant: Grant) -> Any:

@@ -229,7 +229,12 @@ class Writer(Output):
                     self.get(index)
                 else:
                     self.plain_text(item)
-                    self.put_index(memo.count, item)
+                    if self.protocol >= 4 and memo.count < self.bounds.max_memo:
+                        # As put_index, without a call: data is mostly text.
+                        memo.count += 1
+                        output_put(self.out, _MEMOIZE)
+                    else:
+                        self.put_index(memo.count, item)
         elif self.free_text >= 0 and self.memo is not None:
             self._short_text(item)
         elif not self.recall(item):

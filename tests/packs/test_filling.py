@@ -244,6 +244,18 @@ def test_a_dtype_that_changes_is_looked_at_again(sp: ModuleType) -> None:
             sp.loads(written([*arrays, Again(dtype, state), np.zeros(3, dtype)]), policy=NUMPY)
 
 
+def test_a_dtype_that_is_forgotten_is_looked_at_again(sp: ModuleType) -> None:
+    arrays = sys.modules[f"{sp.__name__}.decoding.usual_arrays"].UsualArrays()
+    dtype = np.dtype([("a", "<i8")])
+    assert arrays.may_be_filled(dtype, 2, 16)
+    assert not arrays.may_be_filled(dtype, 2, 15)
+    dtype.__setstate__((3, "|", None, ("a",), {"a": (np.dtype("O"), 0)}, 8, 1, 27))
+    arrays.forget()
+    assert not arrays.may_be_filled(dtype, 2, 16)
+    for other in [np.dtype(f"V{size}") for size in range(1, 40)]:
+        assert not arrays.may_be_filled(other, 1, other.itemsize)
+
+
 @pytest.mark.parametrize("right", [Right.CALL, Right.BUILD])
 def test_rights_are_asked_for(sp: ModuleType, right: Right) -> None:
     """A rule that lacks one, under which the first array is refused, lets no other through either."""

@@ -5,7 +5,8 @@ from safepickle.decoding.adopting cimport FEW, Adopting, new_instance
 from safepickle.decoding.resolving cimport size_by
 from safepickle.decoding.usual cimport fits, form_of
 from safepickle.decoding.usual_arrays cimport ARRAY, UsualArrays, usual_state
-from safepickle.decoding.usual_models cimport usual_estimator
+from safepickle.decoding.guarding cimport copy_of
+from safepickle.decoding.usual_models cimport keeps_dtypes, usual_estimator, usual_tree, weigh_tree_call
 from safepickle.decoding.state cimport Shape, check_exception_state, set_state
 
 cdef Py_ssize_t WATCHED

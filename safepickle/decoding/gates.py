@@ -29,7 +29,7 @@ from .resolving import is_plain_id, size_by
 from .state import Shape, check_exception_state, set_state
 from .usual import fits, form_of
 from .usual_arrays import UsualArrays, usual_state
-from .usual_models import usual_estimator
+from .usual_models import keeps_dtypes, usual_estimator, usual_tree, weigh_tree_call
 
 COMPILING = False
 if COMPILING:
@@ -47,6 +47,7 @@ WATCHED = 200
 
 if not cython.compiled:
     from .adopting import FEW, new_instance
+    from .guarding import copy_of
     from .usual_arrays import ARRAY
 
 
@@ -254,7 +255,8 @@ class Gate(Adopting):
         fits = False
         if handle.usual:
             usual = self._usual_call(handle, right, args, kwargs)
-        elif self.arrays is not None:
+        elif self.arrays is not None and not usual_tree(contract):
+            # A tree takes numbers out of an array, whose dtype it leaves as it is.
             self.arrays.forget()
         if contract is not None and not usual:
             fits = kwargs is None and self._surely_fits(handle, args)
@@ -269,7 +271,7 @@ class Gate(Adopting):
                 self.deny(handle, right, f"its arguments are refused: {refusal}")
                 return Inert(handle)
             if contract is not None and contract.weigh is not None:
-                self.budget.take_memory(contract.weigh(args))
+                self.budget.take_memory(weigh_tree_call(args) if usual_tree(contract) else contract.weigh(args))
         if handle.guards is not None and handle.guards.asks_calls:
             refusal = handle.guards.refuse_call(right == NEW, args, kwargs)
             if refusal is not None:
@@ -424,7 +426,7 @@ class Gate(Adopting):
                 if self.watched is None:
                     self.watched = []
                 self.budget.take_memory(WATCHED + 48 * len(state))
-                self.watched.append((handle, shape.contract, obj, dict(state)))
+                self.watched.append((handle, shape.contract, obj, copy_of(state)))
         except SafePickleError:
             raise
         except Exception as error:
@@ -438,7 +440,8 @@ class Gate(Adopting):
         if self.arrays is not None:
             if shape.usual:
                 weight = self.arrays.weigh_state(shape.usual, obj, state)
-            else:
+            elif not keeps_dtypes(shape.model):
+                # What models have for methods keeps their state as it is.
                 self.arrays.forget()
         if weight < 0 and shape.model:
             weight = self._weigh_model(shape.model, obj, state)

@@ -159,7 +159,10 @@ cdef extern from *:
     #define safepickle_m_table_free(table) safepickle_table_free(&(table))
     #define safepickle_m_table_empty(table) safepickle_table_empty(&(table))
     #define safepickle_m_dict(table) safepickle_table_dict(&(table))
+    /* As the builtin id, which Cython calls as any function. */
+    #define safepickle_identity(item) PyLong_FromVoidPtr((void *) (item))
     """
+    object identity "safepickle_identity"(object item)
     ctypedef struct Table "safepickle_table":
         size_t used
     Py_ssize_t table_find "safepickle_m_find"(Table table, object key) noexcept

@@ -45,7 +45,8 @@ FRAME_STATES: dict[Any, int] = {
     LIBRARY_STATES["pandas", "DataFrame"][0]: FRAME,
 }
 _MODULES: Any = sys.modules
-#: What indexes are made from, but those of several levels, and of a dtype that may not be their data's; what arrays of pandas have beside their data, and frames.
+#: What indexes are made from, but those of several levels, and of a dtype that may not be their data's; what arrays of
+#: pandas have beside their data, and frames.
 _INDEX_FIELDS = frozenset("data name copy names start stop step freq tz closed left right ordinal".split())
 _BACKED_FIELDS = frozenset({"_cache", "_freq", "_readonly"})
 _FRAME_FIELDS = frozenset({"_mgr", "_data", "_typ", "_metadata", "attrs", "_flags", "_name", "name"})

@@ -130,6 +130,21 @@ def _masked_state(obj: Any, state: Any) -> str | None:
     return None
 
 
+def _sparse_values(obj: Any, state: Any) -> str | None:
+    """Compiled code reads as many values as the index says that there are: what lies behind fewer is not theirs."""
+    if type(state) is not dict:
+        return "wants an array of values, and an index of where they are"
+    numpy = sys.modules.get("numpy")
+    values: Any = state.get("_sparse_values")
+    index: Any = state.get("_sparse_index")
+    # Without values it may be one that waits for its data: more than there are places for are never read.
+    if numpy is None or type(values) is not numpy.ndarray or values.ndim != 1:
+        return "wants an array of values, and an index of where they are"
+    if not _is_one(index, "pandas._libs.sparse", "SparseIndex"):
+        return "wants an array of values, and an index of where they are"
+    return None if values.size == index.npoints else "its values are not as many as its index says"
+
+
 def _codes(codes: Any, levels: Any) -> str | None:
     """Say what is wrong with numbers that point into an index; -1 points to nothing."""
     if not _is_one(levels, "pandas", "Index"):
@@ -531,6 +546,8 @@ LIBRARY_STATES: Mapping[Pair, LibraryState] = MappingProxyType(
         # Codes have been compared with them.
         ("pandas", "CategoricalDtype"): (_categories_state, _has_state, _OUTSIDE, _HERE),
         ("pandas.core.dtypes.dtypes", "CategoricalDtype"): (_categories_state, _has_state, _OUTSIDE, _HERE),
+        ("pandas.arrays", "SparseArray"): (_sparse_values, _has_state, _OUTSIDE, _HERE),
+        ("pandas.core.arrays.sparse.array", "SparseArray"): (_sparse_values, _has_state, _OUTSIDE, _HERE),
         **dict.fromkeys(_MASKED, (_masked_state, _has_state, _OUTSIDE, _HERE)),
         ("pandas", "DataFrame"): (_frame_state, None, _HOOKS, "R46"),
         ("pandas", "Series"): (_frame_state, None, _HOOKS, "R46"),

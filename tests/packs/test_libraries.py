@@ -189,6 +189,16 @@ def test_arrays_of_pandas_get_their_data_once(sp: ModuleType) -> None:
         sp.loads(data, policy=PANDAS)
 
 
+@pytest.mark.parametrize("values", [np.ones(1), np.ones(0), np.ones(3), np.ones((2, 1)), [1.0, 2.0], None])
+def test_sparse_values_are_as_many_as_there_are_places(sp: ModuleType, values: Any) -> None:
+    """Pandas adds what lies behind fewer: memory that is not theirs."""
+    good = pd.arrays.SparseArray([float("nan"), 1.0, 2.0])
+    for right in (good, pd.arrays.SparseArray(np.zeros(3, "i1")), pd.arrays.SparseArray(np.zeros(0))):
+        assert (sp.loads(pickle.dumps(right), policy=PANDAS).to_dense() == right.to_dense())[1:].all()
+    with pytest.raises(PolicyError, match="its state is refused"):
+        sp.loads(pickle.dumps(changed(good, _sparse_values=values)), policy=PANDAS)
+
+
 @pytest.mark.parametrize("mask", [[False], [[False, False]], [0, 1]])
 def test_masks_are_as_long_as_their_data(sp: ModuleType, mask: Any) -> None:
     good = pd.array([1, 2], dtype="Int64")

@@ -43,6 +43,14 @@ _SPARSE_ATTRIBUTES = frozenset(
 )
 
 
+#: What the arrays of pandas hold, and the dtype of its own that they are called; of times the unit is read from there.
+_BACKED = (
+    ("DatetimeArray", "M", "DatetimeTZDtype"),
+    ("TimedeltaArray", "m", None),
+    ("PeriodArray", "i", "PeriodDtype"),
+    ("StringArray", "O", "StringDtype"),
+)
+_WITH_UNITS = frozenset(f"{name}64[{unit}]" for name in ("datetime", "timedelta") for unit in ("s", "ms", "us", "ns"))
 #: Items of an array that are looked at one by one.
 _FEW = 64
 _MOST_ATTRIBUTES, _LONGEST_NAME = 1000, 200
@@ -102,6 +110,9 @@ def _backed_state(obj: Any, state: Any) -> str | None:
     array, dtype = (first, second) if numpy is not None and type(first) is numpy.ndarray else (second, first)
     if numpy is None or type(array) is not numpy.ndarray or is_placeholder(array):
         return "wants an array that has its data"
+    for name, kind, other in _BACKED:
+        if _is_one(obj, "pandas.arrays", name) and not _holds(array.dtype, dtype, kind, other):
+            return "its numbers are not what its class reads them as"
     if _is_one(obj, "pandas", "Categorical"):
         return (
             _codes(array, getattr(dtype, "categories", None))
@@ -109,6 +120,15 @@ def _backed_state(obj: Any, state: Any) -> str | None:
             else ("wants a dtype of categories")
         )
     return None
+
+
+def _holds(held: Any, dtype: Any, kind: str, other: str | None) -> bool:
+    """Say whether an array of pandas may hold such numbers, and call them so."""
+    if held.kind != kind or (kind in "mM" and held.name not in _WITH_UNITS):
+        return False
+    if other is not None and _is_one(dtype, "pandas", other):
+        return True
+    return kind in "mM" and bool(issubclass(type(dtype), sys.modules["numpy"].dtype) and dtype == held)
 
 
 def _has_array(value: Any) -> bool:
@@ -189,7 +209,10 @@ def _of_times(args: Args) -> str | None:
     fields = args[1] if len(args) == 2 else None
     if type(fields) is not dict or "data" not in fields or "copy" in fields:
         return "wants a class of indexes, and times"
-    return "its times are an index" if _is_one(fields["data"], "pandas", "Index") else None
+    data, numpy = fields["data"], sys.modules.get("numpy")
+    if numpy is not None and type(data) is numpy.ndarray and data.dtype.name not in _WITH_UNITS:
+        return "its times are of no unit that pandas has"
+    return "its times are an index" if _is_one(data, "pandas", "Index") else None
 
 
 def _levels(levels: Any, codes: Any) -> str | None:

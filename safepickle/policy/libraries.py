@@ -20,6 +20,7 @@ from types import MappingProxyType
 from typing import Any
 
 from .arrays import ArrayCall, is_placeholder
+from .blocks import BLOCK_CALLS
 from .columns import ARROW_CALLS
 from .copies import COPIES, COPYING_CALLS, of_any, read_of_state
 
@@ -510,6 +511,7 @@ LIBRARY_CALLS: Mapping[Pair, ArrayCall] = MappingProxyType(
     {
         **dict.fromkeys(COPYING_CALLS, (of_any, COPIES, "D16")),
         **ARROW_CALLS,
+        **BLOCK_CALLS,
         ("pandas._libs.arrays", "__pyx_unpickle_NDArrayBacked"): (_backed, "state without a check", "R26"),
         ("pandas.core.indexes.base", "_new_Index"): (_new_index, _OUTSIDE, _HERE),
         ("pandas.core.indexes.datetimes", "_new_DatetimeIndex"): (_of_times, COPIES, "D16"),

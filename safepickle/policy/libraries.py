@@ -111,6 +111,8 @@ def _backed_state(obj: Any, state: Any) -> str | None:
     array, dtype = (first, second) if numpy is not None and type(first) is numpy.ndarray else (second, first)
     if numpy is None or type(array) is not numpy.ndarray or is_placeholder(array):
         return "wants an array that has its data"
+    if array.ndim not in (1, 2):
+        return "wants an array of one dimension, or of two"  # compiled code reads the first one's length
     for name, kind, other in _BACKED:
         if _is_one(obj, "pandas.arrays", name) and not _holds(array.dtype, dtype, kind, other):
             return "its numbers are not what its class reads them as"

@@ -212,6 +212,16 @@ def test_arrays_of_pandas_hold_what_their_class_reads(sp: ModuleType, name: str)
         sp.loads(pickle.dumps(Made(func, args, given)), policy=PANDAS)
 
 
+@pytest.mark.parametrize("shape", [(), (1, 1, 1)])
+def test_arrays_of_pandas_have_a_length(sp: ModuleType, shape: Any) -> None:
+    """Of an array without dimensions compiled code reads the first one's length all the same."""
+    func, args, state = pd.timedelta_range(0, periods=2)._data.__reduce__()
+    assert len(sp.loads(pickle.dumps(Made(func, args, state)), policy=PANDAS)) == 2
+    given = tuple(np.zeros(shape, "m8[ns]") if type(part) is np.ndarray else part for part in state)
+    with pytest.raises(PolicyError, match="of one dimension"):
+        sp.loads(pickle.dumps(Made(func, args, given)), policy=PANDAS)
+
+
 @pytest.mark.parametrize("values", [np.ones(1), np.ones(0), np.ones(3), np.ones((2, 1)), [1.0, 2.0], None])
 def test_sparse_values_are_as_many_as_there_are_places(sp: ModuleType, values: Any) -> None:
     """Pandas adds what lies behind fewer: memory that is not theirs."""

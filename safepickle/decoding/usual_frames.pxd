@@ -21,7 +21,7 @@ cdef extern from *:
             return 0;
         }
         size = view.itemsize > 0 ? view.len / view.itemsize : 0;
-        if (view.ndim > 2) {
+        if (view.ndim < 1 || view.ndim > 2) {
             within = 0;
         } else if (view.itemsize == 1) {
             SAFEPICKLE_CODES(signed char)

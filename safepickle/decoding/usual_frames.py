@@ -59,7 +59,7 @@ if not cython.compiled:
     def codes_lie_within(codes: Any, count: int) -> bool:
         """Return whether an array has ints in C order that are -1 or point to one of so many categories."""
         view = memoryview(codes)
-        if not view.c_contiguous or view.ndim > 2 or view.itemsize not in (1, 2, 4, 8):
+        if not view.c_contiguous or view.ndim not in (1, 2) or view.itemsize not in (1, 2, 4, 8):
             return False
         raw, width = view.tobytes(), view.itemsize
         found = (
@@ -159,9 +159,8 @@ class UsualFrames:
         # One without items may wait for its state.
         if type(array) is not self.ndarray or array.size == 0:
             return False
-        if not is_subtype(type(obj), self.categorical):
-            return True
-        if type(dtype) is not self.categories:
+        # What other arrays of pandas hold depends on their class: the contract knows.
+        if not is_subtype(type(obj), self.categorical) or type(dtype) is not self.categories:
             return False
         levels: Any = getattr(dtype, "categories", None)
         if not is_subtype(type(levels), self.index):

@@ -20,6 +20,7 @@ from types import MappingProxyType
 from typing import Any
 
 from .arrays import ArrayCall, is_placeholder
+from .blocks import BLOCK_CALLS
 from .columns import ARROW_CALLS
 from .copies import COPIES, COPYING_CALLS, of_any, read_of_state
 
@@ -43,6 +44,14 @@ _SPARSE_ATTRIBUTES = frozenset(
 )
 
 
+#: What the arrays of pandas hold, and the dtype of its own that they are called; of times the unit is read from there.
+_BACKED = (
+    ("DatetimeArray", "M", "DatetimeTZDtype"),
+    ("TimedeltaArray", "m", None),
+    ("PeriodArray", "i", "PeriodDtype"),
+    ("StringArray", "O", "StringDtype"),
+)
+_WITH_UNITS = frozenset(f"{name}64[{unit}]" for name in ("datetime", "timedelta") for unit in ("s", "ms", "us", "ns"))
 #: Items of an array that are looked at one by one.
 _FEW = 64
 _MOST_ATTRIBUTES, _LONGEST_NAME = 1000, 200
@@ -102,6 +111,11 @@ def _backed_state(obj: Any, state: Any) -> str | None:
     array, dtype = (first, second) if numpy is not None and type(first) is numpy.ndarray else (second, first)
     if numpy is None or type(array) is not numpy.ndarray or is_placeholder(array):
         return "wants an array that has its data"
+    if array.ndim not in (1, 2):
+        return "wants an array of one dimension, or of two"  # compiled code reads the first one's length
+    for name, kind, other in _BACKED:
+        if _is_one(obj, "pandas.arrays", name) and not _holds(array.dtype, dtype, kind, other):
+            return "its numbers are not what its class reads them as"
     if _is_one(obj, "pandas", "Categorical"):
         return (
             _codes(array, getattr(dtype, "categories", None))
@@ -109,6 +123,15 @@ def _backed_state(obj: Any, state: Any) -> str | None:
             else ("wants a dtype of categories")
         )
     return None
+
+
+def _holds(held: Any, dtype: Any, kind: str, other: str | None) -> bool:
+    """Say whether an array of pandas may hold such numbers, and call them so."""
+    if held.kind != kind or (kind in "mM" and held.name not in _WITH_UNITS):
+        return False
+    if other is not None and _is_one(dtype, "pandas", other):
+        return True
+    return kind in "mM" and bool(issubclass(type(dtype), sys.modules["numpy"].dtype) and dtype == held)
 
 
 def _has_array(value: Any) -> bool:
@@ -128,6 +151,21 @@ def _masked_state(obj: Any, state: Any) -> str | None:
     if data is None or mask is None or data.shape != mask.shape:
         return "wants arrays of data and mask of one length"
     return None
+
+
+def _sparse_values(obj: Any, state: Any) -> str | None:
+    """Compiled code reads as many values as the index says that there are: what lies behind fewer is not theirs."""
+    if type(state) is not dict:
+        return "wants an array of values, and an index of where they are"
+    numpy = sys.modules.get("numpy")
+    values: Any = state.get("_sparse_values")
+    index: Any = state.get("_sparse_index")
+    # Without values it may be one that waits for its data: more than there are places for are never read.
+    if numpy is None or type(values) is not numpy.ndarray or values.ndim != 1:
+        return "wants an array of values, and an index of where they are"
+    if not _is_one(index, "pandas._libs.sparse", "SparseIndex"):
+        return "wants an array of values, and an index of where they are"
+    return None if values.size == index.npoints else "its values are not as many as its index says"
 
 
 def _codes(codes: Any, levels: Any) -> str | None:
@@ -174,7 +212,10 @@ def _of_times(args: Args) -> str | None:
     fields = args[1] if len(args) == 2 else None
     if type(fields) is not dict or "data" not in fields or "copy" in fields:
         return "wants a class of indexes, and times"
-    return "its times are an index" if _is_one(fields["data"], "pandas", "Index") else None
+    data, numpy = fields["data"], sys.modules.get("numpy")
+    if numpy is not None and type(data) is numpy.ndarray and data.dtype.name not in _WITH_UNITS:
+        return "its times are of no unit that pandas has"
+    return "its times are an index" if _is_one(data, "pandas", "Index") else None
 
 
 def _levels(levels: Any, codes: Any) -> str | None:
@@ -472,6 +513,7 @@ LIBRARY_CALLS: Mapping[Pair, ArrayCall] = MappingProxyType(
     {
         **dict.fromkeys(COPYING_CALLS, (of_any, COPIES, "D16")),
         **ARROW_CALLS,
+        **BLOCK_CALLS,
         ("pandas._libs.arrays", "__pyx_unpickle_NDArrayBacked"): (_backed, "state without a check", "R26"),
         ("pandas.core.indexes.base", "_new_Index"): (_new_index, _OUTSIDE, _HERE),
         ("pandas.core.indexes.datetimes", "_new_DatetimeIndex"): (_of_times, COPIES, "D16"),
@@ -531,6 +573,8 @@ LIBRARY_STATES: Mapping[Pair, LibraryState] = MappingProxyType(
         # Codes have been compared with them.
         ("pandas", "CategoricalDtype"): (_categories_state, _has_state, _OUTSIDE, _HERE),
         ("pandas.core.dtypes.dtypes", "CategoricalDtype"): (_categories_state, _has_state, _OUTSIDE, _HERE),
+        ("pandas.arrays", "SparseArray"): (_sparse_values, _has_state, _OUTSIDE, _HERE),
+        ("pandas.core.arrays.sparse.array", "SparseArray"): (_sparse_values, _has_state, _OUTSIDE, _HERE),
         **dict.fromkeys(_MASKED, (_masked_state, _has_state, _OUTSIDE, _HERE)),
         ("pandas", "DataFrame"): (_frame_state, None, _HOOKS, "R46"),
         ("pandas", "Series"): (_frame_state, None, _HOOKS, "R46"),

@@ -189,6 +189,49 @@ def test_arrays_of_pandas_get_their_data_once(sp: ModuleType) -> None:
         sp.loads(data, policy=PANDAS)
 
 
+WRONG_NUMBERS = {
+    "times that are ints": (pd.date_range("2000", periods=2)._data, np.arange(2)),
+    "times that are durations": (pd.date_range("2000", periods=2)._data, np.arange(2).astype("m8[ns]")),
+    "times without a unit": (pd.date_range("2000", periods=2)._data, np.arange(2).astype("M8")),
+    "times in days": (pd.date_range("2000", periods=2)._data, np.arange(2).astype("M8[D]")),
+    "times in a zone that are floats": (pd.date_range("2000", periods=2, tz="UTC")._data, np.arange(2.0)),
+    "durations that are ints": (pd.timedelta_range(0, periods=2)._data, np.arange(2)),
+    "periods that are objects": (pd.period_range("2000", periods=2, freq="D")._data, np.array(["a", "b"], "O")),
+    "texts that are ints": (pd.array(["a", "b"], dtype=pd.StringDtype("python")), np.arange(2)),
+}
+
+
+@pytest.mark.parametrize("name", WRONG_NUMBERS)
+def test_arrays_of_pandas_hold_what_their_class_reads(sp: ModuleType, name: str) -> None:
+    """A unit is read from a dtype that has none: the process ends when two such arrays are added."""
+    good, wrong = WRONG_NUMBERS[name]
+    func, args, state = good.__reduce__()
+    assert len(sp.loads(pickle.dumps(good), policy=PANDAS)) == 2
+    given = tuple(wrong if type(part) is np.ndarray else part for part in state)
+    with pytest.raises(PolicyError, match="its class reads"):
+        sp.loads(pickle.dumps(Made(func, args, given)), policy=PANDAS)
+
+
+@pytest.mark.parametrize("shape", [(), (1, 1, 1)])
+def test_arrays_of_pandas_have_a_length(sp: ModuleType, shape: Any) -> None:
+    """Of an array without dimensions compiled code reads the first one's length all the same."""
+    func, args, state = pd.timedelta_range(0, periods=2)._data.__reduce__()
+    assert len(sp.loads(pickle.dumps(Made(func, args, state)), policy=PANDAS)) == 2
+    given = tuple(np.zeros(shape, "m8[ns]") if type(part) is np.ndarray else part for part in state)
+    with pytest.raises(PolicyError, match="of one dimension"):
+        sp.loads(pickle.dumps(Made(func, args, given)), policy=PANDAS)
+
+
+@pytest.mark.parametrize("values", [np.ones(1), np.ones(0), np.ones(3), np.ones((2, 1)), [1.0, 2.0], None])
+def test_sparse_values_are_as_many_as_there_are_places(sp: ModuleType, values: Any) -> None:
+    """Pandas adds what lies behind fewer: memory that is not theirs."""
+    good = pd.arrays.SparseArray([float("nan"), 1.0, 2.0])
+    for right in (good, pd.arrays.SparseArray(np.zeros(3, "i1")), pd.arrays.SparseArray(np.zeros(0))):
+        assert (sp.loads(pickle.dumps(right), policy=PANDAS).to_dense() == right.to_dense())[1:].all()
+    with pytest.raises(PolicyError, match="its state is refused"):
+        sp.loads(pickle.dumps(changed(good, _sparse_values=values)), policy=PANDAS)
+
+
 @pytest.mark.parametrize("mask", [[False], [[False, False]], [0, 1]])
 def test_masks_are_as_long_as_their_data(sp: ModuleType, mask: Any) -> None:
     good = pd.array([1, 2], dtype="Int64")

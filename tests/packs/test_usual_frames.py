@@ -66,7 +66,6 @@ def test_what_pandas_writes_is_seen(sp: ModuleType) -> None:
     assert call_is_seen(sp, BACKED_CALL, (type(DATES), 1, None))
     assert state_is_seen(sp, FRAME, frame, frame.__getstate__())
     assert state_is_seen(sp, CATEGORIES, COLORS, COLORS.__getstate__())
-    assert state_is_seen(sp, BACKED, DATES, DATES.__reduce__()[2])
     for codes in ("i1", "i2", "i4", "i8"):
         kinds = pd.Categorical(["red"], dtype=COLORS)
         for numbers in ([0, 2, -1], [[0, 1], [2, -1]]):
@@ -86,6 +85,7 @@ HOSTILE_CALLS = {
     "no dict": (INDEX_CALL, (pd.Index, [])),
     "other fields": (INDEX_CALL, (pd.Index, {"data": 1, "dtype": None, "verify": False})),
     "a field of another kind of text": (INDEX_CALL, (pd.Index, {Text("data"): 1})),
+    "a dtype of its own": (INDEX_CALL, (pd.Index, {"data": ARRAY, "dtype": np.dtype("f8")})),
     "levels": (INDEX_CALL, (pd.MultiIndex, {"levels": [pd.Index(["a"])], "codes": [np.array([7])]})),
     "levels beside": (INDEX_CALL, (pd.MultiIndex, {"data": 1})),
 }
@@ -115,13 +115,16 @@ HOSTILE_STATES = {
     "no categories": (BACKED, KINDS_MADE, (np.dtype("i1"), ARRAY, {})),
     "categories that are no dtype": (BACKED, KINDS_MADE, (None, ARRAY, {})),
     "a derived kind": (BACKED, Derived(["red"], dtype=COLORS), (COLORS, np.array([5], "i1"), {})),
-    "data that is none": (BACKED, DATES, (DATES.dtype, [1], {})),
-    "data of a derived array": (BACKED, DATES, (DATES.dtype, np.array([1]).view(np.matrix), {})),
-    "data that waits": (BACKED, DATES, (DATES.dtype, np.array([], "b"), {})),
-    "other attributes": (BACKED, DATES, (DATES.dtype, ARRAY, {"__class__": 1})),
-    "attributes that are no dict": (BACKED, DATES, (DATES.dtype, ARRAY, [])),
-    "more than three": (BACKED, DATES, (DATES.dtype, ARRAY, {}, {})),
-    "a list": (BACKED, DATES, [DATES.dtype, ARRAY]),
+    "times": (BACKED, DATES, DATES.__reduce__()[2]),
+    "times that are numbers": (BACKED, DATES, (COLORS, ARRAY, {})),
+    "a code of no dimension": (BACKED, KINDS_MADE, (COLORS, np.array(1, "i1"), {})),
+    "data that is none": (BACKED, KINDS_MADE, (COLORS, [1], {})),
+    "data of a derived array": (BACKED, KINDS_MADE, (COLORS, np.array([1], "i1").view(np.matrix), {})),
+    "data that waits": (BACKED, KINDS_MADE, (COLORS, np.array([], "b"), {})),
+    "other attributes": (BACKED, KINDS_MADE, (COLORS, ARRAY, {"__class__": 1})),
+    "attributes that are no dict": (BACKED, KINDS_MADE, (COLORS, ARRAY, [])),
+    "more than three": (BACKED, KINDS_MADE, (COLORS, ARRAY, {}, {})),
+    "a list": (BACKED, KINDS_MADE, [COLORS, ARRAY]),
     "categories in a list": (CATEGORIES, COLORS, []),
     "a frame without blocks": (FRAME, pd.DataFrame(), {"_mgr": 1}),
     "a frame with hooks": (FRAME, pd.DataFrame(), {**pd.DataFrame().__getstate__(), "__class__": 1}),

@@ -56,6 +56,7 @@ HOT_MODULES: Final = (
     "safepickle.decoding.operations",
     "safepickle.decoding.door",
     "safepickle.decoding.filling",
+    "safepickle.decoding.atoms",
     "safepickle.decoding.machine",
     "safepickle.decoding.session",
     "safepickle.encoding.frames",

@@ -7,8 +7,9 @@ Rules that hold here:
 * It is only ever enabled again if it was enabled before. Code that switches it off while a load or dump runs in
   another thread cannot be told from us, and finds it on again afterwards.
 * A signal handler or finalizer may load while this very thread is in here: it gets in too, and leaves all as it was.
-* An interrupt (Ctrl-C) at any line leaves the collector on, so what is pausing is noted before it is done. A pause that
-  was never begun may be ended: at worst the collector runs while another thread still loads.
+* An interrupt (Ctrl-C) at any line leaves the collector on, so what is pausing is noted before it is done. It is most
+  likely where a pause ends, at the call itself: while compiled code runs nobody looks for one. So whoever pauses says
+  who it is, may end its pause any number of times, and does so again where ending it was interrupted.
 """
 
 from __future__ import annotations
@@ -17,26 +18,29 @@ import gc
 from _thread import RLock  # as threading.RLock, which takes longer to import
 
 _lock = RLock()
-_running = 0
+#: By id, whoever needs the collector paused: it is there until its pause ends.
+_running: set[int] = set()
 _paused = False
 
 
-def enter() -> None:
-    """Pause the collector, or note one more that needs it paused. Call it inside the ``try`` that ends with leave."""
-    global _running, _paused
+def enter(owner: object) -> None:
+    """Pause the collector, or note one more that needs it paused.
+
+    Call it inside a ``try`` that ends with :func:`leave`, and with leave once more where that is interrupted.
+    """
+    global _paused
     with _lock:
-        _running += 1
-        if _running == 1 and gc.isenabled():
+        _running.add(id(owner))
+        if not _paused and gc.isenabled():
             _paused = True
             gc.disable()
 
 
-def leave() -> None:
-    """End one pause; the last one lets the collector go on."""
-    global _running, _paused
+def leave(owner: object) -> None:
+    """End a pause, if it has not ended; the last one lets the collector go on."""
+    global _paused
     with _lock:
-        if _running > 0:
-            _running -= 1
-        if _running == 0 and _paused:
+        _running.discard(id(owner))
+        if not _running and _paused:
             gc.enable()
             _paused = False

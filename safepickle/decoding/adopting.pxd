@@ -39,6 +39,7 @@ cdef class Adopting(Naming):
     @cython.locals(count=Py_ssize_t)
     cdef _take_copies(self, tuple parts)
     cpdef call_settled(self, GlobalHandle handle, tuple args)
+    cdef count_settled(self, GlobalHandle handle)
     cpdef make_plainly(self, GlobalHandle handle)
     cpdef _adopt(self, GlobalHandle handle, object result)
     cdef _is_from_elsewhere(self, object kind)

@@ -48,7 +48,9 @@ if not cython.compiled:
 
     def new_instance(cls: Any, args: tuple[Any, ...], kwargs: Any) -> Any:
         """Make an instance without initialising it; in the compiled form through the class's own slot."""
-        return cls.__new__(cls, *args) if kwargs is None else cls.__new__(cls, *args, **kwargs)
+        if kwargs is None:
+            return cls.__new__(cls, *args) if args else cls.__new__(cls)
+        return cls.__new__(cls, *args, **kwargs)
 
 
 def is_atom(module: str, name: str, kind: type) -> bool:
@@ -57,6 +59,11 @@ def is_atom(module: str, name: str, kind: type) -> bool:
     What stands under such a name may be another class: one that can be given attributes is none.
     """
     return (module, name) in _ATOMS and not kind.__dictoffset__ and "__slots__" not in vars(kind)
+
+
+def names_atom(module: str, name: str) -> bool:
+    """Return whether a global is that of such a class, as far as its name says."""
+    return (module, name) in _ATOMS
 
 
 def failure_of(handle: GlobalHandle, error: Exception) -> ReconstructionError:
@@ -149,8 +156,7 @@ class Adopting(Naming):
 
     def call_settled(self, handle: GlobalHandle, args: tuple[Any, ...]) -> Any:
         """Make a call like one before it, of which all is known but these arguments, which surely fit."""
-        self.calls += 1
-        self.budget.take_made(handle.cost + handle.usual_size)
+        self.count_settled(handle)
         try:
             result = handle.target(*args)
         except Exception as error:
@@ -160,6 +166,11 @@ class Adopting(Naming):
         elif handle.is_atom:
             self.atom = True
         return result
+
+    def count_settled(self, handle: GlobalHandle) -> None:
+        """Count and pay for such a call whose result has been made without it."""
+        self.calls += 1
+        self.budget.take_made(handle.cost + handle.usual_size)
 
     def make_plainly(self, handle: GlobalHandle) -> Any:
         """Make an instance as one before it, without arguments, of a class that nothing is asked about."""

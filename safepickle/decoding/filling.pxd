@@ -6,7 +6,7 @@ from safepickle.decoding.handles cimport GlobalHandle, HeldTuple
 from safepickle.decoding.nesting cimport Nesting
 from safepickle.decoding.usual_arrays cimport ARRAY, UsualArrays
 from safepickle.wire.lists cimport push
-from safepickle.wire.reading cimport int4, uint4
+from safepickle.wire.reading cimport int4, piece, uint4
 
 cdef extern from *:
     """
@@ -59,8 +59,8 @@ cdef tuple _EMPTY_SHAPE
 cdef bytes _LETTER
 
 cdef class Filling(Door):
-    # Opcodes of the last array that was made here.
-    cdef Py_ssize_t filled
+    # Opcodes of what was made last of the bytes to come, but for the first.
+    cdef Py_ssize_t taken
 
     @cython.locals(
         data=bytes, end=Py_ssize_t, gate=Gate, arrays=UsualArrays, place=Py_ssize_t, index=Py_ssize_t,

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..wire.reading import int4, uint4
+from ..wire.reading import int4, piece, uint4
 from .door import Door
 from .handles import GlobalHandle, HeldTuple
 from .refusals import BUILD, CALL, REFER
@@ -70,7 +70,7 @@ class Filling(Door):
 
         :param handle: what was taken from the memo by the opcode that ends at *position*.
         :param base: how many values wait below the mark.
-        :param done: opcodes that are not counted yet; *filled* is how many more there were.
+        :param done: opcodes that are not counted yet; *taken* is how many more there were.
         :param room: up to which index the memo may grow.
         """
         data = self.data
@@ -180,7 +180,7 @@ class Filling(Door):
         if not self._is_granted(handle, named) or not arrays.may_be_filled(dtype, count, length):
             return 0
         notes = noted_zero + noted_args + noted_array + noted_shape + noted_data + noted_state
-        self.filled = 14 + dimensions + notes
+        self.taken = 14 + dimensions + notes
         cost += _FIXED + _SHAPE + 8 * dimensions + 2 * length + _ENTRY * notes + handle.cost
         if known + notes > room or not self._pay(cost, length, done):
             return 0
@@ -191,7 +191,7 @@ class Filling(Door):
             shape = (second, third)
         else:
             shape = (first, second, third)
-        raw = data[start : start + length] if noted_data or noted_state or length > _COPIED else None
+        raw = piece(data, start, start + length) if noted_data or noted_state or length > _COPIED else None
         state = (1, shape, dtype, False, raw) if noted_state or length > _COPIED else None
         if length > _COPIED:
             array = handle.target(arrays.ndarray, _EMPTY_SHAPE, letter)
@@ -244,7 +244,7 @@ class Filling(Door):
         budget = self.budget
         if cost > budget.memory_left or length > budget.max_string or budget.max_items < 5 or budget.objects_left < 8:
             return False
-        if budget.calls_left < 2 or budget.opcodes_left < done + self.filled + 8:
+        if budget.calls_left < 2 or budget.opcodes_left < done + self.taken + 8:
             return False
         nesting = self.nesting
         if len(self.metastack) >= nesting.mark_bound or nesting.max_depth < 8:

@@ -17,7 +17,7 @@ cpdef bint is_object(GlobalHandle handle) except -1
 
 cdef class Gate(Adopting):
     cdef object persistent_load
-    cdef readonly bint strict, changed, fills
+    cdef readonly bint strict, changed, fills, ahead
     cdef UsualArrays arrays
     cdef object last_built
     cdef GlobalHandle last_owner
@@ -41,8 +41,10 @@ cdef class Gate(Adopting):
     cdef int _usual_call(self, GlobalHandle handle, int right, tuple args, object kwargs) except -1
     cdef _adopt_usual(self, GlobalHandle handle, object result)
     cpdef Shape make_shape(self, GlobalHandle handle, object kind)
-    @cython.locals(handle=GlobalHandle, shape=Shape, weight=cython.longlong)
+    @cython.locals(handle=GlobalHandle, shape=Shape)
     cpdef build(self, object obj, object state)
+    @cython.locals(weight=cython.longlong)
+    cdef object _refusal_to_build(self, GlobalHandle handle, Shape shape, object obj, object state)
     cdef count_filled(self)
     cpdef append(self, object obj, list items)
     @cython.locals(index=Py_ssize_t)

@@ -20,7 +20,7 @@ from typing import Any
 from ..errors import FormatError, ReconstructionError, SafePickleError, quote, quote_name
 from ..policy.contracts import HARMLESS_FACTORIES, STATES
 from ..policy.rules import Policy
-from .adopting import Adopting, failure_of
+from .adopting import Adopting, failure_of, names_atom
 from .budget import Budget
 from .handles import GlobalHandle, HeldTuple, Inert
 from .naming import NAMED
@@ -98,6 +98,8 @@ class Gate(Adopting):
         #: What the load has to do with numpy, None for nothing.
         self.arrays: Any = None
         self.fills = False  # until an array has been given state by the method of its class
+        #: There may be more of what has been made, and can be made of the bytes to come.
+        self.ahead = False
         #: The class of the last object that was given state, the handle and what is known of it.
         self.last_built: Any = None
         self.last_owner: Any = None
@@ -157,6 +159,8 @@ class Gate(Adopting):
     def _survey_call(self, handle: GlobalHandle, right: int, args: tuple[Any, ...], kwargs: Any) -> Inert:
         """Say what stands for the result of a call that is not made, and what the rule has against its arguments."""
         self.calls += 1
+        # A leaf where it is made: what a survey finds too deep a load would have to find, too.
+        self.atom = bool(handle.rights & right) and names_atom(handle.module, handle.name)
         if handle.guards is not None and handle.rights & (NEW | CALL):
             self.look_through(len(args))
             refusal = handle.guards.refuse_call(right == NEW, args, kwargs)
@@ -300,6 +304,7 @@ class Gate(Adopting):
             if fits and right == CALL and type(result) is handle.registered and handle.guards is None:
                 handle.is_settled = not handle.sized and (handle.sizer is None or handle.usual_size > 0)
                 handle.form = form_of(target)
+                self.ahead = self.ahead or (handle.is_settled and handle.is_atom)
             if right == NEW and handle.rights & NEW and contract is None and type(result) is handle.registered:
                 handle.makes_plainly = not (handle.guards or handle.sized or handle.usual or handle.sizer)
         if handle.is_atom and type(result) is handle.registered:
@@ -397,28 +402,8 @@ class Gate(Adopting):
                 self.last_built = kind
                 self.last_owner = handle
                 self.last_shape = shape
-        weight = -1
-        if self.arrays is not None:
-            if shape.usual:
-                weight = self.arrays.weigh_state(shape.usual, obj, state)
-            elif not keeps_dtypes(shape.model):
-                # What models have for methods keeps their state as it is.
-                self.arrays.forget()
-        if weight < 0 and shape.model:
-            weight = self._weigh_model(shape.model, obj, state)
-        if weight >= 0:
-            self.budget.take_memory(weight)
-            if shape.usual == ARRAY and self.arrays is not None and kind is self.arrays.ndarray:
-                self.fills = True
-        elif shape.contract is not None:
-            refusal = shape.contract.refusal_to_set(obj, state)
-            if refusal is not None:
-                self.deny(handle, BUILD, f"its state is refused: {refusal}")
-                return
-            if shape.contract.weigh is not None:
-                self.budget.take_memory(shape.contract.weigh(state))
-        if handle.guards is not None and handle.guards.asks_states:
-            refusal = handle.guards.refuse_state(state)
+        if shape.contract is not None or handle.guards is not None or self.arrays is not None:
+            refusal = self._refusal_to_build(handle, shape, obj, state)
             if refusal is not None:
                 self.deny(handle, BUILD, f"its state is refused: {refusal}")
                 return
@@ -448,6 +433,32 @@ class Gate(Adopting):
             raise ReconstructionError(
                 f"the state of {quote_name(handle.module, handle.name)} cannot be set: {type(error).__name__}"
             ) from error
+
+    def _refusal_to_build(self, handle: GlobalHandle, shape: Shape, obj: Any, state: Any) -> str | None:
+        """Return what a contract or a rule has against state, or None; then it is paid for as they say."""
+        weight = -1
+        if self.arrays is not None:
+            if shape.usual:
+                weight = self.arrays.weigh_state(shape.usual, obj, state)
+            elif not keeps_dtypes(shape.model):
+                # What models have for methods keeps their state as it is.
+                self.arrays.forget()
+        if weight < 0 and shape.model:
+            weight = self._weigh_model(shape.model, obj, state)
+        if weight >= 0:
+            self.budget.take_memory(weight)
+            if shape.usual == ARRAY and self.arrays is not None and type(obj) is self.arrays.ndarray:
+                self.fills = True
+                self.ahead = True
+        elif shape.contract is not None:
+            refusal: str | None = shape.contract.refusal_to_set(obj, state)
+            if refusal is not None:
+                return refusal
+            if shape.contract.weigh is not None:
+                self.budget.take_memory(shape.contract.weigh(state))
+        if handle.guards is not None and handle.guards.asks_states:
+            return handle.guards.refuse_state(state)
+        return None
 
     def recheck(self) -> None:
         Adopting.recheck(self)

@@ -1,11 +1,12 @@
 cimport cython
 from cpython.object cimport PyObject
+from safepickle.decoding.atoms cimport Atoms
 from safepickle.decoding.budget cimport SLICE, Budget
-from safepickle.decoding.filling cimport Filling
 from safepickle.decoding.gates cimport Gate
 from safepickle.decoding.handles cimport GlobalHandle, HeldTuple
 from safepickle.decoding.hashing cimport KeyGuard, add_items, set_item, set_items
 from safepickle.decoding.nesting cimport Nesting
+from safepickle.decoding.operations cimport Operations
 from safepickle.decoding.window cimport Window
 from safepickle.wire.lists cimport drop, pop, push, push_new
 from safepickle.wire.reading cimport float8, int4, long_int, uint4
@@ -336,6 +337,121 @@ cdef extern from *:
         return (Py_ssize_t)position;
     }
 
+    /* Whether what follows a tuple may be the next row of a table: leaves, or a mark. */
+    static CYTHON_INLINE int safepickle_begins_row(PyObject *data, size_t position, size_t stop) {
+        return SAFEPICKLE_LIST_FIELDS && position < stop && stop <= (size_t)PyBytes_GET_SIZE(data)
+            && (safepickle_leaf[(unsigned char)PyBytes_AS_STRING(data)[position]]
+                || PyBytes_AS_STRING(data)[position] == '(');
+    }
+
+    /* What has been done for a row: the memory it takes, its opcodes, where the last of them begins, and where on the stack
+       it has put a tuple, or -1. */
+    typedef struct {
+        Py_ssize_t used, done, last, tuple;
+    } safepickle_row;
+
+    #if SAFEPICKLE_LIST_FIELDS
+    /* What is below where there can be no keys: an empty list. */
+    static PyObject *safepickle_no_lists;
+
+    /* Makes a tuple of the topmost `count` items, which are leaves: nothing that the collector need know. */
+    static int safepickle_push_top(PyObject *list, Py_ssize_t count) {
+        Py_ssize_t low = PyList_GET_SIZE(list) - count, index;
+        PyObject *made = PyTuple_New(count), **items = ((PyListObject *)list)->ob_item + low;
+        if (made == NULL) {
+            return -1;
+        }
+        for (index = 0; index < count; index++) {
+            PyTuple_SET_ITEM(made, index, items[index]);
+        }
+        Py_SET_SIZE((PyVarObject *)list, low);
+        PyObject_GC_UnTrack(made);
+        return safepickle_list_push_new(list, made);
+    }
+
+    /* Carries out a run of leaves and the tuple of the last of them, with its mark if it has one, and MEMOIZE behind it, as
+       the loop does with each. A mark is left to the loop where the tuple is not wholly there: all behind it is undone. */
+    static Py_ssize_t safepickle_push_row(
+        PyObject *list, PyObject *below, PyObject *memo, PyObject *data, size_t position, size_t stop, size_t end,
+        Py_ssize_t memo_end, size_t longest, size_t widest, Py_ssize_t memory, Py_ssize_t max_items, Py_ssize_t marks,
+        safepickle_row *row
+    ) {
+        const unsigned char *bytes = (const unsigned char *)PyBytes_AS_STRING(data), *p;
+        Py_ssize_t low = PyList_GET_SIZE(list), noted = PyList_GET_SIZE(memo), last = (Py_ssize_t)position, count, size;
+        Py_ssize_t after = (Py_ssize_t)position, used = 0, mark = -1, kept = 0, used_then = 0, last_then;
+        size_t taken, place;
+        row->tuple = -1;
+        if (bytes[position] != '(') {
+            after = safepickle_push_run(
+                list, below, memo, data, position, stop, end, memo_end, longest, widest, &used, &last);
+        }
+        last_then = last;
+        place = (size_t)after;
+        size = PyList_GET_SIZE(list);
+        if (after >= 0 && place < stop && bytes[place] == '(' && PyList_GET_SIZE(below) < marks
+            && (size == 0 || PyTuple_CheckExact(PyList_GET_ITEM(list, size - 1))
+                || PyUnicode_CheckExact(PyList_GET_ITEM(list, size - 1)))) {
+            if (safepickle_no_lists == NULL && (safepickle_no_lists = PyList_New(0)) == NULL) {
+                return -1;
+            }
+            mark = size;
+            kept = PyList_GET_SIZE(memo);
+            used_then = used;
+            used += 56;
+            last = after;
+            after = safepickle_push_run(
+                list, safepickle_no_lists, memo, data, place + 1, stop, end, memo_end, longest, widest, &used, &last);
+            size = PyList_GET_SIZE(list);
+        }
+        if (after < 0) {
+            return -1;
+        }
+        position = (size_t)after;
+        p = bytes + position;
+        taken = 1 + (position + 1 < stop && p[1] == 0x94 && PyList_GET_SIZE(memo) < memo_end);
+        count = position >= stop ? 0 : mark >= 0 ? (*p == 't') * (size - mark) : *p >= 0x85 && *p <= 0x87 ? *p - 0x84 : 0;
+        if (count > 0 && count <= size - low && count <= max_items && 8 * count <= memory) {
+            if (safepickle_push_top(list, count) < 0) {
+                return -1;
+            }
+            row->used = used + 88 + 8 * count + (taken == 2 ? 8 : 0);
+            row->done = size - low + PyList_GET_SIZE(memo) - noted + (mark >= 0) + (Py_ssize_t)taken;
+            row->last = (Py_ssize_t)position;
+            row->tuple = size - count;
+            if (taken == 2 && safepickle_list_push(memo, PyList_GET_ITEM(list, size - count)) < 0) {
+                return -1;
+            }
+            return (Py_ssize_t)(position + taken);
+        }
+        if (mark >= 0) {
+            if (PyList_SetSlice(list, mark, PyList_GET_SIZE(list), NULL) < 0
+                || PyList_SetSlice(memo, kept, PyList_GET_SIZE(memo), NULL) < 0) {
+                return -1;
+            }
+            used = used_then;
+            last = last_then;
+            position = place;
+        }
+        row->used = used;
+        row->done = PyList_GET_SIZE(list) - low + PyList_GET_SIZE(memo) - noted;
+        row->last = last;
+        return (Py_ssize_t)position;
+    }
+    #else
+    static Py_ssize_t safepickle_push_row(
+        PyObject *list, PyObject *below, PyObject *memo, PyObject *data, size_t position, size_t stop, size_t end,
+        Py_ssize_t memo_end, size_t longest, size_t widest, Py_ssize_t memory, Py_ssize_t max_items, Py_ssize_t marks,
+        safepickle_row *row
+    ) {
+        (void)list, (void)below, (void)memo, (void)data, (void)stop, (void)end, (void)memo_end, (void)longest;
+        (void)widest, (void)memory, (void)max_items, (void)marks;
+        row->used = row->done = 0;
+        row->last = (Py_ssize_t)position;
+        row->tuple = -1;
+        return (Py_ssize_t)position;
+    }
+    #endif
+
     static PyObject *safepickle_list_as_tuple(PyObject *items) {
     #if SAFEPICKLE_LIST_FIELDS
         Py_ssize_t size = PyList_GET_SIZE(items);
@@ -365,6 +481,13 @@ cdef extern from *:
         list stack, list below, list memo, bytes data, size_t position, size_t stop, size_t end, Py_ssize_t memo_end,
         size_t longest, size_t widest, Py_ssize_t *used, Py_ssize_t *last
     ) except -1
+    ctypedef struct Row "safepickle_row":
+        Py_ssize_t used, done, last, tuple
+    bint begins_row "safepickle_begins_row"(bytes data, size_t position, size_t stop) noexcept
+    Py_ssize_t push_row "safepickle_push_row"(
+        list stack, list below, list memo, bytes data, size_t position, size_t stop, size_t end, Py_ssize_t memo_end,
+        size_t longest, size_t widest, Py_ssize_t memory, Py_ssize_t max_items, Py_ssize_t marks, Row *row
+    ) except -1
     int extend "safepickle_list_move"(list target, list items) except -1
     tuple tuple_of "safepickle_list_as_tuple"(list items)
 
@@ -382,7 +505,31 @@ cdef inline Py_ssize_t push_leaves(
     window.start = last
     return after
 
-cdef class Machine(Filling):
+cdef inline Py_ssize_t push_rows(
+    Operations machine, list stack, size_t position, size_t stop, Py_ssize_t memo_end, size_t longest, size_t widest,
+    Py_ssize_t base,
+) except -1:
+    cdef Row row
+    cdef bytes data = machine.data
+    cdef Budget budget = machine.budget
+    cdef Nesting nesting = machine.nesting
+    cdef list below = machine.metastack, memo = machine.memo
+    machine.ran = 0
+    while begins_row(data, position, stop):
+        position = push_row(
+            stack, below, memo, data, position, stop, machine.end, memo_end, longest, widest, budget.memory_left,
+            budget.max_items, nesting.mark_bound, &row,
+        )
+        budget.memory_left -= row.used
+        machine.ran += row.done
+        machine.start = row.last
+        if row.tuple < 0:
+            break
+        budget.objects_left -= 1
+        nesting.flat(base + row.tuple)
+    return position
+
+cdef class Machine(Atoms):
     cpdef open_machine(self, bytes data, object source, Gate gate, str encoding, str errors, object buffers)
 
     @cython.locals(
@@ -390,6 +537,7 @@ cdef class Machine(Filling):
         nesting=Nesting, gate=Gate, memo_end=Py_ssize_t, max_items=Py_ssize_t, short=Py_ssize_t,
         shortest_int=Py_ssize_t, base=Py_ssize_t, done=Py_ssize_t, used=Py_ssize_t, start=size_t, stop=size_t,
         opcode=cython.int, missing=Py_ssize_t, steps=Py_ssize_t, length=Py_ssize_t, extra=Py_ssize_t,
-        height=Py_ssize_t, is_deep=bint, arguments=Py_ssize_t, items=list, many=tuple, outside=bint,
+        height=Py_ssize_t, after=Py_ssize_t, width=Py_ssize_t, is_deep=bint, compiled=bint,
+        arguments=Py_ssize_t, items=list, many=tuple, outside=bint,
     )
     cpdef _run(self)

@@ -21,7 +21,7 @@ from typing import Any
 
 from ..errors import FormatError
 from ..wire.reading import long_int
-from .filling import Filling
+from .atoms import Atoms
 from .gates import Gate
 from .handles import GlobalHandle, HeldTuple
 from .hashing import add_items, set_item, set_items
@@ -41,7 +41,7 @@ if not cython.compiled:
     )  # fmt: skip
 
 
-class Machine(Filling):
+class Machine(Atoms):
     """Decodes one pickle; the parameters are those of :class:`Window` and :class:`Operations`."""
 
     def __init__(
@@ -61,13 +61,9 @@ class Machine(Filling):
     # -- the loop ----------------------------------------------------------------------------------------------
 
     def _run(self) -> Any:
-        data = self.data
-        position = self.position
-        end = self.end
-        stack = self.stack
-        metastack = self.metastack
-        memo = self.memo
-        spare = self.spare
+        compiled = cython.compiled
+        data, position, end = self.data, self.position, self.end
+        stack, metastack, memo, spare = self.stack, self.metastack, self.memo, self.spare
         budget = self.budget
         nesting = self.nesting
         gate = self.gate
@@ -79,11 +75,10 @@ class Machine(Filling):
         shortest_int = budget.max_int_bits // 8
         done = self.begun
         self.begun = 0
-        base = used = start = missing = 0
+        # The last one is the depth of the arguments of the call that comes next, where that has not been noted.
+        base = used = start = missing = arguments = 0
         opcode = NO_OPCODE
         outside = False
-        # The depth of the arguments of the call that comes next, where that has not been noted.
-        arguments = 0
         try:
             while True:
                 budget.memory_left -= used
@@ -95,14 +90,13 @@ class Machine(Filling):
                     nesting.refuse(len(stack))
                 if nesting.unsure >= nesting.unsure_bound:
                     self._look_at_depth(stack)
-                done = 0
-                missing = 0
+                done = missing = 0
                 outside = False
                 stop = min(end, position + steps)
                 while position < stop:
                     start = position
                     opcode = data[position]
-                    if cython.compiled and begins_run(opcode, data, position, stop):
+                    if compiled and begins_run(opcode, data, position, stop):
                         length = len(stack) + len(memo)
                         position = push_leaves(
                             self, stack, metastack, memo, data, position, stop, end, memo_end, short, shortest_int
@@ -114,12 +108,100 @@ class Machine(Filling):
                             continue
                     position += 1
                     done += 1
-                    if opcode == 0x4B:  # BININT1
-                        if position >= end:
-                            missing = 1
-                            break
-                        push(stack, data[position])
-                        position += 1
+                    # Apart, because in Python each comparison counts.
+                    if opcode in {0x4B, 0x4E, 0x28, 0x4D, 0x4A, 0x47, 0x43, 0x29, 0x42}:
+                        if opcode == 0x4B:  # BININT1
+                            if position >= end:
+                                missing = 1
+                                break
+                            push(stack, data[position])
+                            position += 1
+                        elif opcode == 0x4E:  # NONE
+                            push(stack, None)
+                        elif opcode == 0x28:  # MARK
+                            if len(metastack) >= nesting.mark_bound:
+                                nesting.refuse(len(metastack) + 1)
+                            used += 56
+                            push(metastack, stack)
+                            base += len(stack)
+                            stack = pop(spare) if spare else []
+                        elif opcode == 0x4D:  # BININT2
+                            if position + 2 > end:
+                                missing = 2
+                                break
+                            used += 24
+                            push_new(stack, new_int2(data, position))
+                            position += 2
+                            if position < stop and data[position] == 0x4D:
+                                length = len(stack)
+                                position = push_numbers(stack, data, position, stop, end)
+                                done += len(stack) - length
+                                used += 24 * (len(stack) - length)
+                        elif opcode == 0x4A:  # BININT
+                            if position + 4 > end:
+                                missing = 4
+                                break
+                            used += 24
+                            push_new(stack, new_int4(data, position))
+                            position += 4
+                            if position < stop and data[position] == 0x4A:
+                                length = len(stack)
+                                position = push_numbers(stack, data, position, stop, end)
+                                done += len(stack) - length
+                                used += 24 * (len(stack) - length)
+                        elif opcode == 0x47:  # BINFLOAT
+                            if position + 8 > end:
+                                missing = 8
+                                break
+                            used += 24
+                            push_new(stack, new_float8(data, position))
+                            position += 8
+                            if position < stop and data[position] == 0x47:
+                                length = len(stack)
+                                position = push_numbers(stack, data, position, stop, end)
+                                done += len(stack) - length
+                                used += 24 * (len(stack) - length)
+                        elif opcode == 0x43:  # SHORT_BINBYTES
+                            if position >= end:
+                                missing = 1
+                                break
+                            length = data[position]
+                            if position + 1 + length > end:
+                                missing = 1 + length
+                                break
+                            if length > short:
+                                budget.refuse("max_string", length)
+                            position += 1 + length
+                            used += 40 + length
+                            push_new(stack, new_piece(data, position - length, position))
+                            if position < stop and data[position] == 0x94 and len(memo) < memo_end:
+                                position += 1
+                                done += 1
+                                used += 8
+                                push(memo, stack[-1])
+                        elif opcode == 0x29:  # EMPTY_TUPLE
+                            push(stack, ())
+                        elif opcode == 0x42:  # BINBYTES
+                            if position + 4 > end:
+                                missing = 4
+                                break
+                            length = read_uint4(data, position)
+                            if position + 4 + length > end:
+                                break
+                            used += 40 + length
+                            if length > budget.max_string or used > budget.memory_left:
+                                budget.take_string(length, used)
+                            budget.memory_left -= used
+                            used = 0
+                            # There are no opcodes in it.
+                            stop = min(end, stop + length)
+                            position += 4 + length
+                            push_new(stack, new_piece(data, position - length, position))
+                            if position < stop and data[position] == 0x94 and len(memo) < memo_end:
+                                position += 1
+                                done += 1
+                                used += 8
+                                push(memo, stack[-1])
                     elif opcode == 0x68:  # BINGET
                         if position >= end:
                             missing = 1
@@ -129,16 +211,18 @@ class Machine(Filling):
                             break
                         position += 1
                         value = memo[length]
-                        if type(value) is GlobalHandle:
-                            if gate.fills:
+                        if type(value) is str:
+                            pass
+                        elif type(value) is GlobalHandle:
+                            if gate.ahead:
                                 budget.memory_left -= used
                                 used = 0
-                                length = self.fill(value, stack, memo, position, base, done, memo_end)
-                                if length:
-                                    position = length
-                                    done += self.filled
+                                after = self.make_ahead(value, stack, memo, position, base, done, memo_end)
+                                if after:
+                                    position = after
+                                    done += self.taken
                                     continue
-                        elif type(value) is not str:
+                        else:
                             nesting.recall(base + len(stack), length, value)
                         push(stack, value)
                     elif opcode == 0x8C:  # SHORT_BINUNICODE
@@ -158,13 +242,6 @@ class Machine(Filling):
                             done += 1
                             used += 8
                             push(memo, stack[-1])
-                    elif opcode == 0x28:  # MARK
-                        if len(metastack) >= nesting.mark_bound:
-                            nesting.refuse(len(metastack) + 1)
-                        used += 56
-                        push(metastack, stack)
-                        base += len(stack)
-                        stack = pop(spare) if spare else []
                     elif opcode == 0x7D:  # EMPTY_DICT
                         budget.objects_left -= 1
                         used += 112
@@ -237,44 +314,6 @@ class Machine(Filling):
                                 push(spare, items)
                         else:
                             self._append(start, opcode, target, items)
-                    elif opcode == 0x47:  # BINFLOAT
-                        if position + 8 > end:
-                            missing = 8
-                            break
-                        used += 24
-                        push_new(stack, new_float8(data, position))
-                        position += 8
-                        if position < stop and data[position] == 0x47:
-                            length = len(stack)
-                            position = push_numbers(stack, data, position, stop, end)
-                            done += len(stack) - length
-                            used += 24 * (len(stack) - length)
-                    elif opcode == 0x4A:  # BININT
-                        if position + 4 > end:
-                            missing = 4
-                            break
-                        used += 24
-                        push_new(stack, new_int4(data, position))
-                        position += 4
-                        if position < stop and data[position] == 0x4A:
-                            length = len(stack)
-                            position = push_numbers(stack, data, position, stop, end)
-                            done += len(stack) - length
-                            used += 24 * (len(stack) - length)
-                    elif opcode == 0x4D:  # BININT2
-                        if position + 2 > end:
-                            missing = 2
-                            break
-                        used += 24
-                        push_new(stack, new_int2(data, position))
-                        position += 2
-                        if position < stop and data[position] == 0x4D:
-                            length = len(stack)
-                            position = push_numbers(stack, data, position, stop, end)
-                            done += len(stack) - length
-                            used += 24 * (len(stack) - length)
-                    elif opcode == 0x4E:  # NONE
-                        push(stack, None)
                     elif opcode == 0x88 or opcode == 0x89:  # NEWTRUE, NEWFALSE
                         push(stack, opcode == 0x88)
                     elif opcode == 0x94:  # MEMOIZE
@@ -293,7 +332,16 @@ class Machine(Filling):
                             break
                         position += 4
                         value = memo[length]
-                        if type(value) is not str:
+                        if type(value) is GlobalHandle:
+                            if gate.ahead:
+                                budget.memory_left -= used
+                                used = 0
+                                after = self.make_ahead(value, stack, memo, position, base, done, memo_end)
+                                if after:
+                                    position = after
+                                    done += self.taken
+                                    continue
+                        elif type(value) is not str:
                             nesting.recall(base + len(stack), length, value)
                         push(stack, value)
                     elif opcode == 0x8A:  # LONG1
@@ -315,7 +363,7 @@ class Machine(Filling):
                             if length * 8 > budget.max_int_bits:
                                 self._check_int(number)
                             push(stack, number)
-                    elif opcode in (0x86, 0x85, 0x87, 0x74):  # TUPLE2, TUPLE1, TUPLE3, TUPLE
+                    elif opcode in {0x86, 0x85, 0x87, 0x74}:  # TUPLE2, TUPLE1, TUPLE3, TUPLE
                         if opcode == 0x86:
                             value = pop(stack)
                             many: tuple[Any, ...] = (pop(stack), value)
@@ -324,8 +372,7 @@ class Machine(Filling):
                             many = (pop(stack),)
                             used += 96
                         elif opcode == 0x87:
-                            value = pop(stack)
-                            key = pop(stack)
+                            value, key = pop(stack), pop(stack)
                             many = (pop(stack), key, value)
                             used += 112
                         else:
@@ -344,8 +391,7 @@ class Machine(Filling):
                                 push(spare, items)
                         budget.objects_left -= 1
                         height = base + len(stack)
-                        is_deep = nesting.top >= height
-                        if is_deep:
+                        if (is_deep := nesting.top >= height):
                             nesting.opened(height, nesting.absorb(height) + 1)
                         if gate.handles_seen and holds(many, GlobalHandle, HeldTuple):
                             push(stack, self._tuple(start, opcode, many))
@@ -362,6 +408,10 @@ class Machine(Filling):
                             arguments = 1  # the call that comes next takes it at once
                         elif not is_deep:
                             nesting.flat(height)
+                            if cython.compiled and begins_row(data, position, stop):
+                                position = push_rows(self, stack, position, stop, memo_end, short, shortest_int, base)
+                                done += self.ran
+                                start, opcode = self.start, data[self.start]
                     elif opcode == 0x81 or opcode == 0x52:  # NEWOBJ, REDUCE
                         value = pop(stack)
                         key = pop(stack)
@@ -401,26 +451,6 @@ class Machine(Filling):
                         self.underflow = True
                         if budget.since_clock >= SLICE:
                             budget.look_at_clock()
-                    elif opcode == 0x29:  # EMPTY_TUPLE
-                        push(stack, ())
-                    elif opcode == 0x43:  # SHORT_BINBYTES
-                        if position >= end:
-                            missing = 1
-                            break
-                        length = data[position]
-                        if position + 1 + length > end:
-                            missing = 1 + length
-                            break
-                        if length > short:
-                            budget.refuse("max_string", length)
-                        position += 1 + length
-                        used += 40 + length
-                        push_new(stack, new_piece(data, position - length, position))
-                        if position < stop and data[position] == 0x94 and len(memo) < memo_end:
-                            position += 1
-                            done += 1
-                            used += 8
-                            push(memo, stack[-1])
                     elif opcode == 0x58:  # BINUNICODE
                         if position + 4 > end:
                             missing = 4
@@ -444,47 +474,15 @@ class Machine(Filling):
                             done += 1
                             used += 8
                             push(memo, stack[-1])
-                    elif opcode == 0x42:  # BINBYTES
-                        if position + 4 > end:
-                            missing = 4
+                    elif opcode == 0x71 or opcode == 0x72:  # BINPUT, LONG_BINPUT
+                        width = 1 if opcode == 0x71 else 4
+                        if position + width > end:
+                            missing = width
                             break
-                        length = read_uint4(data, position)
-                        if position + 4 + length > end:
-                            break
-                        used += 40 + length
-                        if length > budget.max_string or used > budget.memory_left:
-                            budget.take_string(length, used)
-                        budget.memory_left -= used
-                        used = 0
-                        # There are no opcodes in it.
-                        stop = min(end, stop + length)
-                        position += 4 + length
-                        push_new(stack, new_piece(data, position - length, position))
-                        if position < stop and data[position] == 0x94 and len(memo) < memo_end:
-                            position += 1
-                            done += 1
-                            used += 8
-                            push(memo, stack[-1])
-                    elif opcode == 0x71:  # BINPUT
-                        if position >= end:
-                            missing = 1
-                            break
-                        length = data[position]
+                        length = data[position] if opcode == 0x71 else read_uint4(data, position)
                         if length != len(memo) or length >= memo_end:
                             break
-                        position += 1
-                        if nesting.top == base + len(stack) - 1 >= 0:
-                            nesting.remember(length)
-                        used += 8
-                        push(memo, stack[-1])
-                    elif opcode == 0x72:  # LONG_BINPUT
-                        if position + 4 > end:
-                            missing = 4
-                            break
-                        length = read_uint4(data, position)
-                        if length != len(memo) or length >= memo_end:
-                            break
-                        position += 4
+                        position += width
                         if nesting.top == base + len(stack) - 1 >= 0:
                             nesting.remember(length)
                         used += 8
@@ -597,4 +595,3 @@ class Machine(Filling):
                 self.start = start
                 self.position = position
             self.opcode = opcode
-

@@ -131,6 +131,7 @@ cdef class Nesting:
     cpdef int remember(self, Py_ssize_t index) except -1
     @cython.locals(cell=cython.longlong)
     cpdef int recall(self, Py_ssize_t height, Py_ssize_t index, object value) except -1
+    cpdef bint knows(self, Py_ssize_t index) except -1
     cpdef int duplicate(self, Py_ssize_t height) except -1
     @cython.locals(deepest=cython.longlong, depth=cython.longlong, index=Py_ssize_t)
     cpdef bint may_be_deep(self) except -1

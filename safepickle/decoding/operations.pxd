@@ -19,6 +19,8 @@ cdef class Operations(Window):
     cdef Py_ssize_t base
     cdef readonly int protocol
     cdef bint underflow
+    # Opcodes of the last rows of a table.
+    cdef Py_ssize_t ran
     cdef object last_made
     cdef Py_ssize_t origin
     cdef public object inlay

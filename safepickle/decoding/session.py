@@ -141,10 +141,15 @@ def run(machine: Machine) -> Any:
     if machine.source is None and len(machine.data) < _SHORT:
         return machine.run()
     try:
-        _gc_pause.enter()
+        _gc_pause.enter(machine)
         return machine.run()
     finally:
-        _gc_pause.leave()
+        try:
+            _gc_pause.leave(machine)
+        except BaseException:
+            # Interrupted: nobody else would end it.
+            _gc_pause.leave(machine)
+            raise
 
 
 def run_whole(machine: Machine) -> Any:

@@ -32,7 +32,7 @@ _DECIMAL: Any = None
 _SHORT = 60
 
 #: Whose arguments are looked at.
-_NOBODY, _A_DATETIME, _A_DATE, _A_TIME, _A_TIMEDELTA, _A_DECIMAL = range(6)
+NOBODY, A_DATETIME, A_DATE, A_TIME, A_TIMEDELTA, A_DECIMAL = range(6)
 
 
 def is_usual(func: Any, args: tuple[Any, ...]) -> bool:
@@ -45,57 +45,70 @@ def form_of(func: Any) -> int:
     if _DECIMAL is None:
         _find_types()
     if func is _DATETIME:
-        return _A_DATETIME
+        return A_DATETIME
     if func is _DECIMAL:
-        return _A_DECIMAL
+        return A_DECIMAL
     if func is _DATE:
-        return _A_DATE
+        return A_DATE
     if func is _TIME:
-        return _A_TIME
-    return _A_TIMEDELTA if func is _TIMEDELTA else _NOBODY
+        return A_TIME
+    return A_TIMEDELTA if func is _TIMEDELTA else NOBODY
 
 
 def fits(form: int, args: tuple[Any, ...]) -> bool:
     """Return whether a contract surely takes these arguments; *form* is what :func:`form_of` says of the callable."""
     count = len(args)
-    if count == 0 or form == _NOBODY:
+    if count == 0 or form == NOBODY:
         return False
     first = args[0]
-    if form in (_A_DATETIME, _A_TIME):
-        if type(first) is not bytes or count > 2 or (count == 2 and type(args[1]) is not _TIMEZONE):
-            return False
-        if form == _A_TIME:
-            return len(first) == 6 and is_time(first, 0)
-        # The highest bit of the month is the fold (PEP 495).
-        return len(first) == 10 and is_date(first, 0x7F) and is_time(first, 4)
-    if form == _A_DECIMAL:
+    if form == A_TIMEDELTA:
+        return count == 3 and _is_below(first, 1_000_000) and _is_below(args[1], 86_400) and _is_below(args[2], 10**6)
+    if form == A_DECIMAL:
         return count == 1 and type(first) is str and len(first) <= _SHORT and is_number(first)
-    if form == _A_DATE:
-        return count == 1 and type(first) is bytes and len(first) == 4 and is_date(first, 0xFF)
-    return count == 3 and _is_below(first, 1_000_000) and _is_below(args[1], 86_400) and _is_below(args[2], 10**6)
+    if type(first) is not bytes or count > 2 or (count == 2 and args[1] is None):
+        return False
+    return fits_packed(form, first, 0, len(first), args[1] if count == 2 else None)
+
+
+def fits_packed(form: int, data: bytes, start: int, length: int, zone: Any) -> bool:
+    """Return the same for arguments as they stand in a pickle: bytes of *data*, and a time zone or None."""
+    if zone is not None and (type(zone) is not _TIMEZONE or (form != A_DATETIME and form != A_TIME)):
+        return False
+    if form == A_DATETIME:
+        # The highest bit of the month is the fold (PEP 495), as is that of the hour of a time alone.
+        return length == 10 and is_date(data, start, 0x7F) and is_time(data, start + 4, 0xFF)
+    if form == A_DECIMAL:
+        return length <= _SHORT and is_digits(data, start, length)
+    if form == A_DATE:
+        return length == 4 and is_date(data, start, 0xFF)
+    return form == A_TIME and length == 6 and is_time(data, start, 0x7F)
 
 
 if not cython.compiled:
 
     _NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
+    _DIGITS = re.compile(_NUMBER.pattern.encode())
 
     def is_number(text: str) -> bool:
         """Return whether a text is digits, perhaps with a sign before and a point between them."""
         return _NUMBER.fullmatch(text) is not None
 
-    def is_date(packed: bytes, mask: int) -> bool:
-        """Return whether four bytes are a year, a month and a day; no leap days."""
-        year = packed[0] * 256 + packed[1]
-        month = packed[2] & mask
-        day = packed[3]
+    def is_digits(data: bytes, start: int, length: int) -> bool:
+        """Return the same of bytes."""
+        return _DIGITS.fullmatch(data, start, start + length) is not None
+
+    def is_date(data: bytes, start: int, mask: int) -> bool:
+        """Return whether four bytes from *start* on are a year, a month and a day; no leap days."""
+        year = data[start] * 256 + data[start + 1]
+        month = data[start + 2] & mask
+        day = data[start + 3]
         last = 28 if month == 2 else 30 if month in (4, 6, 9, 11) else 31
         return 1 <= year <= 9999 and 1 <= month <= 12 and 1 <= day <= last
 
-    def is_time(packed: bytes, start: int) -> bool:
-        """Return whether six bytes from *start* on are a time; at the very start, the highest bit is the fold."""
-        hour = packed[start] if start else packed[start] & 0x7F
-        fraction = (packed[start + 3] * 256 + packed[start + 4]) * 256 + packed[start + 5]
-        return hour < 24 and packed[start + 1] < 60 and packed[start + 2] < 60 and fraction < 1_000_000
+    def is_time(data: bytes, start: int, mask: int) -> bool:
+        """Return whether six bytes from *start* on are a time."""
+        fraction = (data[start + 3] * 256 + data[start + 4]) * 256 + data[start + 5]
+        return data[start] & mask < 24 and data[start + 1] < 60 and data[start + 2] < 60 and fraction < 1_000_000
 
 
 def _find_types() -> None:

@@ -59,6 +59,7 @@ cdef class UsualFrames:
     cdef bint _knows_pandas(self) except -1
     cpdef bint fits_frame_call(self, int which, tuple args) except -1
     cpdef bint fits_frame_state(self, int which, object obj, object state) except -1
+    cpdef Py_ssize_t weigh_frame_state(self, int which, object obj, object state) except -2
     cpdef bint has_frame_state(self, int which, object obj) except -1
     @cython.locals(count=Py_ssize_t)
     cdef bint _fits_backed(self, object obj, tuple state) except -1

@@ -20,6 +20,7 @@ import sys
 from typing import Any
 
 from ..policy.contracts import CONTRACTS
+from ..policy.copies import read_of_state
 from ..policy.libraries import LIBRARY_STATES
 
 COMPILING = False
@@ -44,8 +45,9 @@ FRAME_STATES: dict[Any, int] = {
     LIBRARY_STATES["pandas", "DataFrame"][0]: FRAME,
 }
 _MODULES: Any = sys.modules
-#: What indexes are made from, but those of several levels; what arrays of pandas have beside their data, and frames.
-_INDEX_FIELDS = frozenset("data name dtype copy names start stop step freq tz closed left right ordinal".split())
+#: What indexes are made from, but those of several levels, and of a dtype that may not be their data's; what arrays of
+#: pandas have beside their data, and frames.
+_INDEX_FIELDS = frozenset("data name copy names start stop step freq tz closed left right ordinal".split())
 _BACKED_FIELDS = frozenset({"_cache", "_freq", "_readonly"})
 _FRAME_FIELDS = frozenset({"_mgr", "_data", "_typ", "_metadata", "attrs", "_flags", "_name", "name"})
 
@@ -131,6 +133,12 @@ class UsualFrames:
         if which != FRAME or not _has_only(state, _FRAME_FIELDS):
             return False
         return is_subtype(type(state.get("_mgr", state.get("_data"))), self.manager)
+
+    def weigh_frame_state(self, which: int, obj: Any, state: Any) -> int:
+        """Return what the contract takes a state to weigh, -1 where it may be one that the object must not have."""
+        if not self.fits_frame_state(which, obj, state):
+            return -1
+        return read_of_state(state) if which == BACKED else 0
 
     def has_frame_state(self, which: int, obj: Any) -> bool:
         """Return whether an object may have its state, and then gets no other. A frame may get another one."""

@@ -154,7 +154,7 @@ class UsualModels(UsualFrames):
     def weigh_state(self, which: int, obj: Any, state: Any) -> int:
         """Return what the contract takes a state to weigh, -1 where it may be one that the object must not have."""
         if which > FOREST:
-            return 0 if self.fits_frame_state(which, obj, state) else -1
+            return self.weigh_frame_state(which, obj, state)
         if type(state) is not dict or self.ndarray is None:
             return -1
         fields: dict[Any, Any] = state

@@ -32,8 +32,14 @@ _MOST = 2**31 - 1
 if not cython.compiled:
     from itertools import pairwise
 
+    #: Texts that are looked at one by one.
+    _FEW = 64
+
     def texts_lie_within(offsets: Any, text: Any, count: int, width: int) -> bool:
         """Return whether so many texts of ASCII lie one behind the other where offsets of *width* bytes say."""
+        if count > _FEW:
+            # Arrow's validation is in C: of one column that many calls share this would take the time of hundreds.
+            return False
         raw = bytes(memoryview(offsets).cast("B"))
         if len(raw) < (count + 1) * width:
             return False

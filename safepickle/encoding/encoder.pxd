@@ -12,6 +12,16 @@ from safepickle.wire.memo cimport Memo
 from safepickle.wire.output cimport Bounds
 from safepickle.wire.writing cimport Writer
 
+cdef extern from *:
+    """
+    static CYTHON_INLINE int safepickle_is_itself(PyObject *kind) {
+        PyTypeObject *meta = Py_TYPE(kind);
+        return meta == &PyType_Type
+            || (meta->tp_hash == PyType_Type.tp_hash && meta->tp_richcompare == PyType_Type.tp_richcompare);
+    }
+    """
+    bint is_itself "safepickle_is_itself"(object kind) noexcept
+
 cdef object _GETATTR
 cdef int _STOP, _APPEND, _APPENDS, _SETITEM, _SETITEMS
 cdef int _BINPERSID, _NEXT_BUFFER, _READONLY_BUFFER, _STACK_GLOBAL
@@ -42,7 +52,7 @@ cdef class Encoder(Arrays):
     cpdef dump(self, obj)
     @cython.locals(out=Writer, frame=Frame, kind=cython.int)
     cdef _attempt(self, obj)
-    @cython.locals(known=cython.int, usual=cython.bint)
+    @cython.locals(known=cython.int, usual=cython.bint, itself=cython.bint)
     cdef _save_instance(self, obj, kind)
     cdef _learn(self, kind)
     @cython.locals(known=cython.int)

@@ -50,6 +50,10 @@ if COMPILING:
 else:
     from .._form import cython
 
+if not cython.compiled:
+    # This is C in the compiled form.
+    from .reducing import is_itself
+
 _GETATTR: Any = getattr
 _STOP = BY_NAME["STOP"].code
 _APPEND = BY_NAME["APPEND"].code
@@ -247,7 +251,7 @@ class Encoder(Arrays):
                 self.builders = self.gate.builders
         elif self._save_usual(obj, kind):
             return
-        if self.protocol < 5 and kind in _OLD_FORMS:
+        if self.protocol < 5 and is_itself(kind) and kind in _OLD_FORMS:
             self.count_call()
             self.push_script(obj, reducing.old_form(self, obj, kind), 1)
             return
@@ -268,6 +272,10 @@ class Encoder(Arrays):
         if kind is type or kind is FunctionType:
             self._save_global(obj, None)
             return
+        if self.gate is not None and not is_itself(kind):
+            # Looking it up would run its metaclass, which may say that it is another class.
+            self.ends_sparing()
+            self.gate.require_class(kind, self)
         reducer = self.table.get(kind, NotImplemented)
         if reducer is not NotImplemented:
             if runs_own_code(reducer):
@@ -284,9 +292,11 @@ class Encoder(Arrays):
         self._save_instance(obj, kind)
 
     def _save_instance(self, obj: Any, kind: type) -> None:
-        known = self.classes.get(kind, _UNKNOWN)
-        if self.gate is not None and known == _UNKNOWN and kind not in _EXEMPT and obj is not self.callee:
-            self.gate.require_class(kind, self)
+        itself = is_itself(kind)
+        known = self.classes.get(kind, _UNKNOWN) if itself else _UNKNOWN
+        if self.gate is not None and known == _UNKNOWN and obj is not self.callee:
+            if not itself or kind not in _EXEMPT:
+                self.gate.require_class(kind, self)
         usual = known == _UNKNOWN and is_usual_class(kind, self.protocol)
         if self.sparing and not usual and known != _IN_C and known != _BARE and not is_trusted(kind):
             self.ends_sparing()
@@ -304,7 +314,7 @@ class Encoder(Arrays):
             else:
                 reduced = reducer(self.protocol)
         self.doing = ""
-        if known == _UNKNOWN:
+        if known == _UNKNOWN and itself:
             if usual and confirms_usual_class(obj, kind, reduced) and sets_attributes(kind):
                 self._learn(kind)
             else:
@@ -325,6 +335,8 @@ class Encoder(Arrays):
 
     def _save_usual(self, obj: Any, kind: type) -> bool:
         """Write an instance of a class of which all is known; False, with nothing written, for another."""
+        if not is_itself(kind):
+            return False
         known = self.classes.get(kind, _UNKNOWN)
         if known in (_UNKNOWN, _REDUCED) or self.reducer_override is not NotImplemented:
             return False

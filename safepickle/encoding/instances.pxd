@@ -15,10 +15,13 @@ cdef object _MISSING
 
 cdef extern from *:
     """
-    /* Text, and no dunder names: two underlines before and behind, also where these are the same ones. */
+    /* Of a plain dict text, and no dunder names: two underlines before and behind, also where these are the same ones. */
     static int safepickle_plain_names(PyObject *state) {
         PyObject *key, *value;
         Py_ssize_t position = 0;
+        if (!PyDict_CheckExact(state)) {
+            return 0;
+        }
         while (PyDict_Next(state, &position, &key, &value)) {
             Py_ssize_t length;
             if (!PyUnicode_CheckExact(key)) {

@@ -95,6 +95,7 @@ EXEMPT = frozenset({range, slice, object, type(...), type(NotImplemented), Built
 _USUAL_METHODS = tuple(
     (name, object.__dict__.get(name)) for name in ("__reduce_ex__", "__reduce__", "__getstate__", "__getattribute__")
 )
+_BY_IDENTITY = tuple((name, object.__dict__[name]) for name in ("__eq__", "__hash__"))
 _HOOKS = ("__reduce__", "__reduce_ex__", "__getstate__", "__getnewargs__", "__getnewargs_ex__")
 
 _HEAP_TYPE = 1 << 9
@@ -197,7 +198,13 @@ def _confirms_state(obj: Any, kind: type, state: Any) -> bool:
     return state is None or (kind.__dictoffset__ != 0 and state is object.__getattribute__(obj, "__dict__"))
 
 
-# -- attributes, in the Python form ------------------------------------------------------------------------------
+# -- classes and attributes, in the Python form --------------------------------------------------------------------
+
+
+def is_itself(kind: type) -> bool:
+    """Return whether a class is equal to itself alone, as its metaclass leaves it to ``object`` to say."""
+    meta = type(kind)
+    return meta is type or not [name for name, usual in _BY_IDENTITY if found_on(meta, name) is not usual]
 
 
 def instance_dict(obj: Any) -> Any:
@@ -206,8 +213,8 @@ def instance_dict(obj: Any) -> Any:
 
 
 def plain_names(state: dict[Any, Any]) -> bool:
-    """Return whether all keys are names that the reader sets: text, and no dunder names."""
-    return all(type(key) is str and not (key[:2] == "__" and key[-2:] == "__") for key in state)
+    """Return whether all keys are names that the reader sets: text, and no dunder names; of a plain dict."""
+    return type(state) is dict and all(type(key) is str and not (key[:2] == "__" and key[-2:] == "__") for key in state)
 
 
 def slot_value(member: Any, obj: Any, missing: Any) -> Any:

@@ -73,9 +73,7 @@ class Elements(ValueGuard):
         found = tuple(elements)
         object.__setattr__(self, "kind", BUILTINS[kind])
         object.__setattr__(self, "elements", found)
-        self._freeze(
-            f"{kind} of ({'; '.join(guard.text for guard in found)})", kind, found, deep=any_deep(found, kind)
-        )
+        self._freeze(f"{kind} of ({'; '.join(guard.text for guard in found)})", kind, found, deep=any_deep(found, kind))
 
     def look_at(self, value: Any, look: Looking) -> Refusal | None:
         if type(value) is not self.kind:

@@ -151,9 +151,7 @@ def _fraction(args: Args) -> str | None:
 
 
 def _int(args: Args) -> str | None:
-    if not args or (
-        len(args) == 1 and (type(args[0]) in {int, bool, float} or is_text(args[0], MAX_DIGITS))
-    ):
+    if not args or (len(args) == 1 and (type(args[0]) in {int, bool, float} or is_text(args[0], MAX_DIGITS))):
         return None
     return f"wants a number, or a text of up to {MAX_DIGITS} digits"
 
@@ -214,11 +212,7 @@ def _one_of(*types: type) -> Callable[[Args], str | None]:
     names = " or ".join(sorted(cls.__name__ for cls in types))
 
     def check(args: Args) -> str | None:
-        return (
-            None
-            if not args or (len(args) == 1 and type(args[0]) in allowed)
-            else f"wants nothing, or a {names}"
-        )
+        return None if not args or (len(args) == 1 and type(args[0]) in allowed) else f"wants nothing, or a {names}"
 
     return check
 
@@ -324,9 +318,7 @@ def _entry(
     source: str,
     calls_later: int | None = None,
 ) -> dict[Pair, Contract]:
-    return {
-        (module, name): Contract(_positional(check), reason, source, calls_later) for name in names.split()
-    }
+    return {(module, name): Contract(_positional(check), reason, source, calls_later) for name in names.split()}
 
 
 _PACKED = "a date made of any bytes: the constructor looks at the month only; year 0 crashes ctime()"
@@ -356,9 +348,7 @@ CONTRACTS: Mapping[Pair, Contract] = MappingProxyType(
             _LAZY,
             "D15, D06: it unfolds any sequence and hashes as a tuple",
         ),
-        **_entry(
-            "decimal", "Decimal", _decimal, _ARITHMETIC, "D19: Decimal('1E999999999'), then int() of it"
-        ),
+        **_entry("decimal", "Decimal", _decimal, _ARITHMETIC, "D19: Decimal('1E999999999'), then int() of it"),
         **_entry("fractions", "Fraction", _fraction, _ARITHMETIC, "D19: Fraction('1e100000000')"),
         **_entry(
             "builtins",
@@ -386,16 +376,12 @@ CONTRACTS: Mapping[Pair, Contract] = MappingProxyType(
             calls_later=0,
         ),
         **_entry("collections", "deque", _deque, _LAZY, "D15"),
-        **_entry(
-            "collections", "ChainMap", _chain_map, "methods of any object, called by each look-up", "R26"
-        ),
+        **_entry("collections", "ChainMap", _chain_map, "methods of any object, called by each look-up", "R26"),
         **_entry("collections", "UserDict", _one_of(dict), _LAZY, "D05"),
         **_entry("collections", "UserList", _one_of(list, tuple), _LAZY, "D15"),
         **_entry("collections", "UserString", _one_of(str), "str() of any object", "D10"),
         **_entry("array", "array", _array, _LAZY, "D15: array('b', range(10**9))"),
-        **_entry(
-            "array", "_array_reconstructor", _array_reconstructor, "another class, or odd content", "R26"
-        ),
+        **_entry("array", "_array_reconstructor", _array_reconstructor, "another class, or odd content", "R26"),
         **_entry(
             "pathlib",
             "Path PosixPath WindowsPath PurePath PurePosixPath PureWindowsPath",
@@ -403,15 +389,9 @@ CONTRACTS: Mapping[Pair, Contract] = MappingProxyType(
             "objects with __fspath__; interned parts without bound",
             "R26, R50",
         ),
-        **_entry(
-            "ipaddress", "IPv4Address IPv4Network IPv4Interface", _address(32), "values of any kind", "R26"
-        ),
-        **_entry(
-            "ipaddress", "IPv6Address IPv6Network IPv6Interface", _address(128), "values of any kind", "R26"
-        ),
-        **_entry(
-            "types", "SimpleNamespace", _nothing, "attributes that BUILD would refuse: __class__", "R46"
-        ),
+        **_entry("ipaddress", "IPv4Address IPv4Network IPv4Interface", _address(32), "values of any kind", "R26"),
+        **_entry("ipaddress", "IPv6Address IPv6Network IPv6Interface", _address(128), "values of any kind", "R26"),
+        **_entry("types", "SimpleNamespace", _nothing, "attributes that BUILD would refuse: __class__", "R46"),
         **_entry("http", "HTTPStatus HTTPMethod", _enum, "a value hashed uncharged", "D06"),
         **_entry("calendar", "Month Day", _enum, "a value hashed uncharged", "D06"),
         **_entry("uuid", "SafeUUID", _enum, "a value hashed uncharged", "D06"),
@@ -439,9 +419,7 @@ CONTRACTS: Mapping[Pair, Contract] = MappingProxyType(
             "start and end outside the object",
             "gh-123378",
         ),
-        **_entry(
-            "builtins", "UnicodeTranslateError", _unicode_error(None), "start and end outside", "gh-123378"
-        ),
+        **_entry("builtins", "UnicodeTranslateError", _unicode_error(None), "start and end outside", "gh-123378"),
         **{
             pair: Contract(_positional(check), reason, source, weigh=LIBRARY_CALL_WEIGHTS.get(pair))
             for pair, (check, reason, source) in {**ARRAY_CALLS, **LIBRARY_CALLS, **FORMAT_CALLS}.items()
@@ -506,18 +484,14 @@ _HASHED = "a value hashed uncharged, at once or when the object is a key"
 #: What each class's instances may be given as state. Keyed by (module, qualified name) of the class.
 STATES: Mapping[Pair, StateContract] = MappingProxyType(
     {
-        ("uuid", "UUID"): StateContract(
-            _uuid_state, _HASHED, "D06: __setstate__ looks is_safe up in an enum"
-        ),
+        ("uuid", "UUID"): StateContract(_uuid_state, _HASHED, "D06: __setstate__ looks is_safe up in an enum"),
         ("collections", "ChainMap"): StateContract(_data_state("maps", list), "methods of any object", "R26"),
         ("collections", "UserDict"): StateContract(_data_state("data", dict), "methods of any object", "R26"),
         ("collections", "UserList"): StateContract(_data_state("data", list), "methods of any object", "R26"),
         ("collections", "UserString"): StateContract(_data_state("data", str), _HASHED, "D06"),
         **dict.fromkeys(
             (("builtins", name) for name in ("AttributeError", "ImportError", "ModuleNotFoundError")),
-            StateContract(
-                _error_state, "setters of exceptions: args unfolds any sequence, __cause__", "R46, D15"
-            ),
+            StateContract(_error_state, "setters of exceptions: args unfolds any sequence, __cause__", "R46, D15"),
         ),
         **{
             pair: StateContract(_nothing_known, reason, source, check, weigh, is_settled)

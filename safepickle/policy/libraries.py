@@ -1,4 +1,4 @@
-"""Contracts for the libraries that are built on numpy: pandas, pyarrow, scipy.sparse and scikit-learn.
+"""Contracts for the libraries that are built on numpy: pandas, scipy.sparse and scikit-learn.
 
 Their compiled parts take it that indices which they made themselves lie inside. In a pickle they need not: a category,
 a child of a node or a column may be any number, and is read from there.
@@ -20,6 +20,8 @@ from types import MappingProxyType
 from typing import Any
 
 from .arrays import ArrayCall, is_placeholder
+from .columns import ARROW_CALLS
+from .copies import COPIES, COPYING_CALLS, of_any, read_of_state
 
 __all__ = [
     "CHANGEABLE_STATES",
@@ -77,40 +79,6 @@ def _within(array: Any, low: int, high: int) -> bool:
 def _has_state(value: Any) -> bool:
     """Say whether an instance has attributes by now."""
     return bool(object.__getattribute__(value, "__dict__"))
-
-
-# ---- pyarrow -----------------------------------------------------------------------------------------------
-
-
-def _restore_array(args: Args) -> str | None:
-    if len(args) != 1 or type(args[0]) is not tuple or len(args[0]) != 7:
-        return "wants type, length, nulls, offset, buffers, children and a dictionary"
-    kind, length, nulls, offset, buffers, children, dictionary = args[0]
-    if not _is_one(kind, "pyarrow", "DataType") or type(buffers) is not list or children or dictionary is not None:
-        return "wants a plain type and its buffers, without children or a dictionary"
-    numbers = (length, nulls, offset)
-    if any(type(number) is not int or not -1 <= number < 2**62 for number in numbers) or length < 0 or offset < 0:
-        return "its length and offset are no lengths"
-    if not all(buffer is None or _is_one(buffer, "pyarrow", "Buffer") for buffer in buffers):
-        return "its buffers are none"
-    try:
-        # Arrow's own full validation: sizes of the buffers, order of the offsets, text that is UTF-8, count of nulls.
-        _class("pyarrow", "Array").from_buffers(kind, length, buffers, nulls, offset).validate(full=True)
-    except Exception as error:  # noqa: BLE001 (whatever Arrow says of data from a stream, it is refused)
-        return f"Arrow finds it invalid ({type(error).__name__})"
-    return None
-
-
-def _py_buffer(args: Args) -> str | None:
-    import pickle
-
-    plain = len(args) == 1 and type(args[0]) in (bytes, bytearray, memoryview, pickle.PickleBuffer)
-    return None if plain else "wants bytes"
-
-
-def _alias(args: Args) -> str | None:
-    plain = len(args) == 1 and type(args[0]) is str and len(args[0]) <= 40 and args[0].replace("_", "").isalnum()
-    return None if plain else "wants the name of a type"
 
 
 # ---- pandas ------------------------------------------------------------------------------------------------
@@ -185,9 +153,28 @@ def _new_index(args: Args) -> str | None:
     cls, fields = args
     if not issubclass(cls, index) or not all(type(key) is str for key in fields) or not fields.keys() <= _INDEX_KEYS:
         return "wants a class of indexes and what it is made from"
+    if "dtype" in fields and not _is_dtype_of(fields["dtype"], fields.get("data")):
+        # Each index would be a copy, larger than what they share: of bytes as floats eight times as large (D16).
+        return "its dtype is not that of its data"
     if issubclass(cls, _class("pandas", "MultiIndex")):
         return _levels(fields.get("levels"), fields.get("codes", fields.get("labels")))
     return None
+
+
+def _is_dtype_of(dtype: Any, data: Any) -> bool:
+    """Say whether an index of such data has them as they are."""
+    numpy = sys.modules.get("numpy")
+    if numpy is None or not issubclass(type(dtype), numpy.dtype):
+        return False
+    return type(data) is numpy.ndarray and bool(data.dtype == dtype)
+
+
+def _of_times(args: Args) -> str | None:
+    """Of an index pandas would make another one in another zone, or a copy of it."""
+    fields = args[1] if len(args) == 2 else None
+    if type(fields) is not dict or "data" not in fields or "copy" in fields:
+        return "wants a class of indexes, and times"
+    return "its times are an index" if _is_one(fields["data"], "pandas", "Index") else None
 
 
 def _levels(levels: Any, codes: Any) -> str | None:
@@ -483,11 +470,12 @@ _HERE = "found here"
 #: What the callables of the libraries may be given.
 LIBRARY_CALLS: Mapping[Pair, ArrayCall] = MappingProxyType(
     {
-        ("pyarrow.lib", "_restore_array"): (_restore_array, "lengths and offsets that lie outside of the data", _HERE),
-        ("pyarrow.lib", "py_buffer"): (_py_buffer, "memory of any object", "R65"),
-        ("pyarrow.lib", "type_for_alias"): (_alias, "a type that is no name", "R26"),
+        **dict.fromkeys(COPYING_CALLS, (of_any, COPIES, "D16")),
+        **ARROW_CALLS,
         ("pandas._libs.arrays", "__pyx_unpickle_NDArrayBacked"): (_backed, "state without a check", "R26"),
         ("pandas.core.indexes.base", "_new_Index"): (_new_index, _OUTSIDE, _HERE),
+        ("pandas.core.indexes.datetimes", "_new_DatetimeIndex"): (_of_times, COPIES, "D16"),
+        ("pandas.core.indexes.timedeltas", "_new_TimedeltaIndex"): (_of_times, COPIES, "D16"),
         ("pytz", "_p"): (_zone, "entries in tables of the whole process", _HERE),
         ("sklearn.tree._tree", "Tree"): (_tree, _OUTSIDE, _HERE),
     }
@@ -517,10 +505,17 @@ _MASKED = (
 
 #: What is copied of arguments and of state, in bytes: any number of objects may share one array (D16).
 LIBRARY_CALL_WEIGHTS: Mapping[Pair, Callable[[Args], int]] = MappingProxyType(
-    {("sklearn.tree._tree", "Tree"): _copied_by_tree}
+    {
+        ("sklearn.tree._tree", "Tree"): _copied_by_tree,
+        **COPYING_CALLS,
+    }
 )
 LIBRARY_STATE_WEIGHTS: Mapping[Pair, Callable[[Any], int]] = MappingProxyType(
-    {("sklearn.tree._tree", "Tree"): _copied_by_tree_state}
+    {
+        ("sklearn.tree._tree", "Tree"): _copied_by_tree_state,
+        ("pandas._libs.arrays", "__pyx_unpickle_NDArrayBacked"): read_of_state,
+        **dict.fromkeys(_SPARSE, read_of_state),
+    }
 )
 
 #: Whose state is in lists: the rows of a sparse matrix, the trees of a forest.

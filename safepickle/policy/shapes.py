@@ -298,11 +298,17 @@ def check_shape(value: Any, shape: Shape) -> None:
 
     :raises ShapeError: if it is not of the shape; it says where.
     """
+    here = object()
     try:
-        _gc_pause.enter()
+        _gc_pause.enter(here)
         _walk(value, shape)
     finally:
-        _gc_pause.leave()
+        try:
+            _gc_pause.leave(here)
+        except BaseException:
+            # Interrupted: nobody else would end it.
+            _gc_pause.leave(here)
+            raise
 
 
 def _walk(value: Any, shape: Shape) -> None:

@@ -187,6 +187,36 @@ def test_an_interrupt_at_any_line(write: bool) -> None:
         assert run() == expected
 
 
+@pytest.mark.parametrize("first", range(1, 7))
+def test_an_interrupt_where_a_pause_ends(sp: ModuleType, first: int) -> None:
+    """While compiled code runs nobody looks for Ctrl-C: it comes where the first thing is called that is Python."""
+    pause = sys.modules[f"{sp.__name__}._gc_pause"]
+    left = first
+
+    def event(frame: Any, _event: str, _: Any) -> Any:
+        nonlocal left
+        if frame.f_code is not pause.leave.__code__:
+            return None
+        left -= 1
+        if left == 0:
+            raise Interrupt
+        return event
+
+    before = sys.gettrace()
+    for data in (LONG, LONG[:-1]):
+        left = first
+        sys.settrace(event)
+        try:
+            with pytest.raises(Interrupt):
+                sp.loads(data)
+        finally:
+            sys.settrace(before)
+        assert left <= 0
+        assert gc.isenabled()
+        assert len(sp.loads(LONG)) == 3000
+        assert gc.isenabled()
+
+
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no timers that send signals")
 def test_signals_while_loading(sp: ModuleType) -> None:
     short = pickle.dumps([{"a": (1, [2])}, (3,)])

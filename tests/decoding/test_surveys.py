@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import pickle
+from datetime import UTC, date, datetime
+from decimal import Decimal
 from types import ModuleType
 from typing import Any
 
@@ -19,6 +21,7 @@ from hypothesis import given, settings
 import safepickle
 from safepickle.errors import FormatError, LimitError, PolicyError, SafePickleError, TrailingDataError
 from safepickle.limits import Limits
+from safepickle.policy.rules import Policy
 
 CASES = [pytest.param(attack.data, id=f"{attack.id}-{attack.title}"[:60]) for attack in ATTACKS + MORE_ATTACKS]
 
@@ -152,3 +155,17 @@ def test_nothing_is_called_after_a_denial(sp: ModuleType, named: bytes, args: by
         sp.loads(data, policy=sp.Policy.packs("stdlib"), limits=Limits(max_calls=4))
     assert [denial.name for denial in refused.value.denials] == ["system"]
     assert refused.value.__cause__ is None
+
+
+@pytest.mark.parametrize("value", [Decimal("1.5"), date(2024, 2, 3), datetime(2024, 2, 3, tzinfo=UTC)], ids=repr)
+@pytest.mark.parametrize("protocol", [2, 5])
+def test_what_is_a_leaf_to_a_load_is_one_to_a_survey(sp: ModuleType, value: Any, protocol: int) -> None:
+    data = pickle.dumps([[value], value, value], protocol)
+    policy, limits, survey = Policy.packs("stdlib"), Limits(max_depth=2), sp.decoding.unpickler.survey
+    assert sp.loads(data, policy=policy, limits=limits) == [[value], value, value]
+    found = survey(data, policy=policy, limits=limits)
+    assert found.error is None
+    assert not found.denials
+    assert type(survey(data, policy=policy, limits=Limits(max_depth=1)).error).__name__ == "LimitError"
+    with pytest.raises(LimitError):
+        sp.loads(data, policy=policy, limits=Limits(max_depth=1))

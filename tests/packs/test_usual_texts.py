@@ -102,7 +102,7 @@ def test_a_column_that_is_right_but_for_one_part(sp: ModuleType, places: tuple[i
     hostile = offsets(*places)
     assert not seen(sp, ((pa.large_string(), 2, 0, 0, [None, hostile, pa.py_buffer(text)], [], None),))
     data = pickle.dumps([right, right, arrow("large_string", 2, None, hostile, text)])
-    with pytest.raises(PolicyError, match="Arrow finds it invalid"):
+    with pytest.raises(PolicyError, match=r"Arrow finds it invalid|more than there are bytes for"):
         sp.loads(data, policy=PANDAS)
-    with pytest.raises(PolicyError, match="Arrow finds it invalid"):
+    with pytest.raises(PolicyError, match=r"Arrow finds it invalid|more than there are bytes for"):
         sp.dumps([right, right, Column(hostile, text)], policy=WITH_COLUMN)

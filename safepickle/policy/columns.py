@@ -1,0 +1,84 @@
+"""Contracts for the columns of pyarrow: a type, and buffers that it says lie so and so.
+
+Rules that hold here:
+
+* Nothing is imported here: what comes to a check has been made by Arrow, so that it is loaded.
+* Arrow validates, but not for any input: its validation itself follows what is not there, and multiplies past 64 bits.
+  What it takes to be right when it begins is looked at before.
+"""
+
+from __future__ import annotations
+
+import pickle
+import sys
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+__all__ = ["ARROW_CALLS"]
+
+Args = tuple[Any, ...]
+
+#: Bytes of an offset in the types that have any.
+_OFFSETS = {"string": 4, "binary": 4, "large_string": 8, "large_binary": 8}
+_BYTES = (bytes, bytearray, memoryview, pickle.PickleBuffer)
+
+
+def _restore_array(args: Args) -> str | None:
+    if len(args) != 1 or type(args[0]) is not tuple or len(args[0]) != 7:
+        return "wants type, length, nulls, offset, buffers, children and a dictionary"
+    kind, length, nulls, offset, buffers, children, dictionary = args[0]
+    arrow: Any = sys.modules.get("pyarrow.lib")
+    if arrow is None or not issubclass(type(kind), arrow.DataType):
+        return "wants a plain type and its buffers, without children or a dictionary"
+    if type(buffers) is not list or children or dictionary is not None:
+        return "wants a plain type and its buffers, without children or a dictionary"
+    numbers = (length, nulls, offset)
+    if any(type(number) is not int or not -1 <= number < 2**62 for number in numbers) or length < 0 or offset < 0:
+        return "its length and offset are no lengths"
+    if not all(buffer is None or issubclass(type(buffer), arrow.Buffer) for buffer in buffers):
+        return "its buffers are none"
+    if not _are_there(kind, offset, length, nulls, buffers):
+        return "its items are more than there are bytes for"
+    try:
+        # Arrow's own full validation: sizes of the buffers, order of the offsets, text that is UTF-8, count of nulls.
+        arrow.Array.from_buffers(kind, length, buffers, nulls, offset).validate(full=True)
+    except Exception as error:  # noqa: BLE001 (whatever Arrow says of data from a stream, it is refused)
+        return f"Arrow finds it invalid ({type(error).__name__})"
+    return None
+
+
+def _are_there(kind: Any, offset: int, length: int, nulls: int, buffers: list[Any]) -> bool:
+    """Say whether there is what Arrow takes to be there when it validates, and of an array without items when it reads.
+
+    Only that of which items are missing may be left out, and an item has a bit at least: more would be multiplied past
+    what 64 bits hold. An array of texts has one offset more than texts.
+    """
+    if len(buffers) < 2:
+        return nulls in (-1, length)
+    if any(buffer is None for buffer in buffers[1:]):
+        return False
+    size = int(buffers[1].size)
+    width = _OFFSETS.get(str(kind))
+    return offset + length <= 8 * size if width is None else (offset + length + 1) * width <= size
+
+
+def _py_buffer(args: Args) -> str | None:
+    return None if len(args) == 1 and type(args[0]) in _BYTES else "wants bytes"
+
+
+def _alias(args: Args) -> str | None:
+    plain = len(args) == 1 and type(args[0]) is str and len(args[0]) <= 40 and args[0].replace("_", "").isalnum()
+    return None if plain else "wants the name of a type"
+
+
+#: What the callables of pyarrow may be given: the check, what it stops, and where that is from.
+ARROW_CALLS: Mapping[tuple[str, str], tuple[Callable[[Args], str | None], str, str]] = MappingProxyType(
+    {
+        ("pyarrow.lib", "_restore_array"): (
+            _restore_array, "lengths and offsets that lie outside of the data", "found here",
+        ),
+        ("pyarrow.lib", "py_buffer"): (_py_buffer, "memory of any object", "R65"),
+        ("pyarrow.lib", "type_for_alias"): (_alias, "a type that is no name", "R26"),
+    }
+)  # fmt: skip

@@ -141,7 +141,8 @@ def test_state_that_is_not_usual_is_not_seen(sp: ModuleType, name: str) -> None:
 
 def test_state_is_given_once(sp: ModuleType) -> None:
     module, models = seen(sp)
-    new = type(DATES).__new__(type(DATES))
+    kind: Any = type(DATES)
+    new = kind.__new__(kind)
     empty = pd.CategoricalDtype.__new__(pd.CategoricalDtype)
     for contract, obj in ((BACKED, DATES), (BACKED, new), (CATEGORIES, COLORS), (CATEGORIES, empty)):
         assert contract.is_settled is not None

@@ -7,6 +7,7 @@ Rules that hold here:
 * ``strict`` refuses what pickle's own parsers disagree about (S10); without it the behaviour is ``_pickle.c``'s.
 * What a container is charged with is its own size and 40 bytes for its entry in the nesting.
 * Opcodes are compared as numbers, which is a switch when compiled; a test holds them to the table, ``wire.opcodes``.
+  In Python each comparison counts: the most frequent come first. Groups would save more, but cost the switch a percent.
 * The loop carries out the frequent opcodes where it stands. It leaves (``break``) for the others, in
   ``operations``, and when an argument is not wholly at hand: then the bytes are fetched and the opcode is begun again.
 * The leaves are C in the compiled form (see ``leaves``). A list that is moved away is empty, and serves the next mark.
@@ -108,101 +109,7 @@ class Machine(Atoms):
                             continue
                     position += 1
                     done += 1
-                    # Apart, because in Python each comparison counts.
-                    if opcode in {0x4B, 0x4E, 0x28, 0x4D, 0x4A, 0x47, 0x43, 0x29, 0x42}:
-                        if opcode == 0x4B:  # BININT1
-                            if position >= end:
-                                missing = 1
-                                break
-                            push(stack, data[position])
-                            position += 1
-                        elif opcode == 0x4E:  # NONE
-                            push(stack, None)
-                        elif opcode == 0x28:  # MARK
-                            if len(metastack) >= nesting.mark_bound:
-                                nesting.refuse(len(metastack) + 1)
-                            used += 56
-                            push(metastack, stack)
-                            base += len(stack)
-                            stack = pop(spare) if spare else []
-                        elif opcode == 0x4D:  # BININT2
-                            if position + 2 > end:
-                                missing = 2
-                                break
-                            used += 24
-                            push_new(stack, new_int2(data, position))
-                            position += 2
-                            if position < stop and data[position] == 0x4D:
-                                length = len(stack)
-                                position = push_numbers(stack, data, position, stop, end)
-                                done += len(stack) - length
-                                used += 24 * (len(stack) - length)
-                        elif opcode == 0x4A:  # BININT
-                            if position + 4 > end:
-                                missing = 4
-                                break
-                            used += 24
-                            push_new(stack, new_int4(data, position))
-                            position += 4
-                            if position < stop and data[position] == 0x4A:
-                                length = len(stack)
-                                position = push_numbers(stack, data, position, stop, end)
-                                done += len(stack) - length
-                                used += 24 * (len(stack) - length)
-                        elif opcode == 0x47:  # BINFLOAT
-                            if position + 8 > end:
-                                missing = 8
-                                break
-                            used += 24
-                            push_new(stack, new_float8(data, position))
-                            position += 8
-                            if position < stop and data[position] == 0x47:
-                                length = len(stack)
-                                position = push_numbers(stack, data, position, stop, end)
-                                done += len(stack) - length
-                                used += 24 * (len(stack) - length)
-                        elif opcode == 0x43:  # SHORT_BINBYTES
-                            if position >= end:
-                                missing = 1
-                                break
-                            length = data[position]
-                            if position + 1 + length > end:
-                                missing = 1 + length
-                                break
-                            if length > short:
-                                budget.refuse("max_string", length)
-                            position += 1 + length
-                            used += 40 + length
-                            push_new(stack, new_piece(data, position - length, position))
-                            if position < stop and data[position] == 0x94 and len(memo) < memo_end:
-                                position += 1
-                                done += 1
-                                used += 8
-                                push(memo, stack[-1])
-                        elif opcode == 0x29:  # EMPTY_TUPLE
-                            push(stack, ())
-                        elif opcode == 0x42:  # BINBYTES
-                            if position + 4 > end:
-                                missing = 4
-                                break
-                            length = read_uint4(data, position)
-                            if position + 4 + length > end:
-                                break
-                            used += 40 + length
-                            if length > budget.max_string or used > budget.memory_left:
-                                budget.take_string(length, used)
-                            budget.memory_left -= used
-                            used = 0
-                            # There are no opcodes in it.
-                            stop = min(end, stop + length)
-                            position += 4 + length
-                            push_new(stack, new_piece(data, position - length, position))
-                            if position < stop and data[position] == 0x94 and len(memo) < memo_end:
-                                position += 1
-                                done += 1
-                                used += 8
-                                push(memo, stack[-1])
-                    elif opcode == 0x68:  # BINGET
+                    if opcode == 0x68:  # BINGET
                         if position >= end:
                             missing = 1
                             break
@@ -225,6 +132,12 @@ class Machine(Atoms):
                         else:
                             nesting.recall(base + len(stack), length, value)
                         push(stack, value)
+                    elif opcode == 0x4B:  # BININT1
+                        if position >= end:
+                            missing = 1
+                            break
+                        push(stack, data[position])
+                        position += 1
                     elif opcode == 0x8C:  # SHORT_BINUNICODE
                         if position >= end:
                             missing = 1
@@ -242,19 +155,41 @@ class Machine(Atoms):
                             done += 1
                             used += 8
                             push(memo, stack[-1])
-                    elif opcode == 0x7D:  # EMPTY_DICT
-                        budget.objects_left -= 1
-                        used += 112
-                        if not metastack and nesting.bottom_height < len(stack):
-                            nesting.refuse(nesting.bottom_height)
-                        nesting.opened(base + len(stack), 1)
-                        push(stack, {})
-                        if position < stop and data[position] == 0x94 and len(memo) < memo_end:
-                            position += 1
-                            done += 1
-                            used += 8
-                            nesting.remember(len(memo))
-                            push(memo, stack[-1])
+                    elif opcode == 0x28:  # MARK
+                        if len(metastack) >= nesting.mark_bound:
+                            nesting.refuse(len(metastack) + 1)
+                        used += 56
+                        push(metastack, stack)
+                        base += len(stack)
+                        stack = pop(spare) if spare else []
+                    elif opcode == 0x4E:  # NONE
+                        push(stack, None)
+                    elif opcode == 0x4D:  # BININT2
+                        if position + 2 > end:
+                            missing = 2
+                            break
+                        used += 24
+                        push_new(stack, new_int2(data, position))
+                        position += 2
+                        if position < stop and data[position] == 0x4D:
+                            length = len(stack)
+                            position = push_numbers(stack, data, position, stop, end)
+                            done += len(stack) - length
+                            used += 24 * (len(stack) - length)
+                    elif opcode == 0x88 or opcode == 0x89:  # NEWTRUE, NEWFALSE
+                        push(stack, opcode == 0x88)
+                    elif opcode == 0x4A:  # BININT
+                        if position + 4 > end:
+                            missing = 4
+                            break
+                        used += 24
+                        push_new(stack, new_int4(data, position))
+                        position += 4
+                        if position < stop and data[position] == 0x4A:
+                            length = len(stack)
+                            position = push_numbers(stack, data, position, stop, end)
+                            done += len(stack) - length
+                            used += 24 * (len(stack) - length)
                     elif opcode == 0x5D:  # EMPTY_LIST
                         budget.objects_left -= 1
                         used += 104
@@ -292,6 +227,19 @@ class Machine(Atoms):
                             push(spare, items)
                         else:
                             self._set_items(start, opcode, target, items)
+                    elif opcode == 0x7D:  # EMPTY_DICT
+                        budget.objects_left -= 1
+                        used += 112
+                        if not metastack and nesting.bottom_height < len(stack):
+                            nesting.refuse(nesting.bottom_height)
+                        nesting.opened(base + len(stack), 1)
+                        push(stack, {})
+                        if position < stop and data[position] == 0x94 and len(memo) < memo_end:
+                            position += 1
+                            done += 1
+                            used += 8
+                            nesting.remember(len(memo))
+                            push(memo, stack[-1])
                     elif opcode == 0x65:  # APPENDS
                         if not metastack:
                             raise FormatError("APPENDS without a mark")
@@ -314,36 +262,36 @@ class Machine(Atoms):
                                 push(spare, items)
                         else:
                             self._append(start, opcode, target, items)
-                    elif opcode == 0x88 or opcode == 0x89:  # NEWTRUE, NEWFALSE
-                        push(stack, opcode == 0x88)
-                    elif opcode == 0x94:  # MEMOIZE
-                        if len(memo) >= memo_end:
+                    elif opcode == 0x43:  # SHORT_BINBYTES
+                        if position >= end:
+                            missing = 1
                             break
-                        if nesting.top == base + len(stack) - 1 >= 0:
-                            nesting.remember(len(memo))
-                        used += 8
-                        push(memo, stack[-1])
-                    elif opcode == 0x6A:  # LONG_BINGET
-                        if position + 4 > end:
-                            missing = 4
+                        length = data[position]
+                        if position + 1 + length > end:
+                            missing = 1 + length
                             break
-                        length = read_uint4(data, position)
-                        if length >= len(memo):
+                        if length > short:
+                            budget.refuse("max_string", length)
+                        position += 1 + length
+                        used += 40 + length
+                        push_new(stack, new_piece(data, position - length, position))
+                        if position < stop and data[position] == 0x94 and len(memo) < memo_end:
+                            position += 1
+                            done += 1
+                            used += 8
+                            push(memo, stack[-1])
+                    elif opcode == 0x47:  # BINFLOAT
+                        if position + 8 > end:
+                            missing = 8
                             break
-                        position += 4
-                        value = memo[length]
-                        if type(value) is GlobalHandle:
-                            if gate.ahead:
-                                budget.memory_left -= used
-                                used = 0
-                                after = self.make_ahead(value, stack, memo, position, base, done, memo_end)
-                                if after:
-                                    position = after
-                                    done += self.taken
-                                    continue
-                        elif type(value) is not str:
-                            nesting.recall(base + len(stack), length, value)
-                        push(stack, value)
+                        used += 24
+                        push_new(stack, new_float8(data, position))
+                        position += 8
+                        if position < stop and data[position] == 0x47:
+                            length = len(stack)
+                            position = push_numbers(stack, data, position, stop, end)
+                            done += len(stack) - length
+                            used += 24 * (len(stack) - length)
                     elif opcode == 0x8A:  # LONG1
                         if position >= end:
                             missing = 1
@@ -451,6 +399,29 @@ class Machine(Atoms):
                         self.underflow = True
                         if budget.since_clock >= SLICE:
                             budget.look_at_clock()
+                    elif opcode == 0x29:  # EMPTY_TUPLE
+                        push(stack, ())
+                    elif opcode == 0x6A:  # LONG_BINGET
+                        if position + 4 > end:
+                            missing = 4
+                            break
+                        length = read_uint4(data, position)
+                        if length >= len(memo):
+                            break
+                        position += 4
+                        value = memo[length]
+                        if type(value) is GlobalHandle:
+                            if gate.ahead:
+                                budget.memory_left -= used
+                                used = 0
+                                after = self.make_ahead(value, stack, memo, position, base, done, memo_end)
+                                if after:
+                                    position = after
+                                    done += self.taken
+                                    continue
+                        elif type(value) is not str:
+                            nesting.recall(base + len(stack), length, value)
+                        push(stack, value)
                     elif opcode == 0x58:  # BINUNICODE
                         if position + 4 > end:
                             missing = 4
@@ -474,6 +445,34 @@ class Machine(Atoms):
                             done += 1
                             used += 8
                             push(memo, stack[-1])
+                    elif opcode == 0x42:  # BINBYTES
+                        if position + 4 > end:
+                            missing = 4
+                            break
+                        length = read_uint4(data, position)
+                        if position + 4 + length > end:
+                            break
+                        used += 40 + length
+                        if length > budget.max_string or used > budget.memory_left:
+                            budget.take_string(length, used)
+                        budget.memory_left -= used
+                        used = 0
+                        # There are no opcodes in it.
+                        stop = min(end, stop + length)
+                        position += 4 + length
+                        push_new(stack, new_piece(data, position - length, position))
+                        if position < stop and data[position] == 0x94 and len(memo) < memo_end:
+                            position += 1
+                            done += 1
+                            used += 8
+                            push(memo, stack[-1])
+                    elif opcode == 0x94:  # MEMOIZE
+                        if len(memo) >= memo_end:
+                            break
+                        if nesting.top == base + len(stack) - 1 >= 0:
+                            nesting.remember(len(memo))
+                        used += 8
+                        push(memo, stack[-1])
                     elif opcode == 0x71 or opcode == 0x72:  # BINPUT, LONG_BINPUT
                         width = 1 if opcode == 0x71 else 4
                         if position + width > end:

@@ -30,6 +30,7 @@ ROW, TWO = np.zeros((1, 3)), np.zeros((2, 3))
 HOSTILE = {
     "a place below zero": of_blocks((ROW, np.array([-1])), columns=1),
     "a place below zero, of no rows": of_blocks((np.zeros((0, 3)), np.array([-1])), columns=1),
+    "a place below zero, of an array of pandas": of_blocks((pd.array([1, None, 2]), np.array([-1])), columns=1),
     "a slice from below zero": of_blocks((ROW, slice(-1, 0)), columns=1),
     "a slice backwards": of_blocks((TWO, slice(1, -1, -1))),
     "a slice without an end": of_blocks((TWO, slice(0, None))),

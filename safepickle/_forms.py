@@ -42,6 +42,7 @@ HOT_MODULES: Final = (
     "safepickle.decoding.hashing",
     "safepickle.decoding.usual",
     "safepickle.decoding.usual_arrays",
+    "safepickle.decoding.usual_frames",
     "safepickle.decoding.usual_models",
     "safepickle.decoding.usual_texts",
     "safepickle.decoding.refusals",

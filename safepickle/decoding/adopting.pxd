@@ -5,6 +5,7 @@ from safepickle.decoding.hashing cimport KeyGuard
 from safepickle.decoding.naming cimport Naming
 from safepickle.decoding.resolving cimport size_by, sizer_of
 from safepickle.decoding.usual cimport is_usual
+from safepickle.decoding.usual_frames cimport usual_frame_call
 from safepickle.decoding.usual_models cimport UsualModels, usual_tree
 from safepickle.decoding.usual_texts cimport fits_texts, is_of_texts
 
@@ -43,6 +44,7 @@ cdef class Adopting(Naming):
     cpdef _adopt(self, GlobalHandle handle, object result)
     cdef _is_from_elsewhere(self, object kind)
     cpdef bint _surely_fits(self, GlobalHandle handle, tuple args) except -1
+    @cython.locals(which=cython.int)
     cdef bint _fits_model(self, object contract, tuple args, object kwargs) except -1
     cdef Py_ssize_t _weigh_model(self, int which, object obj, object state) except -2
     @cython.locals(models=UsualModels)

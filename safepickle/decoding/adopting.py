@@ -21,6 +21,7 @@ from .hashing import KeyGuard
 from .naming import Naming
 from .resolving import HASHES, READS, SIZES, size_by, sizer_of
 from .usual import is_usual
+from .usual_frames import usual_frame_call
 from .usual_models import UsualModels, usual_tree
 from .usual_texts import fits_texts, is_of_texts
 
@@ -47,7 +48,9 @@ if not cython.compiled:
 
     def new_instance(cls: Any, args: tuple[Any, ...], kwargs: Any) -> Any:
         """Make an instance without initialising it; in the compiled form through the class's own slot."""
-        return cls.__new__(cls, *args) if kwargs is None else cls.__new__(cls, *args, **kwargs)
+        if kwargs is None:
+            return cls.__new__(cls, *args) if args else cls.__new__(cls)
+        return cls.__new__(cls, *args, **kwargs)
 
 
 def is_atom(module: str, name: str, kind: type) -> bool:
@@ -225,6 +228,9 @@ class Adopting(Naming):
             return False
         if is_of_texts(contract):
             return fits_texts(args)
+        which = usual_frame_call(contract)
+        if which:
+            return self._usual_models().fits_frame_call(which, args)
         return usual_tree(contract) and self._usual_models().fits_call(args)
 
     def _weigh_model(self, which: int, obj: Any, state: Any) -> int:

@@ -160,7 +160,10 @@ class Budget:
         """Pay for *added* items of *amount* bytes each in a container that has *present*."""
         if present + added > self.max_items:
             self.refuse("max_items", present + added)
-        self.take_memory(added * amount)
+        amount *= added
+        if amount > self.memory_left:
+            self.overdrawn("max_memory", self.memory_left, amount)
+        self.memory_left -= amount
 
     def take_call(self) -> None:
         """Pay for one call."""

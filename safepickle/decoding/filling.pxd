@@ -53,7 +53,7 @@ cdef extern from *:
     )
 
 cdef int BUILD, CALL, REFER
-cdef Py_ssize_t _FEWEST, _COPIED, _FIXED, _SHAPE, _ENTRY, _INT
+cdef Py_ssize_t _FEWEST, _COPIED, _FIXED, _SHAPE, _ENTRY, _INT, _WRITTEN_OUT
 cdef long long _LARGEST
 cdef tuple _EMPTY_SHAPE
 cdef bytes _LETTER

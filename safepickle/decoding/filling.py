@@ -56,8 +56,8 @@ _LARGEST = 2**40
 #: tuple of its state, and what numpy has of it; then for each dimension of its shape, and for an entry of the memo.
 _FIXED = 96 + 112 + 56 + 40 + 88 + 40 + 240
 _SHAPE, _ENTRY = 88, 8
-#: Of an int of two or four bytes.
-_INT = 24
+#: Of an int of two or four bytes, and of the letter where it is written out.
+_INT, _WRITTEN_OUT = 24, 41
 
 
 class Filling(Door):
@@ -91,12 +91,22 @@ class Filling(Door):
         place += 5
         noted_zero = data[place] == 0x94
         place += noted_zero
-        if data[place] != 0x68 or data[place + 1] >= known or data[place + 2] != 0x87:
-            return 0
-        letter = memo[data[place + 1]]
-        if type(letter) is not bytes or letter != _LETTER:
-            return 0
-        place += 3
+        cost = 0
+        letter: Any
+        if data[place] == 0x43:
+            # as safepickle writes it: not from the memo, nor into it
+            if data[place + 1] != 1 or data[place + 2] != 0x62 or data[place + 3] != 0x87:
+                return 0
+            letter = _LETTER
+            cost = _WRITTEN_OUT
+            place += 4
+        else:
+            if data[place] != 0x68 or data[place + 1] >= known or data[place + 2] != 0x87:
+                return 0
+            letter = memo[data[place + 1]]
+            if type(letter) is not bytes or letter != _LETTER:
+                return 0
+            place += 3
         noted_args = data[place] == 0x94
         place += noted_args
         if data[place] != 0x52:
@@ -107,7 +117,7 @@ class Filling(Door):
             return 0
         place += 3
         # its shape
-        first = second = third = cost = 0
+        first = second = third = 0
         dimensions = 0
         count = 1
         while dimensions < 3:

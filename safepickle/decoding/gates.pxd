@@ -5,7 +5,8 @@ from safepickle.decoding.adopting cimport FEW, Adopting, new_instance
 from safepickle.decoding.resolving cimport size_by
 from safepickle.decoding.usual cimport fits, form_of
 from safepickle.decoding.usual_arrays cimport ARRAY, UsualArrays, usual_state
-from safepickle.decoding.usual_models cimport usual_estimator
+from safepickle.decoding.guarding cimport copy_of
+from safepickle.decoding.usual_models cimport keeps_dtypes, usual_estimator, usual_tree, weigh_tree_call
 from safepickle.decoding.state cimport Shape, check_exception_state, set_state
 
 cdef Py_ssize_t WATCHED
@@ -40,8 +41,10 @@ cdef class Gate(Adopting):
     cdef int _usual_call(self, GlobalHandle handle, int right, tuple args, object kwargs) except -1
     cdef _adopt_usual(self, GlobalHandle handle, object result)
     cpdef Shape make_shape(self, GlobalHandle handle, object kind)
-    @cython.locals(handle=GlobalHandle, shape=Shape, weight=cython.longlong)
+    @cython.locals(handle=GlobalHandle, shape=Shape)
     cpdef build(self, object obj, object state)
+    @cython.locals(weight=cython.longlong)
+    cdef object _refusal_to_build(self, GlobalHandle handle, Shape shape, object obj, object state)
     cdef count_filled(self)
     cpdef append(self, object obj, list items)
     @cython.locals(index=Py_ssize_t)

@@ -29,7 +29,7 @@ from .resolving import is_plain_id, size_by
 from .state import Shape, check_exception_state, set_state
 from .usual import fits, form_of
 from .usual_arrays import UsualArrays, usual_state
-from .usual_models import usual_estimator
+from .usual_models import keeps_dtypes, usual_estimator, usual_tree, weigh_tree_call
 
 COMPILING = False
 if COMPILING:
@@ -47,6 +47,7 @@ WATCHED = 200
 
 if not cython.compiled:
     from .adopting import FEW, new_instance
+    from .guarding import copy_of
     from .usual_arrays import ARRAY
 
 
@@ -254,7 +255,8 @@ class Gate(Adopting):
         fits = False
         if handle.usual:
             usual = self._usual_call(handle, right, args, kwargs)
-        elif self.arrays is not None:
+        elif self.arrays is not None and not usual_tree(contract):
+            # A tree takes numbers out of an array, whose dtype it leaves as it is.
             self.arrays.forget()
         if contract is not None and not usual:
             fits = kwargs is None and self._surely_fits(handle, args)
@@ -269,7 +271,7 @@ class Gate(Adopting):
                 self.deny(handle, right, f"its arguments are refused: {refusal}")
                 return Inert(handle)
             if contract is not None and contract.weigh is not None:
-                self.budget.take_memory(contract.weigh(args))
+                self.budget.take_memory(weigh_tree_call(args) if usual_tree(contract) else contract.weigh(args))
         if handle.guards is not None and handle.guards.asks_calls:
             refusal = handle.guards.refuse_call(right == NEW, args, kwargs)
             if refusal is not None:
@@ -400,28 +402,8 @@ class Gate(Adopting):
                 self.last_built = kind
                 self.last_owner = handle
                 self.last_shape = shape
-        weight = -1
-        if self.arrays is not None:
-            if shape.usual:
-                weight = self.arrays.weigh_state(shape.usual, obj, state)
-            else:
-                self.arrays.forget()
-        if weight < 0 and shape.model:
-            weight = self._weigh_model(shape.model, obj, state)
-        if weight >= 0:
-            self.budget.take_memory(weight)
-            if shape.usual == ARRAY and self.arrays is not None and kind is self.arrays.ndarray:
-                self.fills = True
-                self.ahead = True
-        elif shape.contract is not None:
-            refusal = shape.contract.refusal_to_set(obj, state)
-            if refusal is not None:
-                self.deny(handle, BUILD, f"its state is refused: {refusal}")
-                return
-            if shape.contract.weigh is not None:
-                self.budget.take_memory(shape.contract.weigh(state))
-        if handle.guards is not None and handle.guards.asks_states:
-            refusal = handle.guards.refuse_state(state)
+        if shape.contract is not None or handle.guards is not None or self.arrays is not None:
+            refusal = self._refusal_to_build(handle, shape, obj, state)
             if refusal is not None:
                 self.deny(handle, BUILD, f"its state is refused: {refusal}")
                 return
@@ -444,13 +426,39 @@ class Gate(Adopting):
                 if self.watched is None:
                     self.watched = []
                 self.budget.take_memory(WATCHED + 48 * len(state))
-                self.watched.append((handle, shape.contract, obj, dict(state)))
+                self.watched.append((handle, shape.contract, obj, copy_of(state)))
         except SafePickleError:
             raise
         except Exception as error:
             raise ReconstructionError(
                 f"the state of {quote_name(handle.module, handle.name)} cannot be set: {type(error).__name__}"
             ) from error
+
+    def _refusal_to_build(self, handle: GlobalHandle, shape: Shape, obj: Any, state: Any) -> str | None:
+        """Return what a contract or a rule has against state, or None; then it is paid for as they say."""
+        weight = -1
+        if self.arrays is not None:
+            if shape.usual:
+                weight = self.arrays.weigh_state(shape.usual, obj, state)
+            elif not keeps_dtypes(shape.model):
+                # What models have for methods keeps their state as it is.
+                self.arrays.forget()
+        if weight < 0 and shape.model:
+            weight = self._weigh_model(shape.model, obj, state)
+        if weight >= 0:
+            self.budget.take_memory(weight)
+            if shape.usual == ARRAY and self.arrays is not None and type(obj) is self.arrays.ndarray:
+                self.fills = True
+                self.ahead = True
+        elif shape.contract is not None:
+            refusal: str | None = shape.contract.refusal_to_set(obj, state)
+            if refusal is not None:
+                return refusal
+            if shape.contract.weigh is not None:
+                self.budget.take_memory(shape.contract.weigh(state))
+        if handle.guards is not None and handle.guards.asks_states:
+            return handle.guards.refuse_state(state)
+        return None
 
     def recheck(self) -> None:
         Adopting.recheck(self)

@@ -19,6 +19,7 @@ cdef extern from *:
     }
     """
     bint same_entries "safepickle_same_entries"(dict now, dict then)
+    dict copy_of "PyDict_Copy"(dict entries)
 
 cdef int _CALL, _NEW, _STATE, _GIVEN
 cdef Py_ssize_t KEPT

@@ -36,6 +36,7 @@ KEPT = 200
 _CALL, _NEW, _STATE, _GIVEN = 0, 1, 2, 3
 
 if not cython.compiled:
+    copy_of = dict.copy
 
     def same_entries(now: dict[Any, Any], then: dict[Any, Any]) -> bool:
         """Return whether two dicts have the very same keys and values in the same order; none of them is asked."""
@@ -218,7 +219,7 @@ _RIGHTS = {_CALL: Right.CALL.value, _NEW: Right.NEW.value, _STATE: Right.BUILD.v
 def parts_of(state: Any) -> Any:
     """Return what is in state that may be given other parts, keys and all; None for what cannot be."""
     if type(state) is dict:
-        return dict(state)
+        return copy_of(state)
     if type(state) is tuple:
         # What an instance with slots writes.
         found = [part for one in state if type(one) is dict for part in (*one, *one.values())]

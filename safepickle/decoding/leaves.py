@@ -91,7 +91,7 @@ def push_utf8(stack: list[Any], data: bytes, start: int, stop: int) -> int:
     except UnicodeDecodeError:
         word = part.decode("utf-8", "surrogatepass")
     stack.append(word)
-    return 0 if len(word) == stop - start else 3 * len(word)
+    return 0 if word.isascii() else 3 * len(word)
 
 
 def push_key(stack: list[Any], _below: list[Any], data: bytes, start: int, stop: int) -> int:
@@ -102,10 +102,13 @@ def push_key(stack: list[Any], _below: list[Any], data: bytes, start: int, stop:
     except UnicodeDecodeError:
         word = part.decode("utf-8", "surrogatepass")
     stack.append(word)
-    return 0 if len(word) == stop - start else 3 * len(word)
+    return 0 if word.isascii() else 3 * len(word)
 
 
 def holds(items: Any, kind: type, other: type) -> bool:
     """Return whether something of one of two types is among the items of a list or tuple."""
-    kinds = {*map(type, items)}
-    return kind in kinds or other in kinds
+    for item in items:
+        found = type(item)
+        if found is kind or found is other:
+            return True
+    return False

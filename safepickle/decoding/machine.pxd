@@ -410,9 +410,7 @@ cdef extern from *:
         p = bytes + position;
         taken = 1 + (position + 1 < stop && p[1] == 0x94 && PyList_GET_SIZE(memo) < memo_end);
         count = position >= stop ? 0 : mark >= 0 ? (*p == 't') * (size - mark) : *p >= 0x85 && *p <= 0x87 ? *p - 0x84 : 0;
-        /* The call that comes next would take it at once. */
-        if (count > 0 && count <= size - low && count <= max_items && 8 * count <= memory && position + taken < stop
-            && p[taken] != 'R' && p[taken] != 0x81) {
+        if (count > 0 && count <= size - low && count <= max_items && 8 * count <= memory) {
             if (safepickle_push_top(list, count) < 0) {
                 return -1;
             }
@@ -539,6 +537,7 @@ cdef class Machine(Atoms):
         nesting=Nesting, gate=Gate, memo_end=Py_ssize_t, max_items=Py_ssize_t, short=Py_ssize_t,
         shortest_int=Py_ssize_t, base=Py_ssize_t, done=Py_ssize_t, used=Py_ssize_t, start=size_t, stop=size_t,
         opcode=cython.int, missing=Py_ssize_t, steps=Py_ssize_t, length=Py_ssize_t, extra=Py_ssize_t,
-        height=Py_ssize_t, after=Py_ssize_t, width=Py_ssize_t, is_deep=bint, arguments=Py_ssize_t, items=list, many=tuple, outside=bint,
+        height=Py_ssize_t, after=Py_ssize_t, width=Py_ssize_t, is_deep=bint, compiled=bint,
+        arguments=Py_ssize_t, items=list, many=tuple, outside=bint,
     )
     cpdef _run(self)

@@ -61,13 +61,9 @@ class Machine(Atoms):
     # -- the loop ----------------------------------------------------------------------------------------------
 
     def _run(self) -> Any:
-        data = self.data
-        position = self.position
-        end = self.end
-        stack = self.stack
-        metastack = self.metastack
-        memo = self.memo
-        spare = self.spare
+        compiled = cython.compiled
+        data, position, end = self.data, self.position, self.end
+        stack, metastack, memo, spare = self.stack, self.metastack, self.memo, self.spare
         budget = self.budget
         nesting = self.nesting
         gate = self.gate
@@ -79,11 +75,10 @@ class Machine(Atoms):
         shortest_int = budget.max_int_bits // 8
         done = self.begun
         self.begun = 0
-        base = used = start = missing = 0
+        # The last one is the depth of the arguments of the call that comes next, where that has not been noted.
+        base = used = start = missing = arguments = 0
         opcode = NO_OPCODE
         outside = False
-        # The depth of the arguments of the call that comes next, where that has not been noted.
-        arguments = 0
         try:
             while True:
                 budget.memory_left -= used
@@ -95,14 +90,13 @@ class Machine(Atoms):
                     nesting.refuse(len(stack))
                 if nesting.unsure >= nesting.unsure_bound:
                     self._look_at_depth(stack)
-                done = 0
-                missing = 0
+                done = missing = 0
                 outside = False
                 stop = min(end, position + steps)
                 while position < stop:
                     start = position
                     opcode = data[position]
-                    if cython.compiled and begins_run(opcode, data, position, stop):
+                    if compiled and begins_run(opcode, data, position, stop):
                         length = len(stack) + len(memo)
                         position = push_leaves(
                             self, stack, metastack, memo, data, position, stop, end, memo_end, short, shortest_int
@@ -114,12 +108,100 @@ class Machine(Atoms):
                             continue
                     position += 1
                     done += 1
-                    if opcode == 0x4B:  # BININT1
-                        if position >= end:
-                            missing = 1
-                            break
-                        push(stack, data[position])
-                        position += 1
+                    # Apart, because in Python each comparison counts.
+                    if opcode in {0x4B, 0x4E, 0x28, 0x4D, 0x4A, 0x47, 0x43, 0x29, 0x42}:
+                        if opcode == 0x4B:  # BININT1
+                            if position >= end:
+                                missing = 1
+                                break
+                            push(stack, data[position])
+                            position += 1
+                        elif opcode == 0x4E:  # NONE
+                            push(stack, None)
+                        elif opcode == 0x28:  # MARK
+                            if len(metastack) >= nesting.mark_bound:
+                                nesting.refuse(len(metastack) + 1)
+                            used += 56
+                            push(metastack, stack)
+                            base += len(stack)
+                            stack = pop(spare) if spare else []
+                        elif opcode == 0x4D:  # BININT2
+                            if position + 2 > end:
+                                missing = 2
+                                break
+                            used += 24
+                            push_new(stack, new_int2(data, position))
+                            position += 2
+                            if position < stop and data[position] == 0x4D:
+                                length = len(stack)
+                                position = push_numbers(stack, data, position, stop, end)
+                                done += len(stack) - length
+                                used += 24 * (len(stack) - length)
+                        elif opcode == 0x4A:  # BININT
+                            if position + 4 > end:
+                                missing = 4
+                                break
+                            used += 24
+                            push_new(stack, new_int4(data, position))
+                            position += 4
+                            if position < stop and data[position] == 0x4A:
+                                length = len(stack)
+                                position = push_numbers(stack, data, position, stop, end)
+                                done += len(stack) - length
+                                used += 24 * (len(stack) - length)
+                        elif opcode == 0x47:  # BINFLOAT
+                            if position + 8 > end:
+                                missing = 8
+                                break
+                            used += 24
+                            push_new(stack, new_float8(data, position))
+                            position += 8
+                            if position < stop and data[position] == 0x47:
+                                length = len(stack)
+                                position = push_numbers(stack, data, position, stop, end)
+                                done += len(stack) - length
+                                used += 24 * (len(stack) - length)
+                        elif opcode == 0x43:  # SHORT_BINBYTES
+                            if position >= end:
+                                missing = 1
+                                break
+                            length = data[position]
+                            if position + 1 + length > end:
+                                missing = 1 + length
+                                break
+                            if length > short:
+                                budget.refuse("max_string", length)
+                            position += 1 + length
+                            used += 40 + length
+                            push_new(stack, new_piece(data, position - length, position))
+                            if position < stop and data[position] == 0x94 and len(memo) < memo_end:
+                                position += 1
+                                done += 1
+                                used += 8
+                                push(memo, stack[-1])
+                        elif opcode == 0x29:  # EMPTY_TUPLE
+                            push(stack, ())
+                        elif opcode == 0x42:  # BINBYTES
+                            if position + 4 > end:
+                                missing = 4
+                                break
+                            length = read_uint4(data, position)
+                            if position + 4 + length > end:
+                                break
+                            used += 40 + length
+                            if length > budget.max_string or used > budget.memory_left:
+                                budget.take_string(length, used)
+                            budget.memory_left -= used
+                            used = 0
+                            # There are no opcodes in it.
+                            stop = min(end, stop + length)
+                            position += 4 + length
+                            push_new(stack, new_piece(data, position - length, position))
+                            if position < stop and data[position] == 0x94 and len(memo) < memo_end:
+                                position += 1
+                                done += 1
+                                used += 8
+                                push(memo, stack[-1])
                     elif opcode == 0x68:  # BINGET
                         if position >= end:
                             missing = 1
@@ -129,7 +211,9 @@ class Machine(Atoms):
                             break
                         position += 1
                         value = memo[length]
-                        if type(value) is GlobalHandle:
+                        if type(value) is str:
+                            pass
+                        elif type(value) is GlobalHandle:
                             if gate.ahead:
                                 budget.memory_left -= used
                                 used = 0
@@ -138,7 +222,7 @@ class Machine(Atoms):
                                     position = after
                                     done += self.taken
                                     continue
-                        elif type(value) is not str:
+                        else:
                             nesting.recall(base + len(stack), length, value)
                         push(stack, value)
                     elif opcode == 0x8C:  # SHORT_BINUNICODE
@@ -158,13 +242,6 @@ class Machine(Atoms):
                             done += 1
                             used += 8
                             push(memo, stack[-1])
-                    elif opcode == 0x28:  # MARK
-                        if len(metastack) >= nesting.mark_bound:
-                            nesting.refuse(len(metastack) + 1)
-                        used += 56
-                        push(metastack, stack)
-                        base += len(stack)
-                        stack = pop(spare) if spare else []
                     elif opcode == 0x7D:  # EMPTY_DICT
                         budget.objects_left -= 1
                         used += 112
@@ -237,44 +314,6 @@ class Machine(Atoms):
                                 push(spare, items)
                         else:
                             self._append(start, opcode, target, items)
-                    elif opcode == 0x47:  # BINFLOAT
-                        if position + 8 > end:
-                            missing = 8
-                            break
-                        used += 24
-                        push_new(stack, new_float8(data, position))
-                        position += 8
-                        if position < stop and data[position] == 0x47:
-                            length = len(stack)
-                            position = push_numbers(stack, data, position, stop, end)
-                            done += len(stack) - length
-                            used += 24 * (len(stack) - length)
-                    elif opcode == 0x4A:  # BININT
-                        if position + 4 > end:
-                            missing = 4
-                            break
-                        used += 24
-                        push_new(stack, new_int4(data, position))
-                        position += 4
-                        if position < stop and data[position] == 0x4A:
-                            length = len(stack)
-                            position = push_numbers(stack, data, position, stop, end)
-                            done += len(stack) - length
-                            used += 24 * (len(stack) - length)
-                    elif opcode == 0x4D:  # BININT2
-                        if position + 2 > end:
-                            missing = 2
-                            break
-                        used += 24
-                        push_new(stack, new_int2(data, position))
-                        position += 2
-                        if position < stop and data[position] == 0x4D:
-                            length = len(stack)
-                            position = push_numbers(stack, data, position, stop, end)
-                            done += len(stack) - length
-                            used += 24 * (len(stack) - length)
-                    elif opcode == 0x4E:  # NONE
-                        push(stack, None)
                     elif opcode == 0x88 or opcode == 0x89:  # NEWTRUE, NEWFALSE
                         push(stack, opcode == 0x88)
                     elif opcode == 0x94:  # MEMOIZE
@@ -324,7 +363,7 @@ class Machine(Atoms):
                             if length * 8 > budget.max_int_bits:
                                 self._check_int(number)
                             push(stack, number)
-                    elif opcode in (0x86, 0x85, 0x87, 0x74):  # TUPLE2, TUPLE1, TUPLE3, TUPLE
+                    elif opcode in {0x86, 0x85, 0x87, 0x74}:  # TUPLE2, TUPLE1, TUPLE3, TUPLE
                         if opcode == 0x86:
                             value = pop(stack)
                             many: tuple[Any, ...] = (pop(stack), value)
@@ -412,26 +451,6 @@ class Machine(Atoms):
                         self.underflow = True
                         if budget.since_clock >= SLICE:
                             budget.look_at_clock()
-                    elif opcode == 0x29:  # EMPTY_TUPLE
-                        push(stack, ())
-                    elif opcode == 0x43:  # SHORT_BINBYTES
-                        if position >= end:
-                            missing = 1
-                            break
-                        length = data[position]
-                        if position + 1 + length > end:
-                            missing = 1 + length
-                            break
-                        if length > short:
-                            budget.refuse("max_string", length)
-                        position += 1 + length
-                        used += 40 + length
-                        push_new(stack, new_piece(data, position - length, position))
-                        if position < stop and data[position] == 0x94 and len(memo) < memo_end:
-                            position += 1
-                            done += 1
-                            used += 8
-                            push(memo, stack[-1])
                     elif opcode == 0x58:  # BINUNICODE
                         if position + 4 > end:
                             missing = 4
@@ -450,27 +469,6 @@ class Machine(Atoms):
                         extra = push_utf8(stack, data, position - length, position)
                         if extra:
                             budget.take_memory(extra)
-                        if position < stop and data[position] == 0x94 and len(memo) < memo_end:
-                            position += 1
-                            done += 1
-                            used += 8
-                            push(memo, stack[-1])
-                    elif opcode == 0x42:  # BINBYTES
-                        if position + 4 > end:
-                            missing = 4
-                            break
-                        length = read_uint4(data, position)
-                        if position + 4 + length > end:
-                            break
-                        used += 40 + length
-                        if length > budget.max_string or used > budget.memory_left:
-                            budget.take_string(length, used)
-                        budget.memory_left -= used
-                        used = 0
-                        # There are no opcodes in it.
-                        stop = min(end, stop + length)
-                        position += 4 + length
-                        push_new(stack, new_piece(data, position - length, position))
                         if position < stop and data[position] == 0x94 and len(memo) < memo_end:
                             position += 1
                             done += 1
@@ -597,4 +595,3 @@ class Machine(Atoms):
                 self.start = start
                 self.position = position
             self.opcode = opcode
-

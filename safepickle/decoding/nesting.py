@@ -104,8 +104,9 @@ class Nesting:
             self.memo_count = 0
         else:
             #: Height, cell and low of each container on the stack. The low is the least cell that was taken from the
-            #: memo since the container was there; one less than its own where it was made of others.
-            self.waiting: list[tuple[int, int, int]] = []
+            #: memo since the container was there; one less than its own where it was made of others. The first entry
+            #: is none: it is below all heights.
+            self.waiting: list[tuple[int, int, int]] = [(-1, 0, SATURATED)]
             self.depths: list[int] = [0, 1]
             self.sparse = {}
 
@@ -204,26 +205,36 @@ class Nesting:
                 deepest = max(deepest, depth)
             if low < SATURATED and self.count > 0 and low < self.lows[self.count - 1]:
                 self.lows[self.count - 1] = low
-        elif self.top >= height:
+        else:
             waiting, depths = self.waiting, self.depths
-            while waiting and waiting[-1][0] >= height:
-                _, cell, least = waiting.pop()
-                if self.shared:  # else nothing was taken from the memo
-                    if least < low:  # noqa: PLR1730 - a call less for each container
-                        low = least
-                    if cell > 0 and self.unsure and low >= cell:
+            # Without min and max, which are a call for each container.
+            if not self.shared:  # nothing was taken from the memo
+                while waiting[-1][0] >= height:
+                    cell = waiting.pop()[1]
+                    depth = depths[cell if cell > 0 else -cell]
+                    if depth > deepest:  # noqa: PLR1730
+                        deepest = depth
+                self.top = waiting[-1][0]
+                return deepest
+            top, cell, least = waiting.pop()
+            while top >= height:
+                if least < low:  # noqa: PLR1730
+                    low = least
+                if cell < 0:
+                    depth = depths[-cell]
+                else:
+                    if self.unsure and low >= cell:
                         self._settle(cell)
-                depth = depths[cell] if cell > 0 else depths[-cell]
+                    depth = depths[cell]
                 if depth < 0:
                     depth = -depth
                 if depth > deepest:  # noqa: PLR1730
                     deepest = depth
-            if waiting:
-                self.top, cell, least = waiting[-1]
-                if low < least:
-                    waiting[-1] = self.top, cell, low
-            else:
-                self.top = -1
+                top, cell, least = waiting.pop()
+            if low < least:  # noqa: PLR1730
+                least = low
+            waiting.append((top, cell, least))
+            self.top = top
         return deepest
 
     def _settle(self, cell: int) -> None:
@@ -269,26 +280,27 @@ class Nesting:
     def remember(self, index: int) -> None:
         """Note that the topmost container is now at *index* of the memo."""
         if cython.compiled:
-            cell = self.cells[self.count - 1] if self.count > 0 else 0
-        else:
-            cell = self.waiting[-1][1]
-        if cell < 0:
-            cell = -cell
-        if cell == _FLAT:
-            cell = 0
-        if cython.compiled:
+            cell = abs(self.cells[self.count - 1]) if self.count > 0 else 0
+            if cell == _FLAT:
+                cell = 0
             if index >= self.memo_room and index <= 2 * self.memo_room + 16:
                 self.memo = more_numbers(self.memo, self.few_memo, self.memo_room)
                 self.memo_room = 2 * self.memo_room + 16
-        if cython.compiled and 0 <= index < self.memo_room:
-            while self.memo_count <= index:
-                self.memo[self.memo_count] = 0
-                self.memo_count += 1
-            self.memo[index] = cell
-        elif cell > 0:
-            if self.sparse is None:
-                self.sparse = {}
-            self.sparse[index] = cell
+            if 0 <= index < self.memo_room:
+                while self.memo_count <= index:
+                    self.memo[self.memo_count] = 0
+                    self.memo_count += 1
+                self.memo[index] = cell
+            elif cell > 0:
+                if self.sparse is None:
+                    self.sparse = {}
+                self.sparse[index] = cell
+        else:
+            cell = self.waiting[-1][1]
+            if cell < -_FLAT:
+                cell = -cell
+            if cell > 0:
+                self.sparse[index] = cell  # type: ignore[index]
 
     def recall(self, height: int, index: int, value: Any) -> None:
         """Note that memo entry *index*, which is *value*, is now at *height*, the top of the stack, too."""

@@ -11,9 +11,6 @@ cdef extern from *:
         }
         return Py_TYPE(member)->tp_descr_set(member, obj, value);
     }
-    static CYTHON_INLINE int safepickle_may_be_hook(PyObject *name) {
-        return PyUnicode_GET_LENGTH(name) > 0 && PyUnicode_READ_CHAR(name, 0) == '_';
-    }
 
     /* Instances whose attributes are beside the object, without a dict, as long as they are few: a dict for each would be
        made only for BUILD, and stay. The word before the collector's is where the dict would be (or, with the lowest bit
@@ -71,7 +68,6 @@ cdef extern from *:
     """
     object generic_getattr "PyObject_GenericGetAttr"(object obj, object name)
     int store_attributes "safepickle_store_attributes"(object obj, dict given) except -1
-    bint may_be_hook "safepickle_may_be_hook"(object name) noexcept
     int set_member "safepickle_set_member"(object member, object obj, object value) except -1
 
 @cython.final
@@ -81,7 +77,7 @@ cdef class Shape:
     cdef public int usual, model
     cdef bint has_own_dict
 
-    cpdef member(self, str name)
+    cpdef member(self, object name)
 
 @cython.locals(given=dict, parts=dict, is_stored=bint)
 cpdef set_state(Budget budget, Shape shape, object obj, object state)

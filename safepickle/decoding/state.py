@@ -43,13 +43,7 @@ if not cython.compiled:
     # The leaves: what the interpreter has in C, as Python offers it.
     generic_getattr = object.__getattribute__
 
-    def may_be_hook(name: str) -> bool:
-        """Return whether a name begins as dunder names do."""
-        return name[:1] == "_"
-
-    def set_member(member: Any, obj: Any, value: Any) -> None:
-        """Set a slot through its member."""
-        member.__set__(obj, value)
+    set_member: Any = _MEMBER.__set__
 
 
 class Shape:
@@ -68,19 +62,19 @@ class Shape:
         self.model = 0
         #: Looked up on the type: an instance attribute would be a call without REDUCE (R43).
         self.setter: Any = getattr(kind, "__setstate__", None)
+        #: Slots that have been set, by names that have been checked.
         self.members: dict[str, Any] = {}
         #: Whether ``__dict__`` is the interpreter's, and no property of the class.
         self.has_own_dict = type(found_on(kind, "__dict__")) is _GETSET
 
-    def member(self, name: str) -> Any:
-        """Return the slot *name* that the class declares.
+    def member(self, name: Any) -> Any:
+        """Return the slot *name* that the class declares, and know it from now on.
 
         setattr would run properties and ``__class__`` swaps (R46).
         """
-        member = self.members.get(name)
-        if member is None:
-            member = member_of(self.kind, name)
-            self.members[name] = member
+        check_state_key(name)
+        member = member_of(self.kind, name)
+        self.members[name] = member
         return member
 
 
@@ -113,9 +107,10 @@ def set_state(budget: Budget, shape: Shape, obj: Any, state: Any) -> None:
             raise FormatError(f"slot state is {quote(slots)}, not a dict")
         parts: dict[Any, Any] = slots
         for key, item in parts.items():
-            if type(key) is not str or may_be_hook(key):
-                check_state_key(key)
-            set_member(shape.member(key), obj, item)
+            member = shape.members.get(key) if type(key) is str else None
+            if member is None:
+                member = shape.member(key)
+            set_member(member, obj, item)
 
 
 def getattr_dict(obj: Any) -> dict[str, Any]:

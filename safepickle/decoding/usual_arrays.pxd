@@ -1,5 +1,7 @@
 cimport cython
 
+from safepickle.wire.memo cimport identity
+
 cdef extern from *:
     """
     static Py_ssize_t safepickle_buffer_size(PyObject *buffer) {
@@ -13,12 +15,16 @@ cdef extern from *:
         PyBuffer_Release(&view);
         return size;
     }
+
+    /* Without asking the class of the class. Both are types. */
+    #define safepickle_is_subtype(kind, base) PyType_IsSubtype((PyTypeObject *) (kind), (PyTypeObject *) (base))
     """
+    bint is_subtype "safepickle_is_subtype"(object kind, object base) noexcept
     Py_ssize_t buffer_size "safepickle_buffer_size"(object buffer) except -1
 
 cdef int BUFFER, SCALAR, ARRAY, DTYPE, _OF_OBJECTS, _OF_RECORDS
 cdef long long _LARGEST, _MOST_UNITS, _LARGEST_RECORD, _MOST_ALIGNED
-cdef Py_ssize_t _MOST_DIMENSIONS, _MOST_DIGITS, _MOST_FIELDS
+cdef Py_ssize_t _MOST_DIMENSIONS, _MOST_DIGITS, _MOST_FIELDS, _MOST_KNOWN
 cdef dict _CALLS
 cdef frozenset _CODES, _UNITS
 cdef str _PLAIN, _ORDERS, _SIZED_CODES
@@ -32,7 +38,8 @@ cpdef int usual_state(str module, str name, object kind) except -1
 cdef class UsualArrays:
     cdef readonly object ndarray
     cdef readonly object empty
-    cdef object dtypes, generic, from_buffer, dtype, copied
+    cdef object dtypes, generic, from_buffer, dtype
+    cdef dict copied
     cdef long long item_size, number_size
     cdef bint has_objects
 
@@ -40,8 +47,11 @@ cdef class UsualArrays:
     cpdef bint fits(self, int which, tuple args) except -1
     cpdef bint fits_now(self, int which, tuple args) except -1
     cpdef bint is_plain(self, object dtype, object shape) except -1
-    @cython.locals(char=str)
+    cpdef Py_ssize_t plain_size(self, object dtype) except -2
+    @cython.locals(known=tuple, width=cython.longlong)
     cpdef bint may_be_filled(self, object dtype, long long count, long long size) except -1
+    @cython.locals(char=str)
+    cdef Py_ssize_t _copied_size(self, object dtype) except -2
     cpdef bint may_give(self, int which, object obj, object state) except -1
     @cython.locals(size=cython.longlong, count=cython.longlong)
     cdef bint _fits_buffer(self, tuple args) except -1

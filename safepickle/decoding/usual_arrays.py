@@ -7,8 +7,9 @@ Rules that hold here:
 
 * This only ever says yes where the contract of :mod:`safepickle.policy.arrays` says yes; what is anything but plain
   goes to the contract. A test holds the two together.
-* Of a dtype only this is remembered, and of the last one only: that this very object has a size and whether there are
-  objects in it. It is forgotten when the load gives state to anything but an array, and when it calls anything else.
+* Of a dtype only this is remembered, of the last one and of some whose items are copied as they are: that this very
+  object has a size, and whether there are objects in it. It is forgotten when the load gives state to anything but an
+  array or a model of scikit-learn, and when it calls anything else but a tree.
 * What ``_frombuffer`` does is done by what it calls itself: a function, which keeps hold of the buffer, and a method,
   which is left out where it would give the same array.
 * Both forms do the same here, because what is made is paid for by what it was seen as.
@@ -34,6 +35,9 @@ if not cython.compiled:
         """Return how many bytes a buffer has; it raises what ``memoryview`` raises for what is none."""
         with memoryview(buffer) as view:
             return view.nbytes
+
+    is_subtype = issubclass
+    identity = id
 
 
 __all__ = ["UsualArrays", "usual_call", "usual_state"]
@@ -66,6 +70,8 @@ _MOST_FIELDS = 64
 _LARGEST_RECORD = 2**20
 _MOST_ALIGNED = 64
 _MOST_DIMENSIONS = 8
+#: Dtypes that are remembered.
+_MOST_KNOWN = 16
 #: Items and bytes of arrays that are counted here.
 _LARGEST = 2**40
 
@@ -113,14 +119,16 @@ class UsualArrays:
         self.dtype: Any = None
         self.item_size = 0
         self.has_objects = False
-        #: The dtype whose items were seen to be copied as they are.
-        self.copied: Any = None
+        #: Dtypes whose items were seen to be copied as they are, by identity, with the sizes of their items.
+        self.copied: dict[int, tuple[Any, int]] = {}
         #: Size of the number that was looked at last.
         self.number_size = 0
 
     def forget(self) -> None:
-        """Forget what was seen of a dtype: it may be given state now."""
+        """Forget what was seen of dtypes: one may be given state now."""
         self.dtype = None
+        if self.copied:
+            self.copied.clear()
 
     def fits(self, which: int, args: tuple[Any, ...]) -> bool:
         """Return whether the contract of a call surely takes these arguments."""
@@ -150,17 +158,29 @@ class UsualArrays:
         self.dtype = None
         return _count(shape) > 0 and self._is_sized(dtype) and not self.has_objects
 
+    def plain_size(self, dtype: Any) -> int:
+        """Return how many bytes an item of a dtype has, -1 where a dump must not write an array of them as it is."""
+        self.dtype = None
+        return self.item_size if self._is_sized(dtype) and not self.has_objects else -1
+
     def may_be_filled(self, dtype: Any, count: int, size: int) -> bool:
         """Return whether an array of so many items may be made of *size* bytes as they are, and numpy would do so."""
-        if not self._is_sized(dtype) or self.has_objects or size != count * self.item_size:
-            return False
-        if dtype is not self.copied:
-            char: str = dtype.char
-            # Numbers in another order numpy swaps; a dtype with a base is an array of more dimensions.
-            if (char not in _PLAIN and (char != "V" or dtype.names is None)) or dtype.isnative is not True:
-                return False
-            self.copied = dtype
-        return True
+        known = self.copied.get(identity(dtype))
+        width = self._copied_size(dtype) if known is None else known[1]
+        return size == count * width
+
+    def _copied_size(self, dtype: Any) -> int:
+        """Return the size of an item of a dtype whose items numpy copies as they are; -1 for another one."""
+        if not self._is_sized(dtype) or self.has_objects:
+            return -1
+        char: str = dtype.char
+        # Numbers in another order numpy swaps; a dtype with a base is an array of more dimensions.
+        if (char not in _PLAIN and (char != "V" or dtype.names is None)) or dtype.isnative is not True:
+            return -1
+        if len(self.copied) < _MOST_KNOWN:
+            # It is kept, so that its identity stays its own.
+            self.copied[identity(dtype)] = (dtype, self.item_size)
+        return self.item_size
 
     def may_give(self, which: int, obj: Any, state: Any) -> bool:
         """Return whether the contract surely lets an object have the state that it is written with."""
@@ -194,13 +214,12 @@ class UsualArrays:
             return False
         if dtype is self.dtype:
             return True
-        if not issubclass(type(dtype), self.dtypes):
+        if not is_subtype(type(dtype), self.dtypes):
             return False
         size = dtype.itemsize
         if not 0 < size < _LARGEST:
             # One without a size may still get one.
             return False
-        self.copied = None
         self.item_size = size
         self.has_objects = bool(dtype.hasobject)
         self.dtype = dtype
@@ -234,7 +253,7 @@ class UsualArrays:
             return -1
         if which == ARRAY:
             return _weight(state[4]) if self._fits_array(obj, state) else -1
-        self.dtype = None
+        self.forget()
         return 0 if self._fits_dtype(obj, state) else -1
 
     def _fits_array(self, array: Any, state: tuple[Any, ...]) -> bool:

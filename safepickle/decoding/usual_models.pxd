@@ -1,14 +1,17 @@
 cimport cython
 
+from safepickle.decoding.usual_frames cimport UsualFrames
+
 cdef extern from *:
     """
-    /* Letters, digits and the underscore are 1; digits are 2, which may not be the first. */
-    static CYTHON_INLINE int safepickle_name_class(unsigned char c) {
-        if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_') {
-            return 1;
-        }
-        return c >= '0' && c <= '9' ? 2 : 0;
-    }
+    /* ASCII letters and the underscore are 1; digits are 2, which may not be the first. */
+    #define SAFEPICKLE_NONE_8 0, 0, 0, 0, 0, 0, 0, 0
+    #define SAFEPICKLE_LETTERS_24 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1
+    static const unsigned char safepickle_name_classes[128] = {
+        SAFEPICKLE_NONE_8, SAFEPICKLE_NONE_8, SAFEPICKLE_NONE_8, SAFEPICKLE_NONE_8, SAFEPICKLE_NONE_8,
+        SAFEPICKLE_NONE_8, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 0, 0, 0, 0, 0, 0,
+        0, SAFEPICKLE_LETTERS_24, 1, 1, 0, 0, 0, 0, 1, 0, SAFEPICKLE_LETTERS_24, 1, 1, 0, 0, 0, 0, 0
+    };
 
     static int safepickle_attribute_names(PyObject *state, Py_ssize_t longest) {
         PyObject *key, *value;
@@ -21,14 +24,14 @@ cdef extern from *:
             }
             length = PyUnicode_GET_LENGTH(key);
             text = (const unsigned char *)PyUnicode_1BYTE_DATA(key);
-            if (length == 0 || length > longest || safepickle_name_class(text[0]) != 1) {
+            if (length == 0 || length > longest || safepickle_name_classes[text[0]] != 1) {
                 return 0;
             }
             if (length > 1 && text[0] == '_' && text[1] == '_') {
                 return 0;
             }
             for (index = 1; index < length; index++) {
-                if (!safepickle_name_class(text[index])) {
+                if (!safepickle_name_classes[text[index]]) {
                     return 0;
                 }
             }
@@ -142,14 +145,16 @@ cdef int TREE, ESTIMATOR, FOREST, _WIDTH
 cdef Py_ssize_t _MOST_ATTRIBUTES, _LONGEST_NAME
 cdef long long _MOST
 cdef dict _STATES, _MODULES
-cdef object _TREE_CALL, _has_state
+cdef object _TREE_CALL
 
 cpdef int usual_estimator(object contract) except -1
 cpdef bint usual_tree(object contract) except -1
+cpdef Py_ssize_t weigh_tree_call(tuple args) except -1
+cpdef bint keeps_dtypes(int which) noexcept
 
 @cython.final
-cdef class UsualModels:
-    cdef object ndarray, tree, estimator
+cdef class UsualModels(UsualFrames):
+    cdef object tree, estimator
 
     cpdef bint fits_call(self, tuple args) except -1
     cpdef Py_ssize_t weigh_state(self, int which, object obj, object state) except -2

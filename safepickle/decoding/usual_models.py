@@ -22,6 +22,7 @@ from typing import Any
 
 from ..policy.contracts import CONTRACTS
 from ..policy.libraries import LIBRARY_STATES
+from .usual_frames import FRAME_STATES, UsualFrames
 
 COMPILING = False
 if COMPILING:
@@ -29,7 +30,7 @@ if COMPILING:
 else:
     from .._form import cython
 
-__all__ = ["UsualModels", "usual_estimator", "usual_tree"]
+__all__ = ["UsualModels", "keeps_dtypes", "usual_estimator", "usual_tree", "weigh_tree_call"]
 
 #: What is given state.
 TREE, ESTIMATOR, FOREST = 1, 2, 3
@@ -38,16 +39,15 @@ _TREES = LIBRARY_STATES["sklearn.tree._tree", "Tree"]
 _ESTIMATORS = LIBRARY_STATES["sklearn.tree._classes", "DecisionTreeClassifier"]
 _FORESTS = LIBRARY_STATES["sklearn.ensemble._forest", "RandomForestClassifier"]
 #: By the check of a contract itself.
-_STATES: dict[Any, int] = {_TREES[0]: TREE, _ESTIMATORS[0]: ESTIMATOR, _FORESTS[0]: FOREST}
-#: Whether an estimator, or a forest of them, has its state.
-_has_state: Any = _ESTIMATORS[1]
+_STATES: dict[Any, int] = {_TREES[0]: TREE, _ESTIMATORS[0]: ESTIMATOR, _FORESTS[0]: FOREST, **FRAME_STATES}
 _TREE_CALL: Any = CONTRACTS["sklearn.tree._tree", "Tree"]
 _MODULES: Any = sys.modules
 _MOST_ATTRIBUTES, _LONGEST_NAME = 1000, 200
 #: Nodes, features, classes and outputs that are counted here.
 _MOST = 2**31 - 1
-#: Bytes of a number that points to a node or a feature.
+#: Bytes of a number that points to a node or a feature; and what a tree keeps of each output.
 _WIDTH = 8
+_COPIED = 16
 
 if not cython.compiled:
     # The leaves: what the compiled form has in C.
@@ -121,11 +121,21 @@ def usual_tree(contract: Any) -> bool:
     return contract is _TREE_CALL
 
 
-class UsualModels:
-    """What one load or dump has to do with scikit-learn."""
+def weigh_tree_call(args: tuple[Any, ...]) -> int:
+    """Return the bytes of what a tree copies of its arguments, which its contract has taken."""
+    return _COPIED * int(args[2])
+
+
+def keeps_dtypes(which: int) -> bool:
+    """Return whether what is given such a state leaves the dtypes in it as they are, as those of scikit-learn do."""
+    return 0 < which <= FOREST
+
+
+class UsualModels(UsualFrames):
+    """What one load or dump has to do with scikit-learn, and with pandas."""
 
     def __init__(self) -> None:
-        self.ndarray: Any = getattr(_MODULES.get("numpy"), "ndarray", None)
+        UsualFrames.__init__(self)
         #: The class of trees, and the classes of estimators of one tree that were seen, by identity.
         self.tree: Any = None
         self.estimator: Any = None
@@ -143,6 +153,8 @@ class UsualModels:
 
     def weigh_state(self, which: int, obj: Any, state: Any) -> int:
         """Return what the contract takes a state to weigh, -1 where it may be one that the object must not have."""
+        if which > FOREST:
+            return self.weigh_frame_state(which, obj, state)
         if type(state) is not dict or self.ndarray is None:
             return -1
         fields: dict[Any, Any] = state
@@ -169,7 +181,9 @@ class UsualModels:
 
     def has_state(self, which: int, obj: Any) -> bool:
         """Return whether an object has its state and gets no other. A tree may get another one."""
-        return which != TREE and bool(_has_state(obj))
+        if which > FOREST:
+            return self.has_frame_state(which, obj)
+        return which != TREE and bool(generic_getattr(obj, "__dict__"))
 
     def _is_tree(self, obj: Any) -> bool:
         if self.tree is None:

@@ -144,7 +144,10 @@ def sets_attributes(kind: type) -> bool:
 def state_contract_of(pair: Found, kind: type) -> StateContract | None:
     """Return the contract that the reader holds state to: that of what made the object, or of its class."""
     contract = _STATES.get(pair)
-    return _STATES.get((str(kind.__module__), kind.__qualname__)) if contract is None else contract
+    if contract is not None:
+        return contract
+    module = kind.__module__
+    return _STATES.get((module if type(module) is str else str(module), kind.__qualname__))
 
 
 def made_by(owner: Any, obj: Any) -> type:

@@ -22,6 +22,7 @@ cdef extern from *:
     """
     bint is_itself "safepickle_is_itself"(object kind) noexcept
 
+cdef object _GETATTR
 cdef int _STOP, _APPEND, _APPENDS, _SETITEM, _SETITEMS
 cdef int _BINPERSID, _NEXT_BUFFER, _READONLY_BUFFER, _STACK_GLOBAL
 cdef int _RUN, _WHOLE, _TABLE, _PAIRS, _SCRIPT, _RUN_OF_ITEMS, _CLOSED
@@ -36,7 +37,7 @@ cdef int _UNKNOWN, _PLAIN, _SLOTTED, _IN_C, _BARE, _REDUCED
 cdef class Encoder(Arrays):
     cdef object make_gate
     cdef readonly bint fix_imports
-    cdef object file_write, reducer_override, table
+    cdef object reducer_override, table
     cdef bint one_shot
     cdef public bint in_hook
     cdef dict classes

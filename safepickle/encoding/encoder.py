@@ -54,6 +54,7 @@ if not cython.compiled:
     # This is C in the compiled form.
     from .reducing import is_itself
 
+_GETATTR: Any = getattr
 _STOP = BY_NAME["STOP"].code
 _APPEND = BY_NAME["APPEND"].code
 _APPENDS = BY_NAME["APPENDS"].code
@@ -119,7 +120,6 @@ class Encoder(Arrays):
         sparing = one_shot and protocol > 2 and file_write is None and buffer_callback is None
         self.begin_containers(protocol, bounds, memo, make_gate is not None, sparing)
         self.make_gate = make_gate
-        self.file_write = file_write
         self.fix_imports = fix_imports
         self.one_shot = one_shot
         #: NotImplemented where there is none: what is set to None fails when it is called, as in pickle.
@@ -129,7 +129,7 @@ class Encoder(Arrays):
         self.in_hook = False
         self.classes: Any = None
         self.begin_instances()
-        self.begin_arrays(buffer_callback)
+        self.begin_arrays(buffer_callback, file_write)
         self._begin_output()
 
     def _begin_output(self) -> None:
@@ -368,7 +368,7 @@ class Encoder(Arrays):
         note = self.keep
         if not self.save_call(obj, reduced, note):
             # What getattr gives is two levels for the reader: the tuple of its arguments and the result.
-            levels = 2 if type(reduced) is tuple and reduced and reduced[0] is getattr else 1
+            levels = 2 if type(reduced) is tuple and reduced and reduced[0] is _GETATTR else 1
             script = script_of(self, obj, reduced, reducer)
             self.push_script(obj, script, levels)
             if self.gate is None and type(reduced) is tuple and len(reduced) == 2:

@@ -2,15 +2,17 @@ cimport cython
 
 from safepickle.decoding.guarding cimport RuleGuards
 from safepickle.decoding.usual_arrays cimport UsualArrays, usual_call, usual_state
+from safepickle.decoding.usual_frames cimport usual_frame_call
 from safepickle.decoding.usual_models cimport UsualModels, usual_estimator, usual_tree
 from safepickle.decoding.usual_texts cimport fits_texts, is_of_texts
+from safepickle.wire.memo cimport identity
 from safepickle.encoding.conforming cimport check_state, is_new_helper, made_by, state_contract_of
 
-cdef int _CALLABLE
+cdef int _CALLABLE, _REFER, _TEXTS, _TREE
 cdef dict _RIGHTS
 cdef frozenset _FACTORIES
 cdef tuple _GLOBALS, _BASES
-cdef object _RECONSTRUCTOR, _NEWOBJ, _NEWOBJ_EX
+cdef object _RECONSTRUCTOR, _NEWOBJ, _NEWOBJ_EX, _GETATTR
 
 @cython.final
 cdef class Grant:
@@ -60,7 +62,9 @@ cdef class WriteGate:
     cdef _check_arguments(self, Grant grant, str right, tuple args, dict kwargs, encoder)
     @cython.locals(factory=Grant)
     cdef _check_contract(self, Grant grant, str right, tuple args, dict kwargs, encoder)
+    @cython.locals(which=cython.int)
     cdef bint _surely_takes(self, Grant grant, tuple args) except -1
+    cpdef bint takes(self, int which, tuple args) except -1
     @cython.locals(which=cython.int)
     cdef bint _fits_model(self, object contract, object obj, object state) except -1
     cdef UsualModels _usual_models(self)
@@ -74,6 +78,8 @@ cdef class WriteGate:
     @cython.locals(grant=Grant)
     cpdef bint may_restore(self, kind, encoder) except -1
 
+cdef int _seen_as(Grant grant) except -1
+cdef _asked_again(Grant grant)
 cdef tuple _pair_of(obj)
 cdef bint _is_global(obj) except -1
 @cython.locals(count=Py_ssize_t)

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 from ..decoding.guarding import RuleGuards
 from ..decoding.resolving import HASHES
 from ..decoding.usual_arrays import UsualArrays, usual_call, usual_state
+from ..decoding.usual_frames import usual_frame_call
 from ..decoding.usual_models import UsualModels, usual_estimator, usual_tree
 from ..decoding.usual_texts import fits_texts, is_of_texts
 from ..errors import Denial, EncodingError, PolicyError, quote
@@ -42,9 +43,19 @@ if TYPE_CHECKING:
 
     Granted = tuple[Script | None, Any, tuple[Any, ...]]
 
+COMPILING = False
+if COMPILING:
+    import cython
+else:
+    from .._form import cython
+
+if not cython.compiled:
+    identity = id
+
 __all__ = ["Grant", "WriteGate", "gate_maker"]
 
 _RIGHTS = {right.label: right.value for right in Right}
+_REFER = Right.REFER.value
 _ALL = sum(_RIGHTS.values())
 _CALLABLE = Right.CALL.value | Right.NEW.value
 _GLOBALS = (type, FunctionType, BuiltinFunctionType)
@@ -55,6 +66,10 @@ _CYTHON = "cython_function_or_method"
 _RECONSTRUCTOR = copyreg._reconstructor  # type: ignore[attr-defined]
 _NEWOBJ = copyreg.__newobj__  # type: ignore[attr-defined]
 _NEWOBJ_EX = copyreg.__newobj_ex__  # type: ignore[attr-defined]
+_GETATTR: Any = getattr
+#: Calls that are seen without the contract, beside those of :class:`UsualArrays`: Arrow's arrays of text and trees.
+#: Greater ones are those of :class:`UsualFrames`.
+_TEXTS, _TREE = 101, 102
 
 
 def gate_maker(policy: Any) -> Callable[[], WriteGate] | None:
@@ -127,7 +142,7 @@ class WriteGate:
         #: By identity of the global.
         self.known: dict[int, Grant] = {}
         #: By identity of callables that were granted to be called, all that is still to be asked of their arguments: a
-        #: contract's check, a number that :class:`UsualArrays` knows, or None.
+        #: contract's check, a number that :meth:`takes` knows, or None.
         self.callees: dict[int, Any] = {}
         #: Of those whose results were granted to be given state that is seen without the contract, such a number.
         self.builders: dict[int, int] = {}
@@ -158,8 +173,8 @@ class WriteGate:
 
     def refer_again(self, obj: Any, encoder: Encoder) -> None:
         """Ask for an object that is in the memo to appear as a value: it may be a global, written for another use."""
-        known = self.known.get(id(obj))
-        if known is not None and not known.rights & _RIGHTS["refer"]:
+        known = self.known.get(identity(obj))
+        if known is not None and not known.rights & _REFER:
             self._require(obj, known.pair, "refer", encoder)
 
     def use(self, obj: Any, right: str, encoder: Encoder) -> Grant:
@@ -177,7 +192,7 @@ class WriteGate:
 
     def _grant(self, obj: Any, found: Found | None, encoder: Encoder) -> Grant:
         """Return what is granted of a global; *found* is what it is called where that is known."""
-        known = self.known.get(id(obj))
+        known = self.known.get(identity(obj))
         if known is not None and (found is None or found == known.asked or found == known.pair):
             return known
         asked = _pair_of(obj) if found is None else found
@@ -191,7 +206,7 @@ class WriteGate:
             # Not anew each time that it is asked for: they count.
             grant.guards = known.guards
         grant.asked = asked
-        self.known[id(obj)] = grant
+        self.known[identity(obj)] = grant
         return grant
 
     def _kept(self, obj: Any, read: Found) -> Grant | None:
@@ -265,7 +280,7 @@ class WriteGate:
             return self._reconstructor(encoder, args), args[0], args[2:]
         if func is _NEWOBJ or func is _NEWOBJ_EX:
             return self._new(encoder, obj, func, args)
-        if func is getattr:
+        if func is _GETATTR:
             return self._getattr(encoder, obj, args), None, ()
         if not _is_emulated(func, args):
             self._check_arguments(self.use(func, "call", encoder), "call", args, {}, encoder)
@@ -336,7 +351,7 @@ class WriteGate:
         elif right == "call" and not grant.traits:
             contract = grant.contract
             if (contract is None or contract.calls_later is None) and not is_new_helper(func):
-                self.callees[id(func)] = None if contract is None else grant.usual or contract.check
+                self.callees[identity(func)] = None if contract is None else _asked_again(grant)
         if grant.traits:
             sizes = conforming.check_sizes(grant.traits, args, encoder.bounds.max_items)
             self._refuse(grant, right, "arguments are", sizes, encoder)
@@ -359,11 +374,18 @@ class WriteGate:
 
     def _surely_takes(self, grant: Grant, args: tuple[Any, ...]) -> bool:
         """Return whether the contract of what is called need not be asked about these arguments."""
-        if grant.usual:
-            return self.usual_arrays().fits_now(grant.usual, args)
-        if is_of_texts(grant.contract):
+        which = _seen_as(grant)
+        return which != 0 and self.takes(which, args)
+
+    def takes(self, which: int, args: tuple[Any, ...]) -> bool:
+        """Return whether the contract surely takes the arguments of a call that is seen without it."""
+        if which == _TEXTS:
             return fits_texts(args)
-        return usual_tree(grant.contract) and self._usual_models().fits_call(args)
+        if which == _TREE:
+            return self._usual_models().fits_call(args)
+        if which > _TREE:
+            return self._usual_models().fits_frame_call(which, args)
+        return self.usual_arrays().fits_now(which, args)
 
     def _fits_model(self, contract: Any, obj: Any, state: Any) -> bool:
         """Return whether the contract of state surely lets a model have it."""
@@ -377,7 +399,7 @@ class WriteGate:
 
     def hashed_by(self, owner: Any, args: tuple[Any, ...]) -> Iterable[list[Any]]:
         """Return what is hashed of the arguments of a call that was granted."""
-        grant = self.known.get(id(owner))
+        grant = self.known.get(identity(owner))
         # Helpers that are emulated have no grant.
         return () if grant is not None and not grant.traits & HASHES else conforming.hashed_by(owner, args)
 
@@ -406,7 +428,7 @@ class WriteGate:
             if not seen:
                 self._refuse(grant, "build", "state is", contract.refusal(obj, state), encoder)
             if usual and grant.guards is None:
-                self.builders[id(owner)] = usual
+                self.builders[identity(owner)] = usual
         if grant.guards is not None:
             self._refuse(grant, "build", "state is", grant.guards.refuse_state(state), encoder)
         check_state(kind, state, encoder.bounds.max_items)
@@ -415,6 +437,20 @@ class WriteGate:
         """Return whether any instances of a class may be made, and given any attributes."""
         grant = self._grant(kind, None, encoder)
         return bool(grant.rights & _RIGHTS["new"] and grant.rights & _RIGHTS["build"]) and grant.guards is None
+
+
+def _seen_as(grant: Grant) -> int:
+    """Return which of the calls it is that are seen without the contract, 0 for none."""
+    if grant.usual:
+        return grant.usual
+    if is_of_texts(grant.contract):
+        return _TEXTS
+    return _TREE if usual_tree(grant.contract) else usual_frame_call(grant.contract)
+
+
+def _asked_again(grant: Grant) -> Any:
+    """Return what is to be asked about the arguments of a further call: a number of those above, or the contract."""
+    return _seen_as(grant) or grant.contract.check
 
 
 def _pair_of(obj: Any) -> Found:
@@ -432,6 +468,8 @@ def _pair_of(obj: Any) -> Found:
 
 def _is_global(obj: Any) -> bool:
     """Return whether an object is of a kind that is written by its name."""
+    if type(obj) is type or type(obj) is FunctionType:
+        return True
     return isinstance(obj, _GLOBALS) or type(obj).__name__ == _CYTHON
 
 

@@ -6,6 +6,7 @@ from safepickle.decoding.usual cimport is_usual
 from safepickle.encoding.containers cimport Containers
 from safepickle.encoding.frames cimport Frame
 from safepickle.encoding.granting cimport WriteGate
+from safepickle.wire.memo cimport identity
 from safepickle.wire.writing cimport Writer
 
 cdef int _EMPTY_DICT, _EMPTY_TUPLE, _NEWOBJ, _BUILD, _REDUCE

@@ -33,6 +33,8 @@ if not cython.compiled:
     # These are C in the compiled form.
     from .reducing import instance_dict, plain_names, slot_value
 
+    identity = id
+
 _EMPTY_DICT = BY_NAME["EMPTY_DICT"].code
 _EMPTY_TUPLE = BY_NAME["EMPTY_TUPLE"].code
 _NEWOBJ = BY_NAME["NEWOBJ"].code
@@ -148,11 +150,13 @@ class Instances(Containers):
         func = reduced[0]
         args = reduced[1]
         # What is not in there has no right to be called yet, though it may be in the memo as a value.
-        check = self.callees.get(id(func), _MISSING)
+        check = self.callees.get(identity(func), _MISSING)
         if check is _MISSING or type(args) is not tuple:
             return False
+        if parts == 3 and (self.gate is None or identity(func) not in self.builders):
+            return False
         if type(check) is int:
-            if not self.gate.usual_arrays().fits_now(check, args):  # type: ignore[union-attr]
+            if not self.gate.takes(check, args):  # type: ignore[union-attr]
                 return False
         elif check is not None and not (cython.compiled and is_usual(func, args)) and check(args, {}) is not None:
             return False
@@ -171,7 +175,7 @@ class Instances(Containers):
 
     def _save_built(self, obj: Any, func: Any, args: Any, state: Any, index: int) -> bool:
         """Begin a call whose result is given state, if that is plain."""
-        which = self.builders.get(id(func))
+        which = self.builders.get(identity(func))
         if which is None or not self.gate.usual_arrays().may_give(which, obj, state):  # type: ignore[union-attr]
             return False
         # A method of the class takes it.

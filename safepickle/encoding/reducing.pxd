@@ -7,10 +7,11 @@ from safepickle.encoding.granting cimport WriteGate
 cdef object _MISSING, _OWN_REDUCERS
 cdef tuple _USUAL_METHODS
 cdef unsigned long long _HEAP_TYPE, _IMMUTABLE_TYPE
-cdef frozenset _HOOKS
+cdef tuple _HOOKS
 
 cpdef reduce_method(obj, kind)
 cpdef refuse_hooks(obj)
+cdef bint has_hooks(dict fields) except -1
 cpdef bint is_trusted(kind) except -1
 cpdef bint is_usual_class(kind, int protocol) except -1
 cpdef slot_members(kind)
@@ -19,6 +20,7 @@ cdef bint _confirms_state(obj, kind, state) except -1
 cpdef bint runs_own_code(reducer) except -1
 @cython.locals(steps=list, gate=WriteGate)
 cpdef list script_of(encoder, obj, reduced, reducer)
+@cython.locals(count=Py_ssize_t)
 cdef tuple _parts(reduced, reducer)
 cdef str _name(reducer)
 cdef list _call_script(encoder, obj, func, args)

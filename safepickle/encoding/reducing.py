@@ -96,7 +96,7 @@ _USUAL_METHODS = tuple(
     (name, object.__dict__.get(name)) for name in ("__reduce_ex__", "__reduce__", "__getstate__", "__getattribute__")
 )
 _BY_IDENTITY = tuple((name, object.__dict__[name]) for name in ("__eq__", "__hash__"))
-_HOOKS = frozenset({"__reduce__", "__reduce_ex__", "__getstate__", "__getnewargs__", "__getnewargs_ex__"})
+_HOOKS = ("__reduce__", "__reduce_ex__", "__getstate__", "__getnewargs__", "__getnewargs_ex__")
 
 _HEAP_TYPE = 1 << 9
 _IMMUTABLE_TYPE = 1 << 8
@@ -128,8 +128,13 @@ def refuse_hooks(obj: Any) -> None:
         fields = object.__getattribute__(obj, "__dict__")
     except AttributeError:
         fields = None
-    if type(fields) is dict and not _HOOKS.isdisjoint(fields):
+    if type(fields) is dict and has_hooks(fields):
         raise EncodingError(f"a {quote(type(obj).__name__)} has attributes that say how to write it")
+
+
+def has_hooks(fields: dict[Any, Any]) -> bool:
+    """Return whether one of the hooks is among attributes; keys of the data are not asked for their hashes."""
+    return bool([name for name in _HOOKS if name in fields])
 
 
 def runs_own_code(reducer: Any) -> bool:
@@ -240,7 +245,8 @@ def script_of(encoder: Encoder, obj: Any, reduced: Any, reducer: Any) -> Script:
     if gate is not None:
         for keys in gate.hashed_by(owner, given):
             steps += (KEYS, keys)
-    steps += (NOTE, obj)
+    steps.append(NOTE)
+    steps.append(obj)
     if items is not None:
         if gate is not None:
             gate.use(owner, "append", encoder)
@@ -274,17 +280,23 @@ def _parts(reduced: Any, reducer: Any) -> tuple[Any, Any, Any, Any, Any, Any]:
         raise EncodingError(f"{_name(reducer)} must return a string or tuple")
     if not 2 <= len(reduced) <= 6:
         raise EncodingError(f"tuple returned by {_name(reducer)} must contain 2 through 6 elements")
-    func, args, state, items, entries, setter = (*reduced, None, None, None, None)[:6]
+    count = len(reduced)
+    func, args = reduced[0], reduced[1]
+    state = reduced[2] if count > 2 else None
+    items = reduced[3] if count > 3 else None
+    entries = reduced[4] if count > 4 else None
+    setter = reduced[5] if count > 5 else None
     if not callable(func):
         raise EncodingError(f"first item of the tuple returned by {_name(reducer)} must be callable")
     if not isinstance(args, tuple):
         raise EncodingError(f"second item of the tuple returned by {_name(reducer)} must be a tuple")
-    for part, number in ((items, "fourth"), (entries, "fifth")):
-        if part is not None and not hasattr(type(part), "__next__"):
-            raise EncodingError(
-                f"{number} element of the tuple returned by {_name(reducer)} must be an iterator, "
-                f"not {type(part).__name__}"
-            )
+    if items is not None or entries is not None:
+        for part, number in ((items, "fourth"), (entries, "fifth")):
+            if part is not None and not hasattr(type(part), "__next__"):
+                raise EncodingError(
+                    f"{number} element of the tuple returned by {_name(reducer)} must be an iterator, "
+                    f"not {type(part).__name__}"
+                )
     if setter is not None and not callable(setter):
         raise EncodingError(
             f"sixth element of the tuple returned by {_name(reducer)} must be a function, not {type(setter).__name__}"

@@ -112,10 +112,16 @@ cdef extern from *:
         PyMem_Free(entries);
     }
 
-    /* As table_free, but a small table stays. Nothing may be added meanwhile: what is let go may run code. */
+    /* A table of more entries is not kept from one dump to the next, nor one of which most were not used. */
+    #define SAFEPICKLE_FEW_ENTRIES 128
+    #define SAFEPICKLE_MOST_ENTRIES 32768
+
+    /* As table_free, but the table stays. The system would take its pages back and give others for the next dump, which
+       costs more than all look-ups in it. Nothing may be added meanwhile: what is let go may run code. */
     static CYTHON_UNUSED void safepickle_table_empty(safepickle_table *table) {
         size_t i;
-        if (table->mask > 127) {
+        if (table->mask >= SAFEPICKLE_MOST_ENTRIES
+            || (table->mask >= SAFEPICKLE_FEW_ENTRIES && table->used < table->mask / 16)) {
             safepickle_table_free(table);
             return;
         }
@@ -153,7 +159,10 @@ cdef extern from *:
     #define safepickle_m_table_free(table) safepickle_table_free(&(table))
     #define safepickle_m_table_empty(table) safepickle_table_empty(&(table))
     #define safepickle_m_dict(table) safepickle_table_dict(&(table))
+    /* As the builtin id, which Cython calls as any function. */
+    #define safepickle_identity(item) PyLong_FromVoidPtr((void *) (item))
     """
+    object identity "safepickle_identity"(object item)
     ctypedef struct Table "safepickle_table":
         size_t used
     Py_ssize_t table_find "safepickle_m_find"(Table table, object key) noexcept

@@ -65,7 +65,7 @@ class Memo:
             self.kept = []
 
     def empty(self) -> None:
-        """Forget everything, and keep the room for the next dump, if it is little."""
+        """Forget everything, and keep the room for the next dump, if it is not more than half a megabyte."""
         if cython.compiled:
             self.count = 0
             table_empty(self.table)

@@ -22,7 +22,8 @@ cdef extern from *:
             return -1;
         }
         room = out->size + more;
-        room = out->holder == NULL && room <= 256 ? 256 : room + (room >> 1);
+        /* Half as much again as there is, not as is asked for: the room for a large array is that of the array. */
+        room = out->holder == NULL && room <= 256 ? 256 : room + (out->size >> 1) + 64;
         if (out->holder == NULL) {
             out->holder = PyBytes_FromStringAndSize(NULL, room);
             out->size = 0;

@@ -279,7 +279,8 @@ cdef class Writer(Output):
     cpdef int plain_bytes(self, data, item) except -1
     @cython.locals(length=Py_ssize_t)
     cpdef int plain_bytearray(self, data, item) except -1
-    cpdef int array_bytes(self, array, Py_ssize_t length, bint readonly) except -1
+    cpdef int begin_items(self, array, Py_ssize_t length, bint readonly) except -1
+    cpdef int end_items(self, Py_ssize_t length) except -1
     cdef bint shared(self, item, Py_ssize_t owners) noexcept
     @cython.locals(index=Py_ssize_t)
     cdef bint recall(self, item) except -1

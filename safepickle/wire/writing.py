@@ -229,7 +229,12 @@ class Writer(Output):
                     self.get(index)
                 else:
                     self.plain_text(item)
-                    self.put_index(memo.count, item)
+                    if self.protocol >= 4 and memo.count < self.bounds.max_memo:
+                        # As put_index, without a call: data is mostly text.
+                        memo.count += 1
+                        output_put(self.out, _MEMOIZE)
+                    else:
+                        self.put_index(memo.count, item)
         elif self.free_text >= 0 and self.memo is not None:
             self._short_text(item)
         elif not self.recall(item):
@@ -368,19 +373,29 @@ class Writer(Output):
             self.put_u8(_BYTEARRAY8, length)
             self.put_bytes(data)
 
-    def array_bytes(self, array: Any, length: int, readonly: bool) -> None:
-        """Write an array in C order, of *length* bytes, less than a frame, as bytes or as a bytearray (protocol 5)."""
+    def begin_items(self, array: Any, length: int, readonly: bool) -> None:
+        """Begin *length* bytes of an array in C order, not 4 GiB of them, as bytes or as a bytearray (protocol 5).
+
+        They follow, as they are, and then :meth:`end_items`. Not for files, which are given large bytes uncopied.
+        """
         if length > self.bounds.max_string:
             self.refuse("max_string", self.bounds.max_string, length, array)
         if self.size() >= self.next_stop:
             self.boundary()
+        if length >= FRAME_TARGET:
+            self.check_size(length)
+            self._close_frame()
         if not readonly:
             self.put_u8(_BYTEARRAY8, length)
         elif length <= 0xFF:
             self.put2(_SHORT_BINBYTES, length)
         else:
             self.put_u4(_BINBYTES, length)
-        self.put_bytes(array)
+
+    def end_items(self, length: int) -> None:
+        """End the bytes of an array: many of them are outside of any frame."""
+        if length >= FRAME_TARGET:
+            self._open_frame()
 
     # -- the memo ----------------------------------------------------------------------------------------------
 

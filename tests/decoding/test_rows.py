@@ -101,27 +101,34 @@ def test_rows_are_paid_for() -> None:
 
 
 def test_long_rows_are_within_max_items(sp: ModuleType) -> None:
-    data = pickle.dumps([(1,) * 9, (1,) * 9, (2,) * 10], 4)
-    assert len(sp.loads(data, limits=Limits(max_items=10))) == 3
+    data = pickle.dumps([tuple(range(place, place + count)) for place, count in enumerate((9, 9, 10, 4))], 4)
+    assert len(sp.loads(data, limits=Limits(max_items=10))) == 4
     with pytest.raises(sp.LimitError, match="max_items"):
         sp.loads(data, limits=Limits(max_items=9))
 
 
-@pytest.mark.parametrize("depth", range(1, 7))
-def test_rows_are_as_deep_as_they_are(sp: ModuleType, depth: int) -> None:
-    """Tuples around them, in the opcodes of a row, count as levels."""
-    rows_there = number(1) + number(2) + TUPLE2 + (number(3) + number(4) + TUPLE2) * 2
-    data = pickled(rows_there, TUPLE3, TUPLE1 * (depth - 1))
-    assert sp.loads(data, limits=Limits(max_depth=depth + 1)) == pickle.loads(data)
+@pytest.mark.parametrize("levels", range(1, 7))
+def test_rows_are_as_deep_as_they_are(sp: ModuleType, levels: int) -> None:
+    """Tuples around a row alone count as levels."""
+    data = pickled(number(1) + number(2) + TUPLE2, number(3) + number(4) + TUPLE2, TUPLE1 * levels, TUPLE2)
+    assert sp.loads(data, limits=Limits(max_depth=levels + 2)) == pickle.loads(data)
     with pytest.raises(sp.LimitError, match="max_depth"):
-        sp.loads(data, limits=Limits(max_depth=depth))
+        sp.loads(data, limits=Limits(max_depth=levels + 1))
 
 
-def test_marks_are_within_the_depth(sp: ModuleType) -> None:
-    """A mark of a row is a mark as any other."""
-    data = pickled(MARK * 5, number(1), TUPLE1, MARK, number(1), TUPLE, TUPLE, TUPLE, TUPLE, TUPLE, TUPLE)
-    outcomes = [[outcome(form, data, {"max_depth": most}) for most in range(1, 12)] for form in PACKAGES]
-    assert all(one == outcomes[0] for one in outcomes)
+@pytest.mark.parametrize("depth", range(1, 5))
+def test_marks_of_rows_are_counted(sp: ModuleType, depth: int) -> None:
+    """A mark of a row is a mark as any other: there are no more than data of that depth can have, and some."""
+    most = 2 * depth + 8
+    row = number(1) + number(2) + TUPLE2 + MARK + number(1) + TUPLE
+    for marks in (most - 1, most):
+        data = pickled(MARK * marks, row, op("POP_MARK") * marks, NONE)
+        if marks < most:
+            assert sp.loads(data, limits=Limits(max_depth=depth)) is None
+        else:
+            with pytest.raises(sp.LimitError, match="max_depth") as caught:
+                sp.loads(data, limits=Limits(max_depth=depth))
+            assert caught.value.opcode == "MARK"
 
 
 #: What may stand behind a row, and is no row: all of it is as in pickle.

@@ -127,6 +127,21 @@ def test_nothing_of_the_data_is_kept(sp: ModuleType) -> None:
     assert (sys.getrefcount(shared), sys.getrefcount(key), sys.getrefcount(data)) == before
 
 
+@pytest.mark.parametrize("count", [10, 1_000, 20_000, 60_000])
+def test_nothing_of_much_data_is_kept(sp: ModuleType, count: int) -> None:
+    """Whether the table of what has been written is kept, as one of half a megabyte is, or not."""
+    shared: list[Any] = []
+    data = [shared, *([number, shared] for number in range(count)), [shared]]
+
+    def references() -> list[int]:
+        return [sys.getrefcount(one) for one in data]
+
+    before = references()
+    for value in (data, [1], data, {"a": (2, 3)}, data):
+        assert pickle.loads(sp.dumps(value)) == value
+        assert references() == before
+
+
 @given(st.lists(st.one_of(st.binary(max_size=3000), st.text(max_size=300), st.lists(st.integers())), max_size=8))
 def test_what_was_written_stays_as_it_was(values: list[Any]) -> None:
     """Small pickles are copied out of room that is used again."""

@@ -160,7 +160,8 @@ class UsualFrames:
         if type(array) is not self.ndarray or array.size == 0:
             return False
         if not is_subtype(type(obj), self.categorical):
-            return True
+            # What the others hold has to be what their class reads it as: the contract looks.
+            return False
         if type(dtype) is not self.categories:
             return False
         levels: Any = getattr(dtype, "categories", None)

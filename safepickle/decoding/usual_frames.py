@@ -21,7 +21,7 @@ from typing import Any
 
 from ..policy.contracts import CONTRACTS
 from ..policy.copies import read_of_state
-from ..policy.libraries import LIBRARY_STATES
+from ..policy.libraries import LIBRARY_STATES, holds_what_it_reads
 
 COMPILING = False
 if COMPILING:
@@ -160,8 +160,7 @@ class UsualFrames:
         if type(array) is not self.ndarray or array.size == 0:
             return False
         if not is_subtype(type(obj), self.categorical):
-            # What the others hold has to be what their class reads it as: the contract looks.
-            return False
+            return array.ndim in (1, 2) and holds_what_it_reads(obj, array, dtype)
         if type(dtype) is not self.categories:
             return False
         levels: Any = getattr(dtype, "categories", None)

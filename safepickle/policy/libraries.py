@@ -31,6 +31,7 @@ __all__ = [
     "LIBRARY_STATES",
     "LIBRARY_STATE_WEIGHTS",
     "LibraryState",
+    "holds_what_it_reads",
 ]
 
 Pair = tuple[str, str]
@@ -113,9 +114,8 @@ def _backed_state(obj: Any, state: Any) -> str | None:
         return "wants an array that has its data"
     if array.ndim not in (1, 2):
         return "wants an array of one dimension, or of two"  # compiled code reads the first one's length
-    for name, kind, other in _BACKED:
-        if _is_one(obj, "pandas.arrays", name) and not _holds(array.dtype, dtype, kind, other):
-            return "its numbers are not what its class reads them as"
+    if not holds_what_it_reads(obj, array, dtype):
+        return "its numbers are not what its class reads them as"
     if _is_one(obj, "pandas", "Categorical"):
         return (
             _codes(array, getattr(dtype, "categories", None))
@@ -123,6 +123,14 @@ def _backed_state(obj: Any, state: Any) -> str | None:
             else ("wants a dtype of categories")
         )
     return None
+
+
+def holds_what_it_reads(obj: Any, array: Any, dtype: Any) -> bool:
+    """Say whether an array of pandas may hold such an array of numpy, and call it so."""
+    for name, kind, other in _BACKED:
+        if _is_one(obj, "pandas.arrays", name) and not _holds(array.dtype, dtype, kind, other):
+            return False
+    return True
 
 
 def _holds(held: Any, dtype: Any, kind: str, other: str | None) -> bool:
@@ -157,13 +165,12 @@ def _sparse_values(obj: Any, state: Any) -> str | None:
     """Compiled code reads as many values as the index says that there are: what lies behind fewer is not theirs."""
     if type(state) is not dict:
         return "wants an array of values, and an index of where they are"
-    numpy = sys.modules.get("numpy")
+    numpy: Any = sys.modules.get("numpy")
     values: Any = state.get("_sparse_values")
     index: Any = state.get("_sparse_index")
     # Without values it may be one that waits for its data: more than there are places for are never read.
-    if numpy is None or type(values) is not numpy.ndarray or values.ndim != 1:
-        return "wants an array of values, and an index of where they are"
-    if not _is_one(index, "pandas._libs.sparse", "SparseIndex"):
+    is_array = numpy is not None and type(values) is numpy.ndarray and values.ndim == 1
+    if not is_array or not _is_one(index, "pandas._libs.sparse", "SparseIndex"):
         return "wants an array of values, and an index of where they are"
     return None if values.size == index.npoints else "its values are not as many as its index says"
 
@@ -201,10 +208,9 @@ def _new_index(args: Args) -> str | None:
 
 def _is_dtype_of(dtype: Any, data: Any) -> bool:
     """Say whether an index of such data has them as they are."""
-    numpy = sys.modules.get("numpy")
-    if numpy is None or not issubclass(type(dtype), numpy.dtype):
-        return False
-    return type(data) is numpy.ndarray and bool(data.dtype == dtype)
+    numpy: Any = sys.modules.get("numpy")
+    is_known = numpy is not None and issubclass(type(dtype), numpy.dtype) and type(data) is numpy.ndarray
+    return is_known and bool(data.dtype == dtype)
 
 
 def _of_times(args: Args) -> str | None:

@@ -60,7 +60,7 @@ cdef extern from *:
     str new_ascii "safepickle_new_ascii"(bytes data, size_t start, size_t length)
 
 cdef size_t _FEWEST, _BEHIND
-cdef Py_ssize_t _BYTES, _TEXT, _TUPLE, _ENTRY
+cdef Py_ssize_t _SLICE, _BYTES, _TEXT, _TUPLE, _ENTRY
 
 cdef class Atoms(Filling):
     @cython.locals(data=bytes, end=size_t, place=size_t, reached=Py_ssize_t, taken=Py_ssize_t)

@@ -43,6 +43,8 @@ if not cython.compiled:
 _FEWEST = 9
 #: Behind the first argument there are at most a LONG_BINGET, a tuple, a call and three entries of the memo.
 _BEHIND = 10
+#: Opcodes after which the loop counts and pays for them.
+_SLICE = 4096
 #: What the loop takes for bytes and a text beyond their length, for a tuple, and for an entry of the memo, in bytes.
 _BYTES, _TEXT, _TUPLE, _ENTRY = 40, 56, 88, 8
 
@@ -71,8 +73,8 @@ class Atoms(Filling):
                 break
             reached = place
             taken += self.taken
-            # Most often the next one is of the same class, named by its entry in the memo.
-            if place + 2 > end or data[place] != 0x68 or data[place + 1] >= len(memo):
+            # Most often the next one is of the same class, named by its memo entry. Now and then the loop counts.
+            if taken > _SLICE or place + 2 > end or data[place] != 0x68 or data[place + 1] >= len(memo):
                 break
             if memo[data[place + 1]] is not handle:
                 break

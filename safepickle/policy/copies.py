@@ -61,14 +61,30 @@ def _made_anew(array: Any) -> int:
     return int(array.nbytes) if kind in "mMO" else 0
 
 
+def _of_index(value: Any) -> int:
+    """Return the bytes of the numbers of an index, or of an array of periods: a range has none until it is asked."""
+    pandas = sys.modules.get("pandas")
+    for owner, name in ((pandas, "Index"), (getattr(pandas, "arrays", None), "PeriodArray")):
+        kind = getattr(owner, name, None)
+        if kind is not None and issubclass(type(value), kind):
+            return 8 * min(len(value), _MOST)
+    return 0
+
+
 def _copied_by_index(args: Args) -> int:
     """Return what an index makes of its data, or one of several levels of their codes."""
     fields = args[1]
-    return _made_anew(fields["data"]) if "data" in fields else _sizes(fields.values())
+    if "data" not in fields:
+        return _sizes(fields.values())
+    # By another frequency than their own, periods are made anew.
+    return _made_anew(fields["data"]) + (_of_index(fields["data"]) if "freq" in fields else 0)
 
 
 def _copied_by_intervals(args: Args) -> int:
-    return _sizes(args[1].values()) if len(args) > 1 and type(args[1]) is dict else 0
+    """Return what intervals make of where they begin and end: of ranges, all that is in them (D15)."""
+    if len(args) < 2 or type(args[1]) is not dict:
+        return 0
+    return _sizes(args[1].values()) + sum(map(_of_index, args[1].values()))
 
 
 def _copied_by_block(args: Args) -> int:

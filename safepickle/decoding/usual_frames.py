@@ -20,7 +20,7 @@ import sys
 from typing import Any
 
 from ..policy.contracts import CONTRACTS
-from ..policy.copies import read_of_state
+from ..policy.copies import copied_of_frame, read_of_state
 from ..policy.libraries import LIBRARY_STATES
 
 COMPILING = False
@@ -153,7 +153,9 @@ class UsualFrames:
         """Return what the contract takes a state to weigh, -1 where it may be one that the object must not have."""
         if not self.fits_frame_state(which, obj, state):
             return -1
-        return read_of_state(state) if which == BACKED else 0
+        if which == BACKED:
+            return read_of_state(state)
+        return copied_of_frame(state) if which == FRAME else 0
 
     def has_frame_state(self, which: int, obj: Any) -> bool:
         """Return whether an object may have its state, and then gets no other. A frame may get another one."""

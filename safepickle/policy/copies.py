@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
-__all__ = ["COPIES", "COPYING_CALLS", "of_any", "read_of_state"]
+__all__ = ["COPIES", "COPYING_CALLS", "copied_of_frame", "of_any", "read_of_state"]
 
 Args = tuple[Any, ...]
 
@@ -108,6 +108,19 @@ def read_of_state(state: Any) -> int:
     if type(state) is dict:
         return _sizes(state.values()) // _READ
     return _sizes(state) // _READ if type(state) is tuple else 0
+
+
+def copied_of_frame(state: Any) -> int:
+    """Return the bytes of what a frame or a series copies of its state: of its attributes a dict of its own."""
+    total = 0
+    if type(state) is dict:
+        for value in state.values():
+            kind = type(value)
+            if kind is dict or kind is set or kind is frozenset:
+                total += 48 * len(value)
+            elif kind is list or kind is tuple:
+                total += 8 * len(value)
+    return total
 
 
 def of_any(args: Args) -> str | None:  # noqa: ARG001

@@ -21,7 +21,7 @@ from typing import Any
 
 from .arrays import ArrayCall, is_placeholder
 from .columns import ARROW_CALLS
-from .copies import COPIES, COPYING_CALLS, of_any, read_of_state
+from .copies import COPIES, COPYING_CALLS, copied_of_frame, of_any, read_of_state
 
 __all__ = [
     "CHANGEABLE_STATES",
@@ -535,6 +535,8 @@ LIBRARY_STATE_WEIGHTS: Mapping[Pair, Callable[[Any], int]] = MappingProxyType(
     {
         ("sklearn.tree._tree", "Tree"): _copied_by_tree_state,
         ("pandas._libs.arrays", "__pyx_unpickle_NDArrayBacked"): read_of_state,
+        ("pandas", "DataFrame"): copied_of_frame,
+        ("pandas", "Series"): copied_of_frame,
         **dict.fromkeys(_SPARSE, read_of_state),
     }
 )

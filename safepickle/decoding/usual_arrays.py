@@ -177,6 +177,9 @@ class UsualArrays:
         # Numbers in another order numpy swaps; a dtype with a base is an array of more dimensions.
         if (char not in _PLAIN and (char != "V" or dtype.names is None)) or dtype.isnative is not True:
             return -1
+        # Given as state to one with fields, it has both.
+        if char == "V" and dtype.subdtype is not None:
+            return -1
         if len(self.copied) < _MOST_KNOWN:
             # It is kept, so that its identity stays its own.
             self.copied[identity(dtype)] = (dtype, self.item_size)
@@ -236,7 +239,8 @@ class UsualArrays:
                 self.from_buffer = target.__globals__["frombuffer"]
             array: Any = self.from_buffer(args[0], args[1])
             shape = args[2]
-            if len(shape) == 1:
+            # Of a dtype with a base it has more dimensions, and cannot be made to have this one.
+            if len(shape) == 1 and array.ndim == 1:
                 return array
             return array.reshape(shape) if args[3] == "C" else array.reshape(shape, order="F")
         return target(*args)

@@ -49,12 +49,13 @@ cdef extern from "Python.h":
 cdef int BACKED_CALL, INDEX_CALL, BACKED, CATEGORIES, FRAME
 cdef object _BACKED_CALL, _INDEX_CALL
 cdef dict _MODULES
+cdef object _FARTHEST
 cdef frozenset _INDEX_FIELDS, _BACKED_FIELDS, _FRAME_FIELDS
 
 cpdef int usual_frame_call(object contract) except -1
 
 cdef class UsualFrames:
-    cdef object ndarray, index, levels, categorical, categories, manager, backed
+    cdef object ndarray, index, levels, periods, intervals, categorical, categories, manager, backed
 
     cdef bint _knows_pandas(self) except -1
     cpdef bint fits_frame_call(self, int which, tuple args) except -1
@@ -64,4 +65,5 @@ cdef class UsualFrames:
     @cython.locals(count=Py_ssize_t)
     cdef bint _fits_backed(self, object obj, tuple state) except -1
 
+cdef bint _is_bound(object number) except -1
 cdef bint _has_only(dict fields, frozenset names) except -1

@@ -20,7 +20,7 @@ import sys
 from typing import Any
 
 from ..policy.contracts import CONTRACTS
-from ..policy.copies import read_of_state
+from ..policy.copies import copied_of_frame, read_of_state
 from ..policy.libraries import LIBRARY_STATES
 
 COMPILING = False
@@ -49,6 +49,8 @@ _MODULES: Any = sys.modules
 #: pandas have beside their data, and frames.
 _INDEX_FIELDS = frozenset("data name copy names start stop step freq tz closed left right ordinal".split())
 _BACKED_FIELDS = frozenset({"_cache", "_freq", "_readonly"})
+#: Where a range may begin and end.
+_FARTHEST = 2**61
 _FRAME_FIELDS = frozenset({"_mgr", "_data", "_typ", "_metadata", "attrs", "_flags", "_name", "name"})
 
 if not cython.compiled:
@@ -84,6 +86,8 @@ class UsualFrames:
         #: The classes of pandas, once they were asked for: by the last one it is seen that all are known.
         self.index: Any = None
         self.levels: Any = None
+        self.periods: Any = None
+        self.intervals: Any = None
         self.categorical: Any = None
         self.categories: Any = None
         self.manager: Any = None
@@ -96,11 +100,14 @@ class UsualFrames:
         pandas = _MODULES.get("pandas")
         self.index = getattr(pandas, "Index", None)
         self.levels = getattr(pandas, "MultiIndex", None)
+        self.periods = getattr(pandas, "PeriodIndex", None)
+        self.intervals = getattr(pandas, "IntervalIndex", None)
         self.categorical = getattr(pandas, "Categorical", None)
         self.categories = getattr(pandas, "CategoricalDtype", None)
         self.manager = getattr(_MODULES.get("pandas.core.internals.managers"), "BaseBlockManager", None)
         backed = getattr(_MODULES.get("pandas._libs.arrays"), "NDArrayBacked", None)
-        for kind in (self.index, self.levels, self.categorical, self.categories, self.manager, backed):
+        known = self.index, self.levels, self.periods, self.intervals, self.categorical, self.categories, self.manager
+        for kind in (*known, backed):
             if not isinstance(kind, type):
                 return False
         if self.ndarray is None:
@@ -118,7 +125,15 @@ class UsualFrames:
             return False
         if not is_subtype(args[0], self.index) or is_subtype(args[0], self.levels):
             return False
-        return _has_only(args[1], _INDEX_FIELDS)
+        # What these make of their data depends on what that is: the contract knows.
+        if is_subtype(args[0], self.periods) or is_subtype(args[0], self.intervals):
+            return False
+        fields: dict[Any, Any] = args[1]
+        if not _has_only(fields, _INDEX_FIELDS):
+            return False
+        if "data" in fields:
+            return True
+        return _is_bound(fields.get("start")) and _is_bound(fields.get("stop")) and _is_bound(fields.get("step"))
 
     def fits_frame_state(self, which: int, obj: Any, state: Any) -> bool:
         """Return whether the contract surely lets an object have a state."""
@@ -138,7 +153,9 @@ class UsualFrames:
         """Return what the contract takes a state to weigh, -1 where it may be one that the object must not have."""
         if not self.fits_frame_state(which, obj, state):
             return -1
-        return read_of_state(state) if which == BACKED else 0
+        if which == BACKED:
+            return read_of_state(state)
+        return copied_of_frame(state) if which == FRAME else 0
 
     def has_frame_state(self, which: int, obj: Any) -> bool:
         """Return whether an object may have its state, and then gets no other. A frame may get another one."""
@@ -169,6 +186,10 @@ class UsualFrames:
         if kind.kind != "i" or kind.isnative is not True:
             return False
         return codes_lie_within(array, len(levels))
+
+
+def _is_bound(number: Any) -> bool:
+    return number is None or (type(number) is int and -_FARTHEST <= number <= _FARTHEST)
 
 
 def _has_only(fields: dict[Any, Any], names: frozenset[str]) -> bool:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
-__all__ = ["COPIES", "COPYING_CALLS", "of_any", "read_of_state"]
+__all__ = ["COPIES", "COPYING_CALLS", "copied_of_frame", "of_any", "read_of_state"]
 
 Args = tuple[Any, ...]
 
@@ -61,14 +61,30 @@ def _made_anew(array: Any) -> int:
     return int(array.nbytes) if kind in "mMO" else 0
 
 
+def _of_index(value: Any) -> int:
+    """Return the bytes of the numbers of an index, or of an array of periods: a range has none until it is asked."""
+    pandas = sys.modules.get("pandas")
+    for owner, name in ((pandas, "Index"), (getattr(pandas, "arrays", None), "PeriodArray")):
+        kind = getattr(owner, name, None)
+        if kind is not None and issubclass(type(value), kind):
+            return 8 * min(len(value), _MOST)
+    return 0
+
+
 def _copied_by_index(args: Args) -> int:
     """Return what an index makes of its data, or one of several levels of their codes."""
     fields = args[1]
-    return _made_anew(fields["data"]) if "data" in fields else _sizes(fields.values())
+    if "data" not in fields:
+        return _sizes(fields.values())
+    # By another frequency than their own, periods are made anew.
+    return _made_anew(fields["data"]) + (_of_index(fields["data"]) if "freq" in fields else 0)
 
 
 def _copied_by_intervals(args: Args) -> int:
-    return _sizes(args[1].values()) if len(args) > 1 and type(args[1]) is dict else 0
+    """Return what intervals make of where they begin and end: of ranges, all that is in them (D15)."""
+    if len(args) < 2 or type(args[1]) is not dict:
+        return 0
+    return _sizes(args[1].values()) + sum(map(_of_index, args[1].values()))
 
 
 def _copied_by_block(args: Args) -> int:
@@ -92,6 +108,19 @@ def read_of_state(state: Any) -> int:
     if type(state) is dict:
         return _sizes(state.values()) // _READ
     return _sizes(state) // _READ if type(state) is tuple else 0
+
+
+def copied_of_frame(state: Any) -> int:
+    """Return the bytes of what a frame or a series copies of its state: of its attributes a dict of its own."""
+    total = 0
+    if type(state) is dict:
+        for value in state.values():
+            kind = type(value)
+            if kind is dict or kind is set or kind is frozenset:
+                total += 48 * len(value)
+            elif kind is list or kind is tuple:
+                total += 8 * len(value)
+    return total
 
 
 def of_any(args: Args) -> str | None:  # noqa: ARG001

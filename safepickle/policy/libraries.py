@@ -22,7 +22,7 @@ from typing import Any
 from .arrays import ArrayCall, is_placeholder
 from .blocks import BLOCK_CALLS
 from .columns import ARROW_CALLS
-from .copies import COPIES, COPYING_CALLS, of_any, read_of_state
+from .copies import COPIES, COPYING_CALLS, copied_of_frame, of_any, read_of_state
 
 __all__ = [
     "CHANGEABLE_STATES",
@@ -55,6 +55,8 @@ _WITH_UNITS = frozenset(f"{name}64[{unit}]" for name in ("datetime", "timedelta"
 #: Items of an array that are looked at one by one.
 _FEW = 64
 _MOST_ATTRIBUTES, _LONGEST_NAME = 1000, 200
+#: Where a range may begin and end: the interpreter has no length for a longer one.
+_FARTHEST = 2**61
 
 
 def _class(module: str, name: str) -> Any:
@@ -194,9 +196,28 @@ def _new_index(args: Args) -> str | None:
     if "dtype" in fields and not _is_dtype_of(fields["dtype"], fields.get("data")):
         # Each index would be a copy, larger than what they share: of bytes as floats eight times as large (D16).
         return "its dtype is not that of its data"
+    if "data" not in fields and not all(_is_bound(fields.get(name)) for name in ("start", "stop", "step")):
+        return "its range is longer than can be counted"
+    if issubclass(cls, _class("pandas", "IntervalIndex")):
+        return "an index of intervals is made from where they begin and end"
+    if issubclass(cls, _class("pandas", "PeriodIndex")) and not _are_periods(fields.get("data")):
+        # Each index would be a copy of times that they share, or of a range all that is in it (D15, D16).
+        return "its data are no periods"
     if issubclass(cls, _class("pandas", "MultiIndex")):
         return _levels(fields.get("levels"), fields.get("codes", fields.get("labels")))
     return None
+
+
+def _is_bound(value: Any) -> bool:
+    return value is None or (type(value) is int and -_FARTHEST <= value <= _FARTHEST)
+
+
+def _are_periods(data: Any) -> bool:
+    """Say whether an index of periods takes such data as they are, unless it is given another frequency."""
+    numpy = sys.modules.get("numpy")
+    if numpy is not None and type(data) is numpy.ndarray:
+        return True
+    return _is_one(data, "pandas.arrays", "PeriodArray") or _is_one(data, "pandas", "PeriodIndex")
 
 
 def _is_dtype_of(dtype: Any, data: Any) -> bool:
@@ -556,6 +577,8 @@ LIBRARY_STATE_WEIGHTS: Mapping[Pair, Callable[[Any], int]] = MappingProxyType(
     {
         ("sklearn.tree._tree", "Tree"): _copied_by_tree_state,
         ("pandas._libs.arrays", "__pyx_unpickle_NDArrayBacked"): read_of_state,
+        ("pandas", "DataFrame"): copied_of_frame,
+        ("pandas", "Series"): copied_of_frame,
         **dict.fromkeys(_SPARSE, read_of_state),
     }
 )

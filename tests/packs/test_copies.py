@@ -34,6 +34,7 @@ OFFSETS = (8 * np.arange(COUNT + 1)).tobytes()
 TEXT = "abcdef\u00e9".encode() * COUNT
 STRINGS = [None, pa.py_buffer(OFFSETS), pa.py_buffer(TEXT)]
 CODES = pd.Categorical.from_codes(ODD, ["a", "b"]).__reduce__()
+PERIODS = pd.PeriodIndex(pd.arrays.PeriodArray(NUMBERS, dtype=pd.PeriodDtype("D")))
 MATRIX = scipy_sparse.csr_array((np.ones(COUNT, "i1"), NUMBERS % 2, np.array([0, COUNT])), (1, 2))
 
 
@@ -48,6 +49,9 @@ SHARED: dict[str, tuple[Policy, Any]] = {
     "places of columns": (PANDAS, many(BLOCK, NUMBERS.reshape(-1, 1), NUMBERS.astype("i4"), 2)),
     "sides of intervals": (
         PANDAS, many(INTERVALS, make=lambda: (pd.IntervalIndex, {"left": NUMBERS, "right": NUMBERS})),
+    ),
+    "periods of another frequency": (
+        PANDAS, many(NEW_INDEX, make=lambda: (pd.PeriodIndex, {"data": PERIODS, "freq": "W"})),
     ),
     "codes of levels": (
         PANDAS, many(NEW_INDEX, make=lambda: (pd.MultiIndex, {"levels": LEVELS[:1], "codes": [ODD]})),
@@ -80,6 +84,53 @@ def test_an_index_is_of_its_datas_own_dtype(sp: ModuleType, dtype: Any) -> None:
     assert len(sp.loads(pickle.dumps(same), policy=PANDAS)) == 5
     with pytest.raises(PolicyError, match="dtype is not that of its data"):
         sp.loads(pickle.dumps(Made(NEW_INDEX, (pd.Index, {"data": small, "dtype": dtype}))), policy=PANDAS)
+
+
+@pytest.mark.parametrize("kind", [pd.PeriodIndex, pd.IntervalIndex])
+def test_periods_and_intervals_are_made_of_nothing_else(sp: ModuleType, kind: Any) -> None:
+    """Of times, and of a range in a hundred bytes, pandas would make new ones (D15)."""
+    span = Made(NEW_INDEX, (pd.RangeIndex, {"start": 0, "stop": 50_000_000, "step": 1}))
+    for data in (pd.date_range("2000", periods=3), pd.date_range("2000", periods=3)._data, span):
+        with pytest.raises(PolicyError, match=r"no periods|begin and end"):
+            sp.loads(pickle.dumps(Made(NEW_INDEX, (kind, {"data": data, "freq": "D"}))), policy=PANDAS)
+    for index in (pd.period_range("2000", periods=3, freq="D"), pd.interval_range(0, 3)):
+        assert index.equals(sp.loads(pickle.dumps(index), policy=PANDAS))
+
+
+def test_intervals_of_a_range_are_as_many_as_there_are_in_it(sp: ModuleType) -> None:
+    """A range has no memory; where intervals begin has (D15)."""
+    for stop in (50_000_000, 2**60):
+        span = Made(NEW_INDEX, (pd.RangeIndex, {"start": 0, "stop": stop, "step": 1}))
+        data = pickle.dumps(Made(INTERVALS, (pd.IntervalIndex, {"left": span, "right": span})))
+        with pytest.raises(LimitError, match="max_memory"):
+            sp.loads(data, policy=PANDAS)
+
+
+@pytest.mark.parametrize("fields", [{"stop": 2**63}, {"stop": 10**30, "step": 7}, {"start": -(10**30)}])
+def test_a_range_is_no_longer_than_can_be_counted(sp: ModuleType, fields: dict[str, int]) -> None:
+    """The interpreter has no length for it: codes that point into it could not be looked at."""
+    data = pickle.dumps(Made(NEW_INDEX, (pd.RangeIndex, {"start": 0, "stop": 1, "step": 1} | fields)))
+    with pytest.raises(PolicyError, match="can be counted"):
+        sp.loads(data, policy=PANDAS)
+
+
+@pytest.mark.parametrize("whole", [pd.DataFrame({"a": [1]}), pd.Series([1])])
+def test_the_attributes_of_each_frame_are_paid_for(sp: ModuleType, whole: Any) -> None:
+    """Each makes a dict of its own of those that all share (D16)."""
+    shared = dict.fromkeys(range(20_000))
+    limits = Limits(max_memory=20_000_000)
+    for count in (1, 100):
+        frames = [whole.copy() for _ in range(count)]
+        for frame in frames:
+            object.__setattr__(frame, "_attrs", shared)
+        data = pickle.dumps(frames)
+        if count == 1:
+            (one,) = sp.loads(data, policy=PANDAS, limits=limits)
+            assert one.attrs == shared
+        else:
+            with pytest.raises(LimitError, match="max_memory"):
+                sp.loads(data, policy=PANDAS, limits=limits)
+            sp.loads(data, policy=PANDAS)
 
 
 def test_times_are_no_index_that_would_be_copied(sp: ModuleType) -> None:

@@ -333,3 +333,26 @@ def test_scalars_that_share_their_bytes_are_paid_for(sp: ModuleType, dtype: Any)
     with pytest.raises(SafePickleError, match="max_memory"):
         sp.loads(stream, policy=NUMPY, limits=Limits(max_memory=2_000_000))
     assert len(sp.loads(stream, policy=NUMPY, limits=Limits(max_memory=20_000_000))) == 500
+
+
+BASE = (3, "|", (np.dtype("i4"), (2,)), None, None, 8, 4, 0)
+
+
+def test_what_has_fields_and_a_base_is_not_filled_ahead(sp: ModuleType) -> None:
+    """Such an array has more dimensions than its shape says: opcode by opcode it would be another one."""
+    arrays = sys.modules[f"{sp.__name__}.decoding.usual_arrays"].UsualArrays()
+    dtype = pickle.loads(pickle.dumps(np.dtype([("a", "i4"), ("b", "f4")])))
+    assert arrays.may_be_filled(dtype, 4, 32)
+    arrays.forget()
+    dtype.__setstate__(BASE)
+    assert dtype.names
+    assert dtype.subdtype
+    assert not arrays.may_be_filled(dtype, 4, 32)
+
+
+def test_an_array_of_a_dtype_with_a_base_gets_the_shape_it_is_written_with(sp: ModuleType) -> None:
+    made = Made(FROM, (bytearray(32), np.dtype(("i4", (2,))), (4,), "C"))
+    with pytest.raises(ValueError, match="reshape"):
+        pickle.loads(pickle.dumps(made))
+    with pytest.raises(sp.errors.ReconstructionError):
+        sp.loads(pickle.dumps(made), policy=NUMPY)

@@ -40,6 +40,8 @@ class Shape:
     needs: str | None = None
     #: Written with protocol 5 and a `buffer_callback`: a pair of bytes and buffers.
     out_of_band: bool = False
+    #: Only the collector frees it: how often it comes by within a sample decides, so that samples must be long.
+    is_cyclic: bool = False
 
     def build(self, scale: float) -> object:
         """Make the data, `scale` times the usual number of items."""

@@ -265,7 +265,7 @@ SHAPES: Final = (
     Shape("bools_and_none", "list of True, False and None", _bools_and_none, 50_000),
     Shape("linked_lists", "chains of 150 dicts, each in the one before", _linked_lists, 6_000),
     Shape("shared", "orders that share their customers and other parts", _shared, 4_000, same=same_graph),
-    Shape("cyclic", "rings of nodes that refer to each other", _cyclic, 4_000, same=same_graph),
+    Shape("cyclic", "rings of nodes that refer to each other", _cyclic, 4_000, same=same_graph, is_cyclic=True),
     Shape("small_message", "one dict of eight entries, 200 bytes", _small_message, 1),
     Shape("objects", "instances of an ordinary class", _points, 10_000, INSTANCES, (Point,)),
     Shape("slots", "instances of a class with __slots__", _slot_points, 10_000, INSTANCES, (SlotPoint,)),

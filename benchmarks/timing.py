@@ -12,7 +12,8 @@ How a number comes about:
   objects are frozen, so that a collection never looks at them, and each sample begins right after a
   collection. A result is kept until the next call has returned, as a caller would keep it: a collector that
   was put off during the call meets it.
-- Letting go of results is in the time, for all alike.
+- Letting go of results is in the time, for all alike. Of cyclic data the collector does that, whenever it comes by: its
+  samples are longer, so that none has the garbage of several calls, or of none.
 """
 
 from __future__ import annotations

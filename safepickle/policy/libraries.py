@@ -1,4 +1,4 @@
-"""Contracts for the libraries that are built on numpy: pandas, scipy.sparse and scikit-learn.
+"""Contracts for the libraries that are built on numpy: pandas and scikit-learn; for scipy see ``sparse``.
 
 Their compiled parts take it that indices which they made themselves lie inside. In a pickle they need not: a category,
 a child of a node or a column may be any number, and is read from there.
@@ -23,6 +23,8 @@ from .arrays import ArrayCall, is_placeholder
 from .blocks import BLOCK_CALLS
 from .columns import ARROW_CALLS
 from .copies import COPIES, COPYING_CALLS, copied_of_frame, of_any, read_of_state
+from .library_parts import class_of, has_state, index_array, is_one, lie_within, number_array, plain_array
+from .sparse import sparse_state
 
 __all__ = [
     "CHANGEABLE_STATES",
@@ -38,12 +40,6 @@ Args = tuple[Any, ...]
 #: The check of object and state, whether no state may be given any more, what it stops, and where that is from.
 LibraryState = tuple[Callable[[Any, Any], str | None], Callable[[Any], bool] | None, str, str]
 
-_SPARSE_ATTRIBUTES = frozenset(
-    "_shape maxprint indptr indices data coords row col offsets rows dtype _dict has_canonical_format "
-    "_has_canonical_format _has_sorted_indices has_sorted_indices".split()
-)
-
-
 #: What the arrays of pandas hold, and the dtype of its own that they are called; of times the unit is read from there.
 _BACKED = (
     ("DatetimeArray", "M", "DatetimeTZDtype"),
@@ -52,51 +48,16 @@ _BACKED = (
     ("StringArray", "O", "StringDtype"),
 )
 _WITH_UNITS = frozenset(f"{name}64[{unit}]" for name in ("datetime", "timedelta") for unit in ("s", "ms", "us", "ns"))
-#: Items of an array that are looked at one by one.
-_FEW = 64
 _MOST_ATTRIBUTES, _LONGEST_NAME = 1000, 200
 #: Where a range may begin and end: the interpreter has no length for a longer one.
 _FARTHEST = 2**61
-
-
-def _class(module: str, name: str) -> Any:
-    return getattr(sys.modules.get(module), name, None)
-
-
-def _is_one(value: Any, module: str, name: str) -> bool:
-    """Say whether a value is an instance of a library's class, or of one derived from it."""
-    wanted = _class(module, name)
-    return wanted is not None and issubclass(type(value), wanted)
-
-
-def _array(value: Any, kinds: str = "iuf") -> Any:
-    """Return a plain array that has its data, or None."""
-    numpy = sys.modules.get("numpy")
-    if numpy is None or type(value) is not numpy.ndarray or value.dtype.kind not in kinds or is_placeholder(value):
-        return None
-    return value
-
-
-def _within(array: Any, low: int, high: int) -> bool:
-    """Say whether all items of an array of ints lie from *low* up to, not including, *high*."""
-    size = array.size
-    if 0 < size <= _FEW and array.ndim == 1 and array.dtype.kind in "iu":
-        # Of so few numpy's own reductions take several times as long.
-        items = array.tolist()
-        return bool(low <= min(items) and max(items) < high)
-    return bool(size == 0 or (array.min() >= low and array.max() < high))
-
-
-def _has_state(value: Any) -> bool:
-    """Say whether an instance has attributes by now."""
-    return bool(object.__getattribute__(value, "__dict__"))
 
 
 # ---- pandas ------------------------------------------------------------------------------------------------
 
 
 def _backed(args: Args) -> str | None:
-    backed = _class("pandas._libs.arrays", "NDArrayBacked")
+    backed = class_of("pandas._libs.arrays", "NDArrayBacked")
     if len(args) != 3 or type(args[1]) is not int or args[2] is not None or backed is None:
         return "wants a class, a check sum and None"
     return None if issubclass(type(args[0]), type) and issubclass(args[0], backed) else "wants a class of arrays"
@@ -116,12 +77,12 @@ def _backed_state(obj: Any, state: Any) -> str | None:
     if array.ndim not in (1, 2):
         return "wants an array of one dimension, or of two"  # compiled code reads the first one's length
     for name, kind, other in _BACKED:
-        if _is_one(obj, "pandas.arrays", name) and not _holds(array.dtype, dtype, kind, other):
+        if is_one(obj, "pandas.arrays", name) and not _holds(array.dtype, dtype, kind, other):
             return "its numbers are not what its class reads them as"
-    if _is_one(obj, "pandas", "Categorical"):
+    if is_one(obj, "pandas", "Categorical"):
         return (
             _codes(array, getattr(dtype, "categories", None))
-            if _is_one(dtype, "pandas", "CategoricalDtype")
+            if is_one(dtype, "pandas", "CategoricalDtype")
             else ("wants a dtype of categories")
         )
     return None
@@ -131,14 +92,14 @@ def _holds(held: Any, dtype: Any, kind: str, other: str | None) -> bool:
     """Say whether an array of pandas may hold such numbers, and call them so."""
     if held.kind != kind or (kind in "mM" and held.name not in _WITH_UNITS):
         return False
-    if other is not None and _is_one(dtype, "pandas", other):
+    if other is not None and is_one(dtype, "pandas", other):
         return True
     return kind in "mM" and bool(issubclass(type(dtype), sys.modules["numpy"].dtype) and dtype == held)
 
 
 def _has_array(value: Any) -> bool:
     """Say whether an array of pandas has its data by now; what it is part of has been checked against them."""
-    backed = _class("pandas._libs.arrays", "NDArrayBacked")
+    backed = class_of("pandas._libs.arrays", "NDArrayBacked")
     return backed is not None and backed.__dict__["_ndarray"].__get__(value) is not None
 
 
@@ -149,7 +110,7 @@ def _categories_state(obj: Any, state: Any) -> str | None:
 def _masked_state(obj: Any, state: Any) -> str | None:
     if type(state) is not dict:
         return "wants its data and a mask"
-    data, mask = _array(state.get("_data"), "biuf"), _array(state.get("_mask"), "b")
+    data, mask = plain_array(state.get("_data"), "biuf"), plain_array(state.get("_mask"), "b")
     if data is None or mask is None or data.shape != mask.shape:
         return "wants arrays of data and mask of one length"
     return None
@@ -165,17 +126,17 @@ def _sparse_values(obj: Any, state: Any) -> str | None:
     # Without values it may be one that waits for its data: more than there are places for are never read.
     if numpy is None or type(values) is not numpy.ndarray or values.ndim != 1:
         return "wants an array of values, and an index of where they are"
-    if not _is_one(index, "pandas._libs.sparse", "SparseIndex"):
+    if not is_one(index, "pandas._libs.sparse", "SparseIndex"):
         return "wants an array of values, and an index of where they are"
     return None if values.size == index.npoints else "its values are not as many as its index says"
 
 
 def _codes(codes: Any, levels: Any) -> str | None:
     """Say what is wrong with numbers that point into an index; -1 points to nothing."""
-    if not _is_one(levels, "pandas", "Index"):
+    if not is_one(levels, "pandas", "Index"):
         return "its categories are no index"
-    array = _array(codes, "i")
-    if array is None or array.ndim > 2 or not _within(array, -1, len(levels)):
+    array = plain_array(codes, "i")
+    if array is None or array.ndim > 2 or not lie_within(array, -1, len(levels)):
         return "a code points to no category"
     return None
 
@@ -187,7 +148,7 @@ _INDEX_KEYS = frozenset(
 
 
 def _new_index(args: Args) -> str | None:
-    index = _class("pandas", "Index")
+    index = class_of("pandas", "Index")
     if len(args) != 2 or type(args[1]) is not dict or not issubclass(type(args[0]), type) or index is None:
         return "wants a class of indexes and a dict"
     cls, fields = args
@@ -198,12 +159,12 @@ def _new_index(args: Args) -> str | None:
         return "its dtype is not that of its data"
     if "data" not in fields and not all(_is_bound(fields.get(name)) for name in ("start", "stop", "step")):
         return "its range is longer than can be counted"
-    if issubclass(cls, _class("pandas", "IntervalIndex")):
+    if issubclass(cls, class_of("pandas", "IntervalIndex")):
         return "an index of intervals is made from where they begin and end"
-    if issubclass(cls, _class("pandas", "PeriodIndex")) and not _are_periods(fields.get("data")):
+    if issubclass(cls, class_of("pandas", "PeriodIndex")) and not _are_periods(fields.get("data")):
         # Each index would be a copy of times that they share, or of a range all that is in it (D15, D16).
         return "its data are no periods"
-    if issubclass(cls, _class("pandas", "MultiIndex")):
+    if issubclass(cls, class_of("pandas", "MultiIndex")):
         return _levels(fields.get("levels"), fields.get("codes", fields.get("labels")))
     return None
 
@@ -217,7 +178,7 @@ def _are_periods(data: Any) -> bool:
     numpy = sys.modules.get("numpy")
     if numpy is not None and type(data) is numpy.ndarray:
         return True
-    return _is_one(data, "pandas.arrays", "PeriodArray") or _is_one(data, "pandas", "PeriodIndex")
+    return is_one(data, "pandas.arrays", "PeriodArray") or is_one(data, "pandas", "PeriodIndex")
 
 
 def _is_dtype_of(dtype: Any, data: Any) -> bool:
@@ -236,14 +197,14 @@ def _of_times(args: Args) -> str | None:
     data, numpy = fields["data"], sys.modules.get("numpy")
     if numpy is not None and type(data) is numpy.ndarray and data.dtype.name not in _WITH_UNITS:
         return "its times are of no unit that pandas has"
-    return "its times are an index" if _is_one(data, "pandas", "Index") else None
+    return "its times are an index" if is_one(data, "pandas", "Index") else None
 
 
 def _levels(levels: Any, codes: Any) -> str | None:
     """Pandas takes it that a MultiIndex in a pickle was valid and does not look."""
     if type(levels) not in (list, tuple) or type(codes) not in (list, tuple) or len(levels) != len(codes):
         return "wants as many codes as levels"
-    arrays = [_array(code, "i") for code in codes]
+    arrays = [plain_array(code, "i") for code in codes]
     if not arrays or any(
         array is None or array.shape != (len(arrays[0]),) for array in arrays if arrays[0] is not None
     ):
@@ -260,7 +221,7 @@ def _frame_state(obj: Any, state: Any) -> str | None:
     if type(state) is not dict or not all(type(key) is str for key in state) or not state.keys() <= known:
         return f"wants only {', '.join(sorted(known))}"
     manager = state.get("_mgr", state.get("_data"))
-    return None if _is_one(manager, "pandas.core.internals.managers", "BaseBlockManager") else "wants its blocks"
+    return None if is_one(manager, "pandas.core.internals.managers", "BaseBlockManager") else "wants its blocks"
 
 
 def _zone(args: Args) -> str | None:
@@ -282,123 +243,14 @@ def _is_seconds(value: Any) -> bool:
     return type(value) is int and -86_400 < value < 86_400
 
 
-# ---- scipy.sparse ------------------------------------------------------------------------------------------
-
-
-def _sparse_state(obj: Any, state: Any) -> str | None:
-    if type(state) is not dict or not all(type(key) is str for key in state) or not state.keys() <= _SPARSE_ATTRIBUTES:
-        return "wants only the parts of a sparse matrix"
-    shape = state.get("_shape")
-    if type(shape) is not tuple or not 1 <= len(shape) <= 2:
-        return "wants its shape"
-    if not all(type(length) is int and 0 <= length < 2**62 for length in shape):
-        return "its shape is no tuple of lengths"
-    kind = type(obj).__name__[:3]
-    if kind == "dok" and issubclass(type(obj), dict):
-        return None  # before scipy 1.12 it is the dict of its entries
-    checks: Mapping[str, Callable[[Any, Any], str | None]] = {
-        "csr": _compressed, "csc": lambda s, n: _compressed(s, n[::-1]), "bsr": _blocks, "coo": _coordinates,
-        "dia": _diagonals, "lil": _lists, "dok": _keys,
-    }  # fmt: skip
-    check = checks.get(kind)
-    return "no sparse matrix that is known" if check is None else check(state, shape)
-
-
-def _compressed(state: Any, shape: tuple[int, ...]) -> str | None:
-    """Rows by where they begin in arrays of columns and values; *shape* with what is compressed first."""
-    starts, indices = _array(state.get("indptr"), "i"), _index_array(state.get("indices"))
-    data = _values(state.get("data"))
-    if starts is None or indices is None or data is None or starts.ndim != 1 or data.ndim != 1 or indices.ndim != 1:
-        return "wants arrays of starts, indices and data"
-    rows, columns = (1, shape[0]) if len(shape) == 1 else shape
-    return _pointers(starts, indices, len(data), rows, columns)
-
-
-def _pointers(starts: Any, indices: Any, count: int, rows: int, columns: int) -> str | None:
-    if len(starts) != rows + 1 or starts[0] != 0 or bool((starts[1:] < starts[:-1]).any()):
-        return "its starts are not in order"
-    if int(starts[-1]) > min(len(indices), count):
-        return "its starts lie beyond its data"
-    return None if _within(indices, 0, columns) else "an index lies outside"
-
-
-def _index_array(value: Any) -> Any:
-    numpy = sys.modules.get("numpy")
-    return value if numpy is not None and type(value) is numpy.ndarray and value.dtype.kind == "i" else None
-
-
-def _values(value: Any) -> Any:
-    numpy = sys.modules.get("numpy")
-    return value if numpy is not None and type(value) is numpy.ndarray and value.dtype.kind in "biufc" else None
-
-
-def _blocks(state: Any, shape: tuple[int, ...]) -> str | None:
-    starts, indices = _array(state.get("indptr"), "i"), _index_array(state.get("indices"))
-    data = _values(state.get("data"))
-    if starts is None or indices is None or data is None or data.ndim != 3 or len(shape) != 2 or starts.ndim != 1:
-        return "wants arrays of starts, indices and blocks"
-    height, width = data.shape[1:]
-    if not height or not width or shape[0] % height or shape[1] % width:
-        return "its shape is not one of whole blocks"
-    return _pointers(starts, indices, len(data), shape[0] // height, shape[1] // width)
-
-
-def _coordinates(state: Any, shape: tuple[int, ...]) -> str | None:
-    places = state.get("coords", (state.get("row"), state.get("col")))
-    data = _values(state.get("data"))
-    if data is None or data.ndim != 1 or type(places) is not tuple or len(places) != len(shape):
-        return "wants data and coordinates"
-    for place, length in zip(places, shape, strict=True):
-        array = _index_array(place)
-        if array is None or array.shape != data.shape or not _within(array, 0, length):
-            return "a coordinate lies outside"
-        if data.size and is_placeholder(array):
-            return "a coordinate is not there"
-    return None
-
-
-def _diagonals(state: Any, shape: tuple[int, ...]) -> str | None:
-    offsets, data = _array(state.get("offsets"), "i"), _values(state.get("data"))
-    if offsets is None or data is None or data.ndim != 2 or offsets.shape != (data.shape[0],) or len(shape) != 2:
-        return "wants one row of data for each diagonal"
-    return None if _within(offsets, -shape[0], shape[1] + 1) else "a diagonal lies outside"
-
-
-def _lists(state: Any, shape: tuple[int, ...]) -> str | None:
-    numpy = sys.modules.get("numpy")
-    rows, data = state.get("rows"), state.get("data")
-    if (
-        numpy is None
-        or len(shape) != 2
-        or any(type(a) is not numpy.ndarray or a.shape != shape[:1] for a in (rows, data))
-    ):
-        return "wants a list of columns and one of values for each row"
-    for columns, values in zip(rows, data, strict=True):
-        if type(columns) is not list or type(values) is not list or len(columns) != len(values):
-            return "wants as many columns as values"
-        if not all(_is_int(column) and 0 <= column < shape[1] for column in columns):
-            return "a column lies outside"
-    return None
-
-
-def _keys(state: Any, shape: tuple[int, ...]) -> str | None:
-    entries = state.get("_dict")
-    return None if type(entries) is dict else "wants a dict of entries"
-
-
-def _is_int(value: Any) -> bool:
-    numpy = sys.modules.get("numpy")
-    return type(value) is int or (numpy is not None and issubclass(type(value), numpy.integer))
-
-
 # ---- scikit-learn ------------------------------------------------------------------------------------------
 
 
 def _tree(args: Args) -> str | None:
     if len(args) != 3 or any(type(args[i]) is not int or not 1 <= args[i] < 2**31 for i in (0, 2)):
         return "wants how many features, classes and outputs there are"
-    classes = _array(args[1], "i")
-    if classes is None or classes.shape != (args[2],) or not _within(classes, 1, 2**31):
+    classes = plain_array(args[1], "i")
+    if classes is None or classes.shape != (args[2],) or not lie_within(classes, 1, 2**31):
         return "wants how many classes each output has"
     return None
 
@@ -407,7 +259,7 @@ def _tree_state(obj: Any, state: Any) -> str | None:
     if type(state) is not dict or state.keys() != {"max_depth", "node_count", "nodes", "values"}:
         return "wants depth, count, nodes and values"
     count, depth = state["node_count"], state["max_depth"]
-    nodes, values = _array(state["nodes"], "V"), _array(state["values"], "f")
+    nodes, values = plain_array(state["nodes"], "V"), plain_array(state["values"], "f")
     if type(count) is not int or type(depth) is not int or nodes is None or values is None:
         return "wants arrays of nodes and values"
     names = nodes.dtype.names or ()
@@ -432,7 +284,7 @@ def _tree_state(obj: Any, state: Any) -> str | None:
     for child in (left[parent], right[parent]):
         if count_true(child > parent) != parents or count_true(child < count) != parents:
             return "a child lies outside, or before its parent"
-    return None if _within(feature[parent], 0, obj.n_features) else "a node asks for a feature that is not there"
+    return None if lie_within(feature[parent], 0, obj.n_features) else "a node asks for a feature that is not there"
 
 
 def _copied_by_tree(args: Args) -> int:
@@ -443,7 +295,7 @@ def _copied_by_tree(args: Args) -> int:
 def _copied_by_tree_state(state: Any) -> int:
     if type(state) is not dict:
         return 0
-    arrays = (_array(state.get("nodes"), "V"), _array(state.get("values"), "f"))
+    arrays = (plain_array(state.get("nodes"), "V"), plain_array(state.get("values"), "f"))
     return sum(int(array.nbytes) for array in arrays if array is not None)
 
 
@@ -455,7 +307,7 @@ def _tree_estimator(obj: Any, state: Any) -> str | None:
     tree = state.get("tree_")
     if tree is None:
         return None
-    if not _is_one(tree, "sklearn.tree._tree", "Tree") or not tree.node_count:
+    if not is_one(tree, "sklearn.tree._tree", "Tree") or not tree.node_count:
         return "its tree is none"
     return None if state.get("n_features_in_") == tree.n_features else "its tree has other features"
 
@@ -473,7 +325,7 @@ def _forest(obj: Any, state: Any) -> str | None:
     if members and type(obj).__module__ == "sklearn.ensemble._bagging":
         return None
     for member in members:
-        if not _is_one(member, "sklearn.tree._classes", "BaseDecisionTree"):
+        if not is_one(member, "sklearn.tree._classes", "BaseDecisionTree"):
             continue
         fields = vars(member)
         if "tree_" not in fields or fields.get("n_features_in_") != state.get("n_features_in_"):
@@ -488,24 +340,24 @@ def _support(obj: Any, state: Any) -> str | None:
         return wrong
     if state.get("_sparse") is not False:
         return "wants a model of dense data"
-    support, vectors = _index_array(state.get("support_")), _values(state["support_vectors_"])
-    each, weights = _array(state.get("_n_support"), "i"), _values(state.get("_dual_coef_"))
-    shown = _values(state.get("dual_coef_"))
+    support, vectors = index_array(state.get("support_")), number_array(state["support_vectors_"])
+    each, weights = plain_array(state.get("_n_support"), "i"), number_array(state.get("_dual_coef_"))
+    shown = number_array(state.get("dual_coef_"))
     if support is None or vectors is None or each is None or weights is None or vectors.ndim != 2 or weights.ndim != 2:
         return "wants its vectors and their weights"
     count = len(vectors)
     is_classifier = "classes_" in state
     total = int(each.sum()) if is_classifier else int(each[0])
-    if not _within(each, 0, count + 1) or total != count or support.shape != (count,) or weights.shape[1] != count:
+    if not lie_within(each, 0, count + 1) or total != count or support.shape != (count,) or weights.shape[1] != count:
         return "its vectors are not as many as it counts"
     if is_classifier and (len(each) != len(state["classes_"]) or weights.shape[0] != max(len(each) - 1, 1)):
         return "its classes are not as many as it counts"
     pairs = len(each) * (len(each) - 1) // 2 if is_classifier else 1
     for name in ("_probA", "_probB"):
-        array = _values(state.get(name))
+        array = number_array(state.get(name))
         if array is None or len(array) not in (0, pairs):
             return "its probabilities are not those of its classes"
-    intercepts = _values(state.get("_intercept_"))
+    intercepts = number_array(state.get("_intercept_"))
     if intercepts is None or len(intercepts) != pairs or shown is None:
         return "its intercepts are not those of its classes"
     return None if vectors.shape[1] == state.get("n_features_in_") else "its vectors have other features"
@@ -594,23 +446,23 @@ LIBRARY_STATES: Mapping[Pair, LibraryState] = MappingProxyType(
     {
         ("pandas._libs.arrays", "__pyx_unpickle_NDArrayBacked"): (_backed_state, _has_array, _OUTSIDE, _HERE),
         # Codes have been compared with them.
-        ("pandas", "CategoricalDtype"): (_categories_state, _has_state, _OUTSIDE, _HERE),
-        ("pandas.core.dtypes.dtypes", "CategoricalDtype"): (_categories_state, _has_state, _OUTSIDE, _HERE),
-        ("pandas.arrays", "SparseArray"): (_sparse_values, _has_state, _OUTSIDE, _HERE),
-        ("pandas.core.arrays.sparse.array", "SparseArray"): (_sparse_values, _has_state, _OUTSIDE, _HERE),
-        **dict.fromkeys(_MASKED, (_masked_state, _has_state, _OUTSIDE, _HERE)),
+        ("pandas", "CategoricalDtype"): (_categories_state, has_state, _OUTSIDE, _HERE),
+        ("pandas.core.dtypes.dtypes", "CategoricalDtype"): (_categories_state, has_state, _OUTSIDE, _HERE),
+        ("pandas.arrays", "SparseArray"): (_sparse_values, has_state, _OUTSIDE, _HERE),
+        ("pandas.core.arrays.sparse.array", "SparseArray"): (_sparse_values, has_state, _OUTSIDE, _HERE),
+        **dict.fromkeys(_MASKED, (_masked_state, has_state, _OUTSIDE, _HERE)),
         ("pandas", "DataFrame"): (_frame_state, None, _HOOKS, "R46"),
         ("pandas", "Series"): (_frame_state, None, _HOOKS, "R46"),
-        **dict.fromkeys(_SPARSE, (_sparse_state, _has_state, _OUTSIDE, _HERE)),
+        **dict.fromkeys(_SPARSE, (sparse_state, has_state, _OUTSIDE, _HERE)),
         ("sklearn.tree._tree", "Tree"): (_tree_state, None, _OUTSIDE, _HERE),
-        **{("sklearn.tree._classes", name): (_tree_estimator, _has_state, _OUTSIDE, _HERE) for name in _TREES.split()},
+        **{("sklearn.tree._classes", name): (_tree_estimator, has_state, _OUTSIDE, _HERE) for name in _TREES.split()},
         **{
-            (module, name): (_forest, _has_state, _OUTSIDE, _HERE)
+            (module, name): (_forest, has_state, _OUTSIDE, _HERE)
             for module, names in _FORESTS.items()
             for name in names.split()
         },
         **{
-            ("sklearn.svm._classes", name): (_support, _has_state, _OUTSIDE, _HERE)
+            ("sklearn.svm._classes", name): (_support, has_state, _OUTSIDE, _HERE)
             for name in ("SVC", "SVR", "NuSVC", "NuSVR", "OneClassSVM")
         },
     }

@@ -1,0 +1,121 @@
+"""Contracts for the state of the sparse matrices of scipy.
+
+Rules that hold here:
+
+* Nothing is imported here: what comes to a check has been made by scipy, so that it is loaded.
+* An index is compared with what it points into, for all items, before anybody uses it. An array that still waits for
+  its data is refused, and one that has it gets no other (see ``arrays``): so what was checked stays.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from .arrays import is_placeholder
+from .library_parts import index_array, lie_within, number_array, plain_array
+
+__all__ = ["sparse_state"]
+
+_ATTRIBUTES = frozenset(
+    "_shape maxprint indptr indices data coords row col offsets rows dtype _dict has_canonical_format "
+    "_has_canonical_format _has_sorted_indices has_sorted_indices".split()
+)
+
+
+def sparse_state(obj: Any, state: Any) -> str | None:
+    """Say what is wrong with the state of a sparse matrix, or None."""
+    if type(state) is not dict or not all(type(key) is str for key in state) or not state.keys() <= _ATTRIBUTES:
+        return "wants only the parts of a sparse matrix"
+    shape = state.get("_shape")
+    if type(shape) is not tuple or not 1 <= len(shape) <= 2:
+        return "wants its shape"
+    if not all(type(length) is int and 0 <= length < 2**62 for length in shape):
+        return "its shape is no tuple of lengths"
+    kind = type(obj).__name__[:3]
+    if kind == "dok" and issubclass(type(obj), dict):
+        return None  # before scipy 1.12 it is the dict of its entries
+    checks: Mapping[str, Callable[[Any, Any], str | None]] = {
+        "csr": _compressed, "csc": lambda s, n: _compressed(s, n[::-1]), "bsr": _blocks, "coo": _coordinates,
+        "dia": _diagonals, "lil": _lists, "dok": _keys,
+    }  # fmt: skip
+    check = checks.get(kind)
+    return "no sparse matrix that is known" if check is None else check(state, shape)
+
+
+def _compressed(state: Any, shape: tuple[int, ...]) -> str | None:
+    """Rows by where they begin in arrays of columns and values; *shape* with what is compressed first."""
+    starts, indices = plain_array(state.get("indptr"), "i"), index_array(state.get("indices"))
+    data = number_array(state.get("data"))
+    if starts is None or indices is None or data is None or starts.ndim != 1 or data.ndim != 1 or indices.ndim != 1:
+        return "wants arrays of starts, indices and data"
+    rows, columns = (1, shape[0]) if len(shape) == 1 else shape
+    return _pointers(starts, indices, len(data), rows, columns)
+
+
+def _pointers(starts: Any, indices: Any, count: int, rows: int, columns: int) -> str | None:
+    if len(starts) != rows + 1 or starts[0] != 0 or bool((starts[1:] < starts[:-1]).any()):
+        return "its starts are not in order"
+    if int(starts[-1]) > min(len(indices), count):
+        return "its starts lie beyond its data"
+    return None if lie_within(indices, 0, columns) else "an index lies outside"
+
+
+def _blocks(state: Any, shape: tuple[int, ...]) -> str | None:
+    starts, indices = plain_array(state.get("indptr"), "i"), index_array(state.get("indices"))
+    data = number_array(state.get("data"))
+    if starts is None or indices is None or data is None or data.ndim != 3 or len(shape) != 2 or starts.ndim != 1:
+        return "wants arrays of starts, indices and blocks"
+    height, width = data.shape[1:]
+    if not height or not width or shape[0] % height or shape[1] % width:
+        return "its shape is not one of whole blocks"
+    return _pointers(starts, indices, len(data), shape[0] // height, shape[1] // width)
+
+
+def _coordinates(state: Any, shape: tuple[int, ...]) -> str | None:
+    places = state.get("coords", (state.get("row"), state.get("col")))
+    data = number_array(state.get("data"))
+    if data is None or data.ndim != 1 or type(places) is not tuple or len(places) != len(shape):
+        return "wants data and coordinates"
+    for place, length in zip(places, shape, strict=True):
+        array = index_array(place)
+        if array is None or array.shape != data.shape or not lie_within(array, 0, length):
+            return "a coordinate lies outside"
+        if data.size and is_placeholder(array):
+            return "a coordinate is not there"
+    return None
+
+
+def _diagonals(state: Any, shape: tuple[int, ...]) -> str | None:
+    offsets, data = plain_array(state.get("offsets"), "i"), number_array(state.get("data"))
+    if offsets is None or data is None or data.ndim != 2 or offsets.shape != (data.shape[0],) or len(shape) != 2:
+        return "wants one row of data for each diagonal"
+    return None if lie_within(offsets, -shape[0], shape[1] + 1) else "a diagonal lies outside"
+
+
+def _lists(state: Any, shape: tuple[int, ...]) -> str | None:
+    numpy = sys.modules.get("numpy")
+    rows, data = state.get("rows"), state.get("data")
+    if (
+        numpy is None
+        or len(shape) != 2
+        or any(type(a) is not numpy.ndarray or a.shape != shape[:1] for a in (rows, data))
+    ):
+        return "wants a list of columns and one of values for each row"
+    for columns, values in zip(rows, data, strict=True):
+        if type(columns) is not list or type(values) is not list or len(columns) != len(values):
+            return "wants as many columns as values"
+        if not all(_is_int(column) and 0 <= column < shape[1] for column in columns):
+            return "a column lies outside"
+    return None
+
+
+def _keys(state: Any, shape: tuple[int, ...]) -> str | None:
+    entries = state.get("_dict")
+    return None if type(entries) is dict else "wants a dict of entries"
+
+
+def _is_int(value: Any) -> bool:
+    numpy = sys.modules.get("numpy")
+    return type(value) is int or (numpy is not None and issubclass(type(value), numpy.integer))

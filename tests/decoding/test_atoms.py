@@ -33,6 +33,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from safepickle.limits import Limits
+from safepickle.policy.contracts import CONTRACTS
 from safepickle.policy.rules import Policy
 
 STDLIB = Policy.packs("stdlib")
@@ -179,6 +180,29 @@ def test_what_is_wrong_among_others_is_as_in_the_loop(sp: ModuleType, way: str, 
     there = pickled(*head, GET + good, GET + good, GET + bad, GET + good, APPENDS)
     slowly = pickled(*head, *(GET + NOTHING + call for call in (good, good, bad, good)), APPENDS)
     assert outcome(sp, there) == outcome(sp, slowly)
+
+
+@given(
+    digits=st.text("0123456789.-+eE \n\u0661", max_size=64) | st.from_regex(r"\A-?[0-9]+(\.[0-9]+)?\Z"),
+    packed=st.binary(max_size=11) | st.datetimes().map(lambda moment: moment.__reduce_ex__(4)[1][0]),
+    before=st.binary(max_size=3),
+    behind=st.binary(max_size=3),
+)
+def test_bytes_are_seen_as_arguments_are(
+    sp: ModuleType, digits: str, packed: bytes, before: bytes, behind: bytes
+) -> None:
+    """One by one, as arguments, and as they stand in a pickle."""
+    usual = sys.modules[f"{sp.__name__}.decoding.usual"]
+    form, raw = usual.form_of(decimal.Decimal), digits.encode()
+    found = usual.fits_packed(form, before + raw + behind, len(before), len(raw), None)
+    assert found == usual.fits(form, (digits,))
+    for kind in (dt.datetime, dt.date, dt.time, dt.timedelta, dt.timezone, decimal.Context):
+        for zone in (None, dt.UTC, 5):
+            form = usual.form_of(kind)
+            found = usual.fits_packed(form, before + packed + behind, len(before), len(packed), zone)
+            args = (packed,) if zone is None else (packed, zone)
+            assert found == usual.fits(form, args)
+            assert not found or CONTRACTS["datetime", kind.__name__].check(args, {}) is None
 
 
 #: What is no time zone, in the second entry of the memo.

@@ -397,8 +397,10 @@ def test_trees_that_share_their_arrays_are_paid_for(sp: ModuleType) -> None:
     """Each copies them: nodes and values of its state, and how many classes each of its outputs has."""
     make, arguments, state = TREE.__reduce__()
     size = state["nodes"].nbytes + state["values"].nbytes
-    many = 1, np.ones(5000, np.intp), 5000
-    for made, each in (Made(make, arguments, state), size), (Made(make, many), 40_000):
+    # Nodes in another order of bytes are for the contract to look at, others are seen at once.
+    swapped = {**state, "nodes": state["nodes"].astype(state["nodes"].dtype.newbyteorder())}
+    many = Made(make, (1, np.ones(5000, np.intp), 5000))
+    for made, each in (Made(make, arguments, state), size), (Made(make, arguments, swapped), size), (many, 40_000):
         stream = pickle.dumps([Made(*made.reduced) for _ in range(1000)], 4)
         with pytest.raises(LimitError, match="max_memory"):
             sp.loads(stream, policy=SKLEARN, limits=Limits(max_memory=each * 1000))

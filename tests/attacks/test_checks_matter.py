@@ -14,8 +14,11 @@ CHECKS = checks()
 @pytest.mark.parametrize("check", CHECKS, ids=[check.name for check in CHECKS])
 def test_the_check_is_there(check: Check) -> None:
     """A check that was moved or rewritten is looked for anew: take it out and see which test misses it."""
-    assert check.code in (ROOT / "safepickle" / check.file).read_text("utf-8")
+    source = (ROOT / "safepickle" / check.file).read_text("utf-8")
+    assert check.code in source
     assert check.code != check.instead
+    # A source that is none any more would be missed by every test, and tell nothing.
+    compile(source.replace(check.code, check.instead), check.file, "exec")
     file, _, test = check.test.partition("::")
     assert f"def {test.partition('[')[0]}(" in (HERE / file).read_text("utf-8")
 

@@ -180,6 +180,15 @@ def test_state_is_checked_as_the_guard_says(sp: Any, guard: Any, state: Any) -> 
     compare(passes, budget, wrong, look)
 
 
+@pytest.mark.parametrize("key", [Odd("x"), 1, None, b"x", ("x",)])
+def test_only_plain_texts_are_names(sp: Any, key: Any) -> None:
+    """What is hashed and compared by code of its own is not looked up among the names."""
+    check = sp.decoding.making_checks.state_check(Attributes({"x": ANYTHING}, frozenset("x")))
+    assert check.passes({"x": 1}, budgets(sp))
+    with watching():
+        assert not check.passes({key: 1}, budgets(sp))
+
+
 ARGUMENTS = st.builds(
     lambda positional, needed, rest, named, left: Arguments(
         positional, min(needed, len(positional)), rest, named, left & named.keys()

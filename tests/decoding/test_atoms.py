@@ -92,7 +92,7 @@ def spread(data: bytes) -> bytes:
                 classes.add(noted)
             noted += 1
         if opcode.name in ("BINGET", "LONG_BINGET") and argument in classes:
-            end = place + (2 if opcode.name == "BINGET" else 5)
+            end = int(place or 0) + (2 if opcode.name == "BINGET" else 5)
             parts += [data[last:end], NOTHING]
             last = end
         before = opcode.name

@@ -66,6 +66,10 @@ def quote(value: object, limit: int = QUOTE_LIMIT) -> str:
     return f"<{ascii(type(value).__name__)[1:-1][:limit]}>"
 
 
+#: Reasons of denials: there is no rule for the global, or it lacks the right.
+UNNAMED, NOT_GIVEN = "no rule names it", "the rule does not give that right"
+
+
 class Denial(NamedTuple):
     """One thing a policy refused: the global, the right it lacked, and where the stream asked for it."""
 

@@ -11,7 +11,6 @@ Rules that hold here:
 from __future__ import annotations
 
 import io
-import json
 import sys
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
@@ -43,6 +42,7 @@ from .inputs import (
     resolve_limits,
     resolve_policy,
 )
+from .json_text import Document
 from .outcomes import DENIED, OK, UNREADABLE, exit_code, outcome, worst
 from .viewing import Bounds, Part, view
 
@@ -344,17 +344,24 @@ def _rules_json(policy: Policy) -> list[dict[str, Any]]:
 def run_action(
     arguments: argparse.Namespace, document: dict[str, Any], action: Callable[[dict[str, Any]], int | None]
 ) -> int:
-    """Run a command: *action* fills in the JSON document, prints the text, and returns an exit code if it is not 0."""
+    """Run a command: *action* fills in the JSON document, prints the text, and returns an exit code if it is not 0.
+
+    What it puts in as an iterator is made while it is written, and may fail as the action itself.
+    """
     error: BaseException | None = None
+    written = Document(sys.stdout.write) if arguments.format == "json" else None
     try:
         code = action(document) or OK
+        if written is not None:
+            written.add(document)
     except BrokenPipeError:
         raise
     except EXPECTED as caught:
         error, code = caught, exit_code(caught)
-    if arguments.format == "json":
+    if written is not None:
         shown = None if error is None else error_json(error)
-        print_json(**document, error=shown, outcome=outcome(code), exit_code=code)
+        written.add({**document, "error": shown, "outcome": outcome(code), "exit_code": code})
+        written.end()
     elif error is not None:
         sys.stdout.flush()
         report_error(Printer(sys.stderr), document.get("file"), error)
@@ -387,4 +394,6 @@ def _policy_json(policy: Policy | None) -> dict[str, str] | None:
 
 def print_json(**document: Any) -> None:
     """Print the one document of a command."""
-    print(json.dumps(document, indent=2, allow_nan=False))
+    written = Document(sys.stdout.write)
+    written.add(document)
+    written.end()

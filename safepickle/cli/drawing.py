@@ -27,6 +27,7 @@ from ..errors import (
     quote,
     quote_name,
 )
+from ..inspection.documents import LARGEST_DECIMAL, SAFE_INT
 from .viewing import Part
 
 if TYPE_CHECKING:
@@ -39,10 +40,8 @@ WIDTH = 88
 #: Refused globals that are printed; JSON has all of them.
 MOST_DENIALS = 100
 _UNPRINTABLE = re.compile("[^ -~]")
-#: Ints beyond this lose digits in most readers of JSON.
-_SAFE_INT = 2**53 - 1
-#: Characters of an opcode's argument that are shown, and bits of an int that Python writes in decimal by default.
-_ARGUMENT, _LARGEST_DECIMAL = 80, 14_284
+#: Characters of an opcode's argument that are shown.
+_ARGUMENT = 80
 _BRACKETS = {"list": "[]", "tuple": "()", "set": "{}", "dict": "{}"}
 
 
@@ -194,7 +193,7 @@ def as_json(part: Part) -> Any:
 def _scalar_json(value: Any) -> Any:
     if type(value) is float and not math.isfinite(value):
         return {"$type": "float", "text": repr(value)}
-    if type(value) is int and abs(value) > _SAFE_INT:
+    if type(value) is int and abs(value) > SAFE_INT:
         return {"$type": "int", "text": _scalar_text(value)}
     return value
 
@@ -229,7 +228,7 @@ def argument_json(argument: Any, *, full: bool) -> Any:
         value = argument[: len(argument) - cut]
         part = Part("text" if kind is str else "bytes", kind.__name__, value, omitted=cut)
         return as_json(part)
-    if kind is int and argument.bit_length() > _LARGEST_DECIMAL:
+    if kind is int and argument.bit_length() > LARGEST_DECIMAL:
         return {"$type": "int", "hex": hex(argument)}
     return _scalar_json(argument)
 

@@ -26,14 +26,12 @@ if TYPE_CHECKING:
 
 Found = TypeVar("Found")
 
-__all__ = ["FORMATS", "format_option", "is_pickle", "load_as", "one_after_another", "survey_as", "trees", "with_hint"]
+__all__ = ["FORMATS", "is_pickle", "kind_option", "load_as", "one_after_another", "survey_as", "trees", "with_hint"]
 
-#: How a signed file begins (docs/envelope.md).
-_MAGIC = b"\xf5SPK"
 FORMATS = ("pickle", "joblib", "torch")
 
 
-def format_option(command: argparse.ArgumentParser) -> None:
+def kind_option(command: argparse.ArgumentParser) -> None:
     """Add ``--as``."""
     command.add_argument(
         "--as",
@@ -133,9 +131,10 @@ def one_after_another(read: Callable[[], Found]) -> Iterator[Found]:
 def with_hint(error: FormatError, data: bytes) -> FormatError:
     """Return an error of data that were read as a pickle, with what they look like."""
     from ..integrations.compression import compression_of
+    from ..signing.envelope import is_signed
 
     found = compression_of(data)
-    if data.startswith(_MAGIC):
+    if is_signed(data):
         hint = "it is signed: load it with --keys, or see safepickle verify"
         return FormatError(f"{error.reason}; {hint}", position=error.position, opcode=error.opcode)
     if data.startswith(b"PK\x03\x04"):

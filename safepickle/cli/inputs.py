@@ -11,20 +11,22 @@ from __future__ import annotations
 
 import contextlib
 import io
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from ..errors import LimitError, quote
 from ..limits import DEFAULT_LIMITS, Limits
+from ..policy.packs import is_file_name
 from ..policy.rules import PLAIN, Policy
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Iterator, Sequence
 
 __all__ = [
     "UsageError",
+    "format_option",
     "open_input",
     "parse_limits",
     "read_all",
@@ -38,6 +40,13 @@ _PIECE = 1 << 20
 
 class UsageError(Exception):
     """The command line asks for something that there is not."""
+
+
+def format_option(command: argparse.ArgumentParser) -> None:
+    """Add ``--format``."""
+    command.add_argument(
+        "--format", choices=("text", "json"), default="text", help="text (default) or one JSON document"
+    )
 
 
 def resolve_policy(names: Sequence[str]) -> Policy:
@@ -57,7 +66,7 @@ def resolve_policy(names: Sequence[str]) -> Policy:
 
 
 def _policy(name: str) -> Policy:
-    if "/" not in name and os.sep not in name and "." not in name:
+    if not is_file_name(name):
         return Policy.packs(name)
     if not Path(name).is_file():
         raise UsageError(f"--policy: there is no file {quote(name, 200)} (a pack's name has no '.' or '/')")

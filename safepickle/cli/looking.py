@@ -22,9 +22,11 @@ from .viewing import view
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
+    from ..inspection.assembly import Step
     from ..inspection.tree import Tree
+    from ..limits import Limits
 
 __all__ = ["dis", "inspect", "optimize"]
 
@@ -42,12 +44,13 @@ def inspect(arguments: argparse.Namespace) -> int:
 
     def action(document: dict[str, Any]) -> None:
         document["pickles"] = []
+        found = trees(arguments.file, arguments, parse_limits(arguments.limits))
+        if arguments.format == "json":
+            document["pickles"] = ({**tree.as_json(), "needs": _needs_json(tree)} for tree in found)
+            return
         printer = Printer(sys.stdout)
-        for tree in trees(arguments.file, arguments, parse_limits(arguments.limits)):
-            if arguments.format == "json":
-                document["pickles"].append({**tree.as_json(), "needs": _needs_json(tree)})
-            else:
-                _print_tree(printer, tree, arguments)
+        for tree in found:
+            _print_tree(printer, tree, arguments)
 
     return _run(arguments, "inspect", action)
 
@@ -110,43 +113,50 @@ def dis(arguments: argparse.Namespace) -> int:
     from ..inspection import assembly
 
     def action(document: dict[str, Any]) -> None:
+        document["pickles"] = []
         limits = parse_limits(arguments.limits)
-        listings: list[list[dict[str, Any]]] = []
-        document["pickles"] = listings
-        with open_input(arguments.file) as file:
-            source: Any = file if file.seekable() else io.BytesIO(read_all(file, limits))
-            memo: dict[int, Any] | None = {} if arguments.memo else None
-            while True:
-                if arguments.format == "json":
-                    listings.append([])
-                    for step in assembly.steps(source, memo, limits):
-                        listings[-1].append(_step_json(step, full=arguments.full))
-                        if step.problem is not None:
-                            raise step.problem
-                else:
-                    assembly.dis(
-                        source, memo=memo, annotate=30 if arguments.annotate else 0, full=arguments.full, limits=limits
-                    )
-                place = source.tell()
-                document["more"] = bool(source.read(1))
-                if not document["more"]:
-                    return
-                if not arguments.all:
-                    note = "more bytes follow the pickle; --all goes on"
-                    print(f"safepickle: {ascii_text(arguments.file)}: {note}", file=sys.stderr)
-                    return
-                source.seek(place)
+        memo: dict[int, Any] | None = {} if arguments.memo else None
+        sources = _sources(arguments, limits, document)
+        if arguments.format == "json":
+            document["pickles"] = (
+                _rows(assembly.steps(source, memo, limits), full=arguments.full) for source in sources
+            )
+            return
+        column = 30 if arguments.annotate else 0
+        for source in sources:
+            assembly.dis(source, memo=memo, annotate=column, full=arguments.full, limits=limits)
 
     return _run(arguments, "dis", action)
 
 
-def _step_json(step: Any, *, full: bool) -> dict[str, Any]:
-    return {
-        "position": step.position,
-        "opcode": step.instruction.opcode.name,
-        "argument": argument_json(step.instruction.argument, full=full),
-        "note": step.note or None,
-    }
+def _sources(arguments: argparse.Namespace, limits: Limits, document: dict[str, Any]) -> Iterator[Any]:
+    """Yield the file at each pickle, to be read to the end of that one; note in the document whether more follows."""
+    with open_input(arguments.file) as file:
+        source: Any = file if file.seekable() else io.BytesIO(read_all(file, limits))
+        while True:
+            yield source
+            place = source.tell()
+            document["more"] = bool(source.read(1))
+            if not document["more"]:
+                return
+            if not arguments.all:
+                note = "more bytes follow the pickle; --all goes on"
+                print(f"safepickle: {ascii_text(arguments.file)}: {note}", file=sys.stderr)
+                return
+            source.seek(place)
+
+
+def _rows(steps: Iterator[Step], *, full: bool) -> Iterator[dict[str, Any]]:
+    """Yield a row for each opcode; the one that is at fault is shown too."""
+    for step in steps:
+        yield {
+            "position": step.position,
+            "opcode": step.instruction.opcode.name,
+            "argument": argument_json(step.instruction.argument, full=full),
+            "note": step.note or None,
+        }
+        if step.problem is not None:
+            raise step.problem
 
 
 def optimize(arguments: argparse.Namespace) -> int:

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..limits import LIMITS, MIB, Limit
 from . import commands, looking, policies, signing
-from .formats import format_option
+from .formats import kind_option
+from .inputs import format_option
 from .outcomes import DEFECT, EXIT_CODES, UNREADABLE
 
 if TYPE_CHECKING:
@@ -185,9 +186,9 @@ def _encoding(name: str) -> str:
 
 
 def _positive(text: str) -> int:
-    number = int(text)
+    number = int(text) if text.isdecimal() and len(text) <= 18 else 0
     if number < 1:
-        raise ValueError
+        raise argparse.ArgumentTypeError(f"not a number of at least 1: {ascii(text)[:40]}")
     return number
 
 
@@ -206,7 +207,7 @@ def _parser() -> argparse.ArgumentParser:
     command.set_defaults(run=commands.load)
     command.add_argument("file", metavar="FILE", help="the pickle, - for standard input")
     _policy_options(command)
-    format_option(command)
+    kind_option(command)
     command.add_argument(
         "--show", type=_positive, default=10_000, metavar="N", help="show at most N parts of a value (10000)"
     )
@@ -216,7 +217,7 @@ def _parser() -> argparse.ArgumentParser:
     command.set_defaults(run=commands.check)
     command.add_argument("files", metavar="FILE", nargs="+", help="pickles, - for standard input")
     _policy_options(command)
-    format_option(command)
+    kind_option(command)
 
     _looking_commands(groups)
     _policy_commands(groups)
@@ -224,7 +225,7 @@ def _parser() -> argparse.ArgumentParser:
     command = _command(groups, "packs", "list the policies that come with safepickle", _PACKS)
     command.set_defaults(run=commands.packs)
     command.add_argument("name", metavar="PACK", nargs="?", help="show all that this one allows")
-    _format_option(command)
+    format_option(command)
     signing.register(groups, _command, _policy_options)
     return parser
 
@@ -237,7 +238,7 @@ def _looking_commands(groups: Any) -> None:
         "--show", type=_positive, default=10_000, metavar="N", help="show at most N parts of a value (10000)"
     )
     _pickle_options(command)
-    format_option(command)
+    kind_option(command)
 
     command = _command(groups, "dis", "print the opcodes of a pickle", _DIS)
     command.set_defaults(run=looking.dis)
@@ -246,7 +247,7 @@ def _looking_commands(groups: Any) -> None:
     command.add_argument("--full", action="store_true", help="print long arguments whole")
     command.add_argument("--all", action="store_true", help="go on with the pickles that follow in the file")
     command.add_argument("--memo", action="store_true", help="keep the memo from one pickle to the next")
-    _format_option(command)
+    format_option(command)
     _limits_option(command)
 
     command = _command(groups, "optimize", "write a shorter pickle of the same value", _OPTIMIZE)
@@ -255,7 +256,7 @@ def _looking_commands(groups: Any) -> None:
     command.add_argument(
         "-o", "--output", metavar="OUT", required=True, help="file to write, - for standard output"
     )
-    _format_option(command)
+    format_option(command)
     _limits_option(command)
 
 
@@ -277,32 +278,32 @@ def _policy_commands(groups: Any) -> None:
     command.add_argument("--no-constraints", action="store_true", help="only globals and rights")
     command.add_argument("--keep-going", action="store_true", help="leave out what cannot be read")
     _pickle_options(command)
-    format_option(command)
+    kind_option(command)
 
     command = _command(inner, "lint", "warn of what a policy hands over", _LINT)
     command.set_defaults(run=policies.lint)
     command.add_argument("policies", metavar="PACK|FILE", nargs="+", help="packs or policy files")
     command.add_argument("--corpus", metavar="FILE", nargs="+", default=[], help="pickles that the policy is for")
     _pickle_options(command)
-    format_option(command)
+    kind_option(command)
 
     command = _command(inner, "explain", "say what a policy says of one global", _EXPLAIN)
     command.set_defaults(run=policies.explain)
     command.add_argument("module", metavar="MODULE", help="the module, as in a pickle")
     command.add_argument("name", metavar="NAME", help="the global's name in it")
     _policy_option(command)
-    _format_option(command)
+    format_option(command)
 
     command = _command(inner, "show", "print a policy flattened", _SHOW)
     command.set_defaults(run=policies.show)
     command.add_argument("policy", metavar="PACK|FILE", help="a pack or a policy file")
-    _format_option(command)
+    format_option(command)
 
     command = _command(inner, "diff", "say what a second policy would change", _DIFF)
     command.set_defaults(run=policies.diff)
     command.add_argument("first", metavar="A", help="a pack or a policy file")
     command.add_argument("second", metavar="B", help="another one")
-    _format_option(command)
+    format_option(command)
 
 
 def _command(groups: Any, name: str, summary: str, text: str) -> argparse.ArgumentParser:
@@ -333,15 +334,9 @@ def _policy_option(command: argparse.ArgumentParser) -> None:
     )
 
 
-def _format_option(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "--format", choices=("text", "json"), default="text", help="text (default) or one JSON document"
-    )
-
-
 def _pickle_options(command: argparse.ArgumentParser) -> None:
     _limits_option(command)
-    _format_option(command)
+    format_option(command)
     command.add_argument(
         "--encoding",
         type=_encoding,

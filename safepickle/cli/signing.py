@@ -20,7 +20,7 @@ from typing import IO, TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from ..errors import PolicyError, SafePickleError, counted, quote
 from .drawing import Printer, ascii_text, error_json, error_line
-from .inputs import UsageError, open_input, resolve_limits, resolve_policy
+from .inputs import UsageError, format_option, open_input, resolve_limits, resolve_policy
 from .outcomes import exit_code, outcome, worst
 
 if TYPE_CHECKING:
@@ -173,7 +173,7 @@ def register(
             way = action.add_mutually_exclusive_group()
             way.add_argument("--stage", action="store_true", help="add a key that only verifies for now")
             way.add_argument("--to", metavar="ID", help="let this key of the ring sign")
-        _format_option(action)
+        format_option(action)
 
     command = add(groups, "sign", "sign a pickle", _SIGN)
     command.set_defaults(run=sign)
@@ -187,7 +187,7 @@ def register(
     command.set_defaults(run=verify)
     command.add_argument("files", metavar="FILE", nargs="+", help="signed files, - for standard input")
     key_options(command, required=True, ages=True)
-    _format_option(command)
+    format_option(command)
 
     command = add(groups, "resign", "sign the files of a folder with the present key", _RESIGN)
     command.set_defaults(run=resign)
@@ -199,12 +199,6 @@ def register(
     )
     command.add_argument("--unsigned", action="store_true", help="sign unsigned pickles too, if the policy allows them")
     policy_options(command)
-
-
-def _format_option(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "--format", choices=("text", "json"), default="text", help="text (default) or one JSON document"
-    )
 
 
 # -- reports -------------------------------------------------------------------------------------------------

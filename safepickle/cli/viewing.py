@@ -23,6 +23,7 @@ import types
 from collections import deque
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ..inspection.documents import LARGEST_DECIMAL
 from ..inspection.records import Buffer, Call, Global, PersistentId
 
 if TYPE_CHECKING:
@@ -77,7 +78,6 @@ _VALUE_TYPES = {
     "zoneinfo": ("ZoneInfo",),
 }
 _ITEM_BASES = (list, tuple, set, frozenset, deque)
-_LARGEST_SHOWN_INT = 14_284  # bits; Python refuses to write longer ones in decimal by default
 
 
 def view(value: Any, bounds: Bounds = Bounds()) -> Part:
@@ -249,7 +249,7 @@ _PLAIN = (list, dict, tuple, set, frozenset, deque)
 
 def _integer(value: int) -> Part:
     bits = value.bit_length()
-    if bits > _LARGEST_SHOWN_INT:
+    if bits > LARGEST_DECIMAL:
         return Part("value", "int", f"<int of {bits} bits>")
     return Part("scalar", "int", value)
 

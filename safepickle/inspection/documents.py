@@ -38,15 +38,16 @@ if TYPE_CHECKING:
 
     from .tree import Tree
 
-__all__ = ["MOST_NESTED", "tree_document"]
+__all__ = ["LARGEST_DECIMAL", "MOST_NESTED", "SAFE_INT", "tree_document"]
 
 #: Levels of nodes inside each other; each makes up to four levels of JSON.
 MOST_NESTED = 30
 #: Text, bytes and ints that are longer than this are written once, however often they are used.
 _LONG = 40
 #: Ints beyond this lose digits in most readers of JSON.
-_SAFE_INT = 2**53 - 1
-_LARGEST_DECIMAL = 14_284  # bits; Python refuses to write longer ones in decimal by default
+SAFE_INT = 2**53 - 1
+#: Bits of an int that Python writes in decimal by default.
+LARGEST_DECIMAL = 14_284
 
 _CONTAINERS = frozenset({list, tuple, dict, set, frozenset, slice, Call, PersistentId, Buffer})
 _TEXTS = frozenset({str, bytes, bytearray})
@@ -212,7 +213,7 @@ def _scalar(obj: Any) -> Any:
     if obj is None or kind is bool or kind is str:
         return obj
     if kind is int:
-        return obj if -_SAFE_INT <= obj <= _SAFE_INT else {"$type": "int", "text": _integer(obj)}
+        return obj if -SAFE_INT <= obj <= SAFE_INT else {"$type": "int", "text": _integer(obj)}
     if kind is float:
         return obj if math.isfinite(obj) else {"$type": "float", "text": repr(obj)}
     if kind is bytes or kind is bytearray:
@@ -230,4 +231,4 @@ def _scalar(obj: Any) -> Any:
 
 
 def _integer(number: int) -> str:
-    return str(number) if number.bit_length() <= _LARGEST_DECIMAL else hex(number)
+    return str(number) if number.bit_length() <= LARGEST_DECIMAL else hex(number)

@@ -53,7 +53,6 @@ class Emulation:
         self.memo: dict[int, str] = {} if memo is None else memo
         #: For each open mark, its index in the stack and where it was written.
         self.marks: list[tuple[int, int]] = []
-        self.highest_protocol = -1
         self.frame_stop = 0
         self.count = 0
         self._origin = origin
@@ -68,7 +67,6 @@ class Emulation:
         self.count += 1
         if self.count % _INTERVAL == 0:
             self._charge(start, row.name)
-        self.highest_protocol = max(self.highest_protocol, row.protocol)
         problem = self._framing(instruction)
         takes = _TAKES[row.code]
         note = ""

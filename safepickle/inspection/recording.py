@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ..decoding.budget import Budget
+    from ..decoding.handles import Known
     from ..policy.rules import Policy
 
 __all__ = ["RecordingGate"]
@@ -69,6 +70,10 @@ class RecordingGate(Gate):
         handle = GlobalHandle(module, name, _ALL)
         handle.emulation = EMULATED.get((module, name))
         return handle
+
+    def _make_known(self, known: Known) -> GlobalHandle:
+        # What the deciding gate keeps with a policy is its decision: a global is on record all the same.
+        return self.make_handle(known.module, known.name)
 
     def _record(self, obj: Any) -> Any:
         return self.named[obj.module, obj.name] if type(obj) is GlobalHandle else obj

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..errors import Denial
+from ..errors import NOT_GIVEN, UNNAMED, Denial
 from ..policy.gadgets import gadget_reason
 from ..policy.rules import suggestion
 from .locating import with_paths
@@ -38,7 +38,7 @@ def refused(tree: Tree, policy: Policy, known: tuple[Denial, ...] = ()) -> tuple
         if (rule is not None and right in rule.rights) or (pair, right.label) in met:
             continue
         met.add((pair, right.label))
-        reason = "no rule names it" if rule is None else "the rule does not give that right"
+        reason = UNNAMED if rule is None else NOT_GIVEN
         text = suggestion(*pair, needs[pair].labels())
         found.append(Denial(*pair, right.label, None, position, reason, gadget_reason(*pair), text))
     if not known:

@@ -33,18 +33,16 @@ class Compression(NamedTuple):
     name: str
     #: What they begin with.
     prefix: bytes
-    #: How joblib names such files.
-    suffix: str
 
 
 #: Those that joblib knows.
 COMPRESSIONS: tuple[Compression, ...] = (
-    Compression("zlib", b"\x78", ".z"),
-    Compression("gzip", b"\x1f\x8b", ".gz"),
-    Compression("bz2", b"BZ", ".bz2"),
-    Compression("xz", b"\xfd7zXZ", ".xz"),
-    Compression("lzma", b"\x5d\x00", ".lzma"),
-    Compression("lz4", b"\x04\x22\x4d\x18", ".lz4"),
+    Compression("zlib", b"\x78"),
+    Compression("gzip", b"\x1f\x8b"),
+    Compression("bz2", b"BZ"),
+    Compression("xz", b"\xfd7zXZ"),
+    Compression("lzma", b"\x5d\x00"),
+    Compression("lz4", b"\x04\x22\x4d\x18"),
 )
 
 

@@ -20,13 +20,12 @@ import contextlib
 import io
 import os
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..decoding.budget import Budget
 from ..decoding.handles import Inert
 from ..decoding.session import check, policy_for, run
-from ..decoding.standing import StandInGate, open_with_stand_ins, restricting
+from ..decoding.standing import StandInGate, open_with_stand_ins, opened_file, restricting
 from ..errors import FormatError, PolicyError, SafePickleError
 from ..inspection.joblib_trees import inspect_source
 from ..inspection.refused import refused
@@ -36,8 +35,6 @@ from ..policy.rules import BY_DEFAULT, Policy
 from .compression import PieceSource, compressor
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from ..inspection.tree import Tree
 
 __all__ = ["dump", "inspect", "load"]
@@ -72,7 +69,7 @@ def load(
     if type is not None:
         policy = policy_for(type, policy)  # type: ignore[assignment]
     policy, limits = restricting(policy, limits)
-    with _opened(file) as opened:
+    with opened_file(file) as opened:
         start = _position(opened)
         source = _source(opened, limits)
         gate = StandInGate(policy, Budget(limits), _STAND_INS)
@@ -99,7 +96,7 @@ def inspect(file: Any, /, *, policy: Policy = BY_DEFAULT, limits: Limits = DEFAU
     :param file: a path, or a binary file, which is read to its end.
     """
     policy, limits = restricting(policy, limits)
-    with _opened(file) as opened:
+    with opened_file(file) as opened:
         source = _source(opened, limits)
         tree = inspect_source(source, policy=policy, limits=limits)
         source.expect_end()
@@ -140,17 +137,6 @@ def dump(
 
 
 # ---- files -------------------------------------------------------------------------------------------------
-
-
-@contextlib.contextmanager
-def _opened(file: Any) -> Iterator[Any]:
-    if hasattr(file, "read"):
-        yield file
-        return
-    if isinstance(file, (bytes, bytearray, memoryview)):
-        raise TypeError("a path or a file is wanted: for bytes, io.BytesIO(data)")
-    with Path(file).open("rb") as opened:
-        yield opened
 
 
 def _source(file: Any, limits: Limits) -> PieceSource:

@@ -15,15 +15,13 @@ Rules that hold here:
 
 from __future__ import annotations
 
-import contextlib
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..decoding.budget import Budget
 from ..decoding.locating import Locator
 from ..decoding.session import check, policy_for, run_whole
-from ..decoding.standing import StandInGate, open_with_stand_ins, restricting
+from ..decoding.standing import StandInGate, open_with_stand_ins, opened_file, restricting
 from ..errors import FormatError, PolicyError, quote
 from ..inspection.tree import Tree
 from ..inspection.tree import inspect as inspect_pickle
@@ -34,8 +32,6 @@ from .stored_zip import StoredZip
 from .tensors import ArrayMaker, StorageClass, TensorMaker
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from .stored_zip import Member
 
 __all__ = ["inspect", "load", "pickle_of"]
@@ -75,7 +71,7 @@ def load(
     if tensors not in ("numpy", "torch"):
         raise ValueError(f"tensors is 'numpy' or 'torch', not {tensors!a}")
     budget = Budget(limits)
-    with _opened(file) as opened:
+    with opened_file(file) as opened:
         archive = _Archive(opened, budget)
         maker = (ArrayMaker if tensors == "numpy" else TensorMaker)(budget)
         content = archive.pickle()
@@ -106,19 +102,8 @@ def pickle_of(file: Any, /, *, limits: Limits = DEFAULT_LIMITS) -> bytes:
 
     :param file: a path, or a binary file that can seek.
     """
-    with _opened(file) as opened:
+    with opened_file(file) as opened:
         return _Archive(opened, Budget(limits)).pickle()
-
-
-@contextlib.contextmanager
-def _opened(file: Any) -> Iterator[Any]:
-    if hasattr(file, "read"):
-        yield file
-        return
-    if isinstance(file, (bytes, bytearray, memoryview)):
-        raise TypeError("a path or a file is wanted: for bytes, io.BytesIO(data)")
-    with Path(file).open("rb") as opened:
-        yield opened
 
 
 class _Archive:

@@ -58,10 +58,7 @@ def whole_file(path: Any, *, mode: int | None = None, replace: bool = True) -> I
     :raises OSError: if it cannot be written, or the name is that of something other than a file.
     """
     target = os.path.realpath(os.fsdecode(path))
-    try:
-        before = os.stat(target)  # noqa: PTH116  (paths of any kind)
-    except FileNotFoundError:
-        before = None
+    before = _status(target)
     if before is not None and not stat.S_ISREG(before.st_mode):
         raise OSError(f"{target!a} is not a regular file")
     directory, name = os.path.split(target)

@@ -15,7 +15,6 @@ from typing import IO, TYPE_CHECKING, Any, Final
 
 from ..errors import BadSignatureError, UnsignedError
 from ..limits import NO_BOUND
-from .algorithms import BLOB
 from .files import whole_file
 from .signer import Signer
 from .streams import StreamReader, StreamWriter, open_signed
@@ -112,7 +111,7 @@ def _resign_stream(path: Any, reader: StreamReader, signer: Signer, context: Con
 
 def _resign_blob(path: Any, blob: bytes, verifier: Signer, signer: Signer, context: Context) -> str:
     header = verifier.read_header(blob)
-    if header.kind == BLOB and header.buffers:
+    if header.buffers:
         raise _covers()
     payload = verifier.open(blob, context)
     if header.key_id == signer.keys.signing_key.id:

@@ -173,6 +173,19 @@ def test_exit_codes(capsys: Any, write: Any, command: str, data: bytes, options:
         assert code == 2  # argparse found it
 
 
+@pytest.mark.parametrize("most", ["0", "-1", "many", "9" * 5000])
+def test_nothing_to_show_is_said_in_words(capsys: Any, write: Any, most: str) -> None:
+    code, out, err = run(capsys, "load", write(b"N."), f"--show={most}")
+    assert (code, out) == (2, "")
+    assert f"argument --show: not a number of at least 1: {most[:5]!r}"[:-1] in err
+    assert len(err) < 2000
+
+
+def test_a_file_that_is_not_there_is_said_once(capsys: Any, write: Any) -> None:
+    code, _, err = run(capsys, "policy", "show", "./no_such.toml")
+    assert (code, err) == (2, "safepickle: ./no_such.toml: cannot be read: No such file or directory\n")
+
+
 def test_a_failing_class_has_its_own_code(capsys: Any, write: Any, policy: str) -> None:
     failing = Failing()
     failing.field = 1

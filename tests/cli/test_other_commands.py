@@ -92,7 +92,7 @@ def test_a_failed_write_leaves_what_was_there(monkeypatch: Any, tmp_path: Path) 
     def fail(*_: Any) -> None:
         raise OSError("disk full")
 
-    monkeypatch.setattr(inputs.os, "fsync", fail)
+    monkeypatch.setattr(os, "fsync", fail)
     with pytest.raises(OSError, match="disk full"):
         inputs.write_whole(str(target), b"after")
     assert target.read_bytes() == b"before"

@@ -367,6 +367,16 @@ def test_aliases_and_limits_of_a_policy_hold(sp: ModuleType) -> None:
         sp.inspect(b"NNNN1111.", policy=policy)
 
 
+def test_what_was_decided_for_a_load_before_is_on_record_all_the_same(sp: ModuleType) -> None:
+    policy = Policy.packs("stdlib")
+    data = pickle.dumps([Decimal(1), datetime.date(2020, 1, 2), {3}, complex(1, 2)], 2)
+    before = sp.inspect(data, policy=policy).as_json()
+    assert sp.loads(data, policy=policy)[0] == 1
+    assert sp.loads(data, policy=policy)[0] == 1
+    assert sp.inspect(data, policy=policy).as_json() == before
+    assert {one["name"] for one in before["globals"]} == {"Decimal", "date", "encode", "set", "complex"}
+
+
 def test_wrong_arguments_are_named(sp: ModuleType) -> None:
     for arguments in ({"limits": None}, {"policy": None}, {"encoding": 5}):
         with pytest.raises(TypeError):

@@ -13,26 +13,26 @@ Rules that hold here:
 
 from __future__ import annotations
 
-import pickle
 import re
 import sys
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
+from .library_parts import array_of, class_of, is_array, is_class_of, is_dtype, is_exactly, is_one, is_placeholder
+from .parts import Args, is_buffer, is_int
+
 __all__ = [
     "ARRAY_CALLS",
     "ARRAY_STATES",
     "ArrayCall",
     "ArrayState",
-    "is_placeholder",
     "is_settled",
     "is_sized_dtype",
     "item_count",
 ]
 
 Pair = tuple[str, str]
-Args = tuple[Any, ...]
 #: Arguments of a contract for a call: the check, what it stops, where that is known from.
 ArrayCall = tuple[Callable[[Args], str | None], str, str]
 #: Those of a contract for state: the check of state and object, the bytes it takes, what it stops, and where from.
@@ -48,6 +48,8 @@ _FILL_VALUES = frozenset({bool, int, float, complex, str, bytes, type(None)})
 #: numpy's own bound since 2.0; 32 before.
 _MOST_DIMENSIONS = 64
 _LARGEST = 2**62
+#: How deep structures may be inside of each other, and of how many parts, each counted as often as it is met.
+_DEEPEST, _MOST_PARTS = 32, 10_000
 #: Flags of a dtype that come from its fields (NPY_FROM_FIELDS), and of an aligned structure.
 _FROM_FIELDS, _ALIGNED = 0x1B, 0x80
 #: Of the types that have any by themselves; not every numpy asks for text to be cleared.
@@ -61,29 +63,13 @@ def _numpy() -> Any:
     return sys.modules.get("numpy")
 
 
-def _is_dtype(value: Any) -> bool:
-    numpy = _numpy()
-    return numpy is not None and issubclass(type(value), numpy.dtype)
-
-
-def _is_array(value: Any, code: str, size: int) -> bool:
-    """Say whether a value is a plain array of one dimension with so many items of a type."""
-    numpy = _numpy()
-    return numpy is not None and type(value) is numpy.ndarray and value.dtype.str[1:] == code and value.shape == (size,)
-
-
-def _is_int(value: Any, low: int, high: int) -> bool:
-    return type(value) is int and low <= value <= high
+def _is_row(value: Any, code: str, size: int) -> bool:
+    """Say whether a value is an array of one dimension with so many items of a type."""
+    return is_array(value) and value.dtype.str[1:] == code and value.shape == (size,)
 
 
 def _is_flag(value: Any) -> bool:
-    return value is True or value is False or _is_int(value, 0, 1)
-
-
-def _is_class_of(value: Any, base: str) -> bool:
-    """Say whether a value is a class derived from one of numpy's."""
-    numpy = _numpy()
-    return numpy is not None and issubclass(type(value), type) and issubclass(value, getattr(numpy, base))
+    return value is True or value is False or is_int(value, 0, 1)
 
 
 def item_count(shape: Any) -> int | None:
@@ -92,7 +78,7 @@ def item_count(shape: Any) -> int | None:
         return None
     count = 1
     for length in shape:
-        if not _is_int(length, 0, _LARGEST):
+        if not is_int(length, 0, _LARGEST):
             return None
         count = min(count * length, _LARGEST)
     # numpy multiplies the other dimensions even where one is empty.
@@ -104,7 +90,7 @@ def item_count(shape: Any) -> int | None:
 
 def is_sized_dtype(value: Any) -> bool:
     """Say whether a value is a dtype that says how many bytes an item takes."""
-    return _is_dtype(value) and value.itemsize > 0
+    return is_dtype(value) and value.itemsize > 0
 
 
 def _raw_size(raw: Any) -> int | None:
@@ -118,24 +104,24 @@ def _raw_size(raw: Any) -> int | None:
 
 
 def _reconstruct(args: Args) -> str | None:
-    if len(args) != 3 or not _is_class_of(args[0], "ndarray"):
+    if len(args) != 3 or not is_class_of(args[0], "numpy", "ndarray"):
         return "wants a class of arrays, (0,) and b'b'"
     return None if _is_placeholder(args[1], args[2]) else "wants the empty shape (0,) and b'b', as picklers write"
 
 
 def _mareconstruct(args: Args) -> str | None:
-    if len(args) != 4 or not _is_class_of(args[0], "ndarray") or not _is_class_of(args[1], "ndarray"):
+    if len(args) != 4 or not is_class_of(args[0], "numpy", "ndarray") or not is_class_of(args[1], "numpy", "ndarray"):
         return "wants two classes of arrays, (0,) and b'b'"
     return None if _is_placeholder(args[2], args[3]) else "wants the empty shape (0,) and b'b', as picklers write"
 
 
 def _is_placeholder(shape: Any, code: Any) -> bool:
-    plain = type(shape) is tuple and len(shape) == 1 and _is_int(shape[0], 0, 0)
+    plain = type(shape) is tuple and len(shape) == 1 and is_int(shape[0], 0, 0)
     return plain and type(code) in (bytes, str) and code in (b"b", "b")
 
 
 def _array_state(array: Any, state: Any) -> str | None:
-    if type(state) is not tuple or len(state) not in (4, 5) or (len(state) == 5 and not _is_int(state[0], 0, 1)):
+    if type(state) is not tuple or len(state) not in (4, 5) or (len(state) == 5 and not is_int(state[0], 0, 1)):
         return "wants version 1, shape, dtype, order and data"
     return _content(*state[-4:])
 
@@ -144,7 +130,7 @@ def _content(shape: Any, dtype: Any, fortran: Any, raw: Any) -> str | None:
     count = item_count(shape)
     if count is None:
         return "its shape is no tuple of lengths"
-    if not _is_dtype(dtype):
+    if not is_dtype(dtype):
         return "its type is no dtype"
     if _may_grow(dtype):
         return "its type has no size"
@@ -159,12 +145,14 @@ def _content(shape: Any, dtype: Any, fortran: Any, raw: Any) -> str | None:
 
 
 def _masked_state(array: Any, state: Any) -> str | None:
-    if type(state) is not tuple or len(state) != 7 or not _is_int(state[0], 0, 1):
+    if type(state) is not tuple or len(state) != 7 or not is_int(state[0], 0, 1):
         return "wants version 1, shape, dtype, order, data, mask and fill value"
     count = item_count(state[1])
     wrong = _content(*state[1:5])
     if wrong is not None or count is None:
         return wrong
+    if _part_count((state[2],)) < 0:
+        return "its type has too many parts"  # its mask has as many, each made anew
     numpy = _numpy()
     if type(state[6]) not in _FILL_VALUES and not issubclass(type(state[6]), (numpy.generic, numpy.ndarray)):
         return "its fill value is no plain value"
@@ -185,14 +173,17 @@ def _array_weight(state: Any) -> int:
 
 
 def _masked_weight(state: Any) -> int:
-    return _array_weight(state[:5]) + _array_weight(state[:6]) if type(state) is tuple else 0
+    if type(state) is not tuple or len(state) != 7:
+        return 0
+    # Its mask has a dtype of its own, made of Python's objects.
+    return _array_weight(state[:5]) + _array_weight(state[:6]) + 1024 * _part_count((state[2],))
 
 
 def _frombuffer(args: Args) -> str | None:
-    if len(args) not in (4, 5) or type(args[0]) not in (bytes, bytearray, memoryview, pickle.PickleBuffer):
+    if len(args) not in (4, 5) or not is_buffer(args[0]):
         return "wants data, a dtype, a shape and an order"
     buffer, dtype, shape, order = args[:4]
-    if not _is_dtype(dtype) or dtype.hasobject or _may_grow(dtype):
+    if not is_dtype(dtype) or dtype.hasobject or _may_grow(dtype):
         return "wants a dtype with a size and without objects"
     if type(order) is not str or order not in _ORDERS:
         return "wants an order of C, F or K"
@@ -209,7 +200,7 @@ def _frombuffer(args: Args) -> str | None:
 
 
 def _scalar(args: Args) -> str | None:
-    if len(args) not in (1, 2) or not _is_dtype(args[0]):
+    if len(args) not in (1, 2) or not is_dtype(args[0]):
         return "wants a dtype and data"
     if args[0].hasobject or _may_grow(args[0]):
         return "wants a dtype with a size and without objects"
@@ -240,15 +231,9 @@ def is_settled(value: Any) -> bool:
     A dtype that numpy hands out to everybody, and an array that has its data: what was checked of it would not hold
     any longer for those who looked at it.
     """
-    numpy = _numpy()
-    if _is_dtype(value):
-        return value is numpy.dtype(value.char)
-    return numpy is not None and issubclass(type(value), numpy.ndarray) and not is_placeholder(value)
-
-
-def is_placeholder(array: Any) -> bool:
-    """Say whether an array looks like one that waits for its state."""
-    return bool(array.size == 0 and array.dtype.char == "b")
+    if is_dtype(value):
+        return bool(value is _numpy().dtype(value.char))
+    return is_one(value, "numpy", "ndarray") and not is_placeholder(value)
 
 
 def _may_grow(dtype: Any) -> bool:
@@ -257,9 +242,9 @@ def _may_grow(dtype: Any) -> bool:
 
 
 def _dtype_state(dtype: Any, state: Any) -> str | None:
-    if type(state) is not tuple or len(state) not in (8, 9) or not _is_int(state[0], 3, 4):
+    if type(state) is not tuple or len(state) not in (8, 9) or not is_int(state[0], 3, 4):
         return "wants 8 fields of version 3, or 9 of version 4"
-    if not _is_dtype(dtype):
+    if not is_dtype(dtype):
         return "not a dtype"
     _, endian, subarray, names, fields, size, alignment, flags = state[:8]
     if (
@@ -268,7 +253,7 @@ def _dtype_state(dtype: Any, state: Any) -> str | None:
         or endian not in ("<", ">", "|", "=", b"<", b">", b"|", b"=")
     ):
         return "its byte order is none of < > | ="
-    if not _is_int(size, -1, 2**31 - 1) or not _is_int(alignment, -1, 4096) or type(flags) is not int:
+    if not is_int(size, -1, 2**31 - 1) or not is_int(alignment, -1, 4096) or type(flags) is not int:
         return "its size, alignment and flags are ints within their ranges"
     char = dtype.char
     if char not in "SUV" and size != -1:
@@ -285,6 +270,10 @@ def _dtype_state(dtype: Any, state: Any) -> str | None:
     known = _known_flags(char, subarray, names, fields, size)
     if isinstance(known, str):
         return known
+    if fields is not None and _part_count([field[0] for field in fields.values()], dtype) < 0:
+        return "its fields have too many parts, or itself among them"
+    if subarray is not None and _part_count(subarray[:1], dtype) < 0:
+        return "its base has too many parts, or itself among them"
     own = flags & 0xFF & ~_ALIGNED if names is not None else flags & 0xFF
     if not -128 <= flags <= 255 or own not in known:
         return "its flags are not those of its parts"
@@ -294,7 +283,7 @@ def _dtype_state(dtype: Any, state: Any) -> str | None:
 def _known_flags(char: str, subarray: Any, names: Any, fields: Any, size: int) -> tuple[int, ...] | str:
     """Return the flags that may follow from a dtype's parts, or what is wrong with these."""
     if subarray is not None:
-        if type(subarray) is not tuple or len(subarray) != 2 or not _is_dtype(subarray[0]) or names is not None:
+        if type(subarray) is not tuple or len(subarray) != 2 or not is_dtype(subarray[0]) or names is not None:
             return "its base is a dtype and a shape"
         shape = (subarray[1],) if type(subarray[1]) is int else subarray[1]
         count = item_count(shape)
@@ -322,13 +311,14 @@ def _flags_of_fields(names: Any, fields: Any, size: int) -> tuple[int, ...] | st
     }
     if not set(names) <= fields.keys() <= {*names, *titles} or len(set(names)) != len(names):
         return "its fields are not those of its names"
+    titled: dict[str, Any] = {}
     for name in names:
         field = fields[name]
         if (
             type(field) is not tuple
             or len(field) not in (2, 3)
-            or not _is_dtype(field[0])
-            or not _is_int(field[1], 0, size)
+            or not is_dtype(field[0])
+            or not is_int(field[1], 0, size)
         ):
             return "a field is a dtype and an offset"
         if field[1] + field[0].itemsize > size:
@@ -339,13 +329,47 @@ def _flags_of_fields(names: Any, fields: Any, size: int) -> tuple[int, ...] | st
             # Arrays of this type may be there by now: their bytes would be taken for pointers.
             return "objects inside of a structure"
         flags |= int(field[0].flags) & _FROM_FIELDS
+        if len(field) == 3 and type(field[2]) is str:
+            titled[field[2]] = field
     for title in titles:
         # The same field under another name.
-        if title in fields and not any(
-            fields[name] is fields[title] or fields[name] == fields[title] for name in names
-        ):
+        if title in fields and (title not in titled or not _are_one(fields[title], titled[title])):
             return "a title is of no field"
     return flags, flags | _NEEDS_PYTHON
+
+
+def _are_one(field: Any, other: tuple[Any, ...]) -> bool:
+    return field is other or (type(field) is tuple and field[:1] == other[:1] and field[1:] == other[1:])
+
+
+def _part_count(parts: Any, whole: Any = None) -> int:
+    """Return how many parts dtypes have, or -1 if they are too many, or *whole* is among them.
+
+    Numpy hashes, compares and copies dtypes by visiting each part as often as it is met, and by recursion on the C
+    stack: a field that is there twice, of which one is there twice, and so on, would be visited without end.
+    """
+    pending = [(part, 1) for part in parts]
+    most = left = _MOST_PARTS + len(pending)
+    while pending:
+        part, depth = pending.pop()
+        left -= 1
+        if part is whole or left < 0 or depth > _DEEPEST:
+            return -1
+        if part.subdtype is not None:
+            pending.append((part.subdtype[0], depth + 1))
+        elif part.names is not None:
+            if len(part.names) > left:
+                return -1
+            pending += [(part.fields[name][0], depth + 1) for name in part.names]
+    return most - left
+
+
+def _parts_weight(state: Any) -> int:
+    """Return what it weighs to look at the parts of a dtype: any number may share one."""
+    if type(state) is not tuple or len(state) < 5:
+        return 0
+    parts = [field[0] for field in state[4].values()] if type(state[4]) is dict else []
+    return 128 * _part_count(parts or (state[2] or ())[:1])
 
 
 def _metadata(char: str, metadata: Any) -> str | None:
@@ -357,7 +381,7 @@ def _metadata(char: str, metadata: Any) -> str | None:
     text = unit.decode("latin-1") if type(unit) is bytes else unit
     if metadata[0] is not None and type(metadata[0]) is not dict:
         return "its metadata are a dict"
-    plain = all(_is_int(number, 1, 2**31 - 1) for number in metadata[1][1:])
+    plain = all(is_int(number, 1, 2**31 - 1) for number in metadata[1][1:])
     return None if type(text) is str and text in _UNITS and plain else "wants a unit of time and how many"
 
 
@@ -367,9 +391,7 @@ def _metadata(char: str, metadata: Any) -> str | None:
 def _bit_generator(args: Args) -> str | None:
     if len(args) == 1 and type(args[0]) is str and args[0] in _GENERATORS:
         return None
-    bits = getattr(sys.modules.get("numpy.random"), "BitGenerator", None)
-    given: Any = args[0] if len(args) == 1 else None
-    if bits is not None and issubclass(type(given), type) and issubclass(given, bits):
+    if len(args) == 1 and is_class_of(args[0], "numpy.random", "BitGenerator"):
         return None
     return f"wants one of {', '.join(_GENERATORS)}"
 
@@ -377,20 +399,18 @@ def _bit_generator(args: Args) -> str | None:
 def _generator(args: Args) -> str | None:
     if len(args) == 2 and type(args[0]) is str:
         # Before numpy 2: a name, and the function that makes one of it.
-        make = getattr(sys.modules.get("numpy.random._pickle"), "__bit_generator_ctor", None)
+        make = class_of("numpy.random._pickle", "__bit_generator_ctor")
         return _bit_generator(args[:1]) if make is not None and args[1] is make else "wants numpy's own function"
     if len(args) == 1:
-        bits = getattr(sys.modules.get("numpy.random"), "BitGenerator", None)
         if type(args[0]) is str:
             return _bit_generator(args)
-        return None if bits is not None and issubclass(type(args[0]), bits) else "wants a bit generator"
+        return None if is_one(args[0], "numpy.random", "BitGenerator") else "wants a bit generator"
     return "wants a bit generator"
 
 
 def _bit_generator_state(generator: Any, state: Any) -> str | None:
     if type(state) is tuple and len(state) == 2:
-        seeds = getattr(sys.modules.get("numpy.random"), "SeedSequence", None)
-        if type(state[1]) is not seeds and state[1] is not None:
+        if state[1] is not None and not is_exactly(state[1], "numpy.random", "SeedSequence"):
             return "wants its numbers and a seed sequence"
         state = state[0]
     if type(state) is not dict or type(state.get("bit_generator")) is not str:
@@ -400,29 +420,24 @@ def _bit_generator_state(generator: Any, state: Any) -> str | None:
         return "wants its numbers as a dict"
     # Positions in tables are not looked at by numpy before it reads there.
     if state["bit_generator"] == "MT19937" and not (
-        _is_array(numbers.get("key"), "u4", 624) and _is_int(numbers.get("pos"), 0, 624)
+        _is_row(numbers.get("key"), "u4", 624) and is_int(numbers.get("pos"), 0, 624)
     ):
         return "wants a key of 624 numbers and a position in it"
     if state["bit_generator"] == "Philox" and not (
-        _is_int(state.get("buffer_pos"), 0, 4)
-        and _is_array(state.get("buffer"), "u8", 4)
-        and _is_array(numbers.get("counter"), "u8", 4)
-        and _is_array(numbers.get("key"), "u8", 2)
+        is_int(state.get("buffer_pos"), 0, 4)
+        and _is_row(state.get("buffer"), "u8", 4)
+        and _is_row(numbers.get("counter"), "u8", 4)
+        and _is_row(numbers.get("key"), "u8", 2)
     ):
         return "wants a counter of 4 numbers, a key of 2, a buffer of 4 and a position in it"
     for value in (*state.values(), *numbers.values()):
-        if type(value) not in (int, float, str, dict) and not _is_plain_array(value):
+        if type(value) not in (int, float, str, dict) and array_of(value, "iuf") is None:
             return "wants plain numbers"
     return None
 
 
-def _is_plain_array(value: Any) -> bool:
-    numpy = _numpy()
-    return numpy is not None and type(value) is numpy.ndarray and value.dtype.kind in "iuf"
-
-
 def _seed_sequence(args: Args) -> str | None:
-    seeds = getattr(sys.modules.get("numpy.random"), "SeedSequence", None)
+    seeds = class_of("numpy.random", "SeedSequence")
     plain = len(args) == 3 and args[0] is seeds and seeds is not None and type(args[1]) is int and args[2] is None
     return None if plain else "wants SeedSequence, a check sum and None"
 
@@ -432,7 +447,7 @@ def _seed_sequence_state(sequence: Any, state: Any) -> str | None:
         return "wants entropy, children, pool, its size and a key"
     entropy, children, pool, size, key = state
     plain = entropy is None or _are_ints(entropy) or (type(entropy) is list and all(map(_are_ints, entropy)))
-    if not plain or not _is_int(children, 0, 2**32) or not _is_int(size, 4, 2**16) or not _is_array(pool, "u4", size):
+    if not plain or not is_int(children, 0, 2**32) or not is_int(size, 4, 2**16) or not _is_row(pool, "u4", size):
         return "wants entropy, a count, and a pool of the size it says"
     return None if type(key) is tuple and all(map(_are_ints, key)) else "wants a key of ints"
 
@@ -480,7 +495,7 @@ ARRAY_STATES: Mapping[Pair, ArrayState] = MappingProxyType(
         ),
         **dict.fromkeys(_both_names("multiarray", "_reconstruct"), (_array_state, _array_weight, _ALLOCATES, "R30")),
         ("numpy.ma.core", "_mareconstruct"): (_masked_state, _masked_weight, _ALLOCATES, "R30"),
-        ("numpy", "dtype"): (_dtype_state, None, _POINTERS, "R30; numpy 30476"),
+        ("numpy", "dtype"): (_dtype_state, _parts_weight, _POINTERS, "R30; numpy 30476"),
         ("numpy.random._pickle", "__bit_generator_ctor"): _GENERATOR_STATE,
         ("numpy.random._pickle", "__generator_ctor"): _GENERATOR_STATE,
         ("numpy.random._pickle", "__randomstate_ctor"): _GENERATOR_STATE,

@@ -9,14 +9,14 @@ Rules that hold here:
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
-__all__ = ["BLOCK_CALLS"]
+from .library_parts import is_array, is_one
+from .parts import Args
 
-Args = tuple[Any, ...]
+__all__ = ["BLOCK_CALLS"]
 
 _MOST = 2**31
 
@@ -30,8 +30,7 @@ def _unpickle_block(args: Args) -> str | None:
         return "its columns are no slice or array of places"
     if dimensions != 2:
         return None
-    numpy: Any = sys.modules.get("numpy")
-    if numpy is None or type(values) is not numpy.ndarray or values.ndim != 2:
+    if not is_array(values) or values.ndim != 2:
         return None  # how many columns its own arrays are is asked when there is a block of them
     return None if count == len(values) else "its columns are not as many as its rows"
 
@@ -44,8 +43,7 @@ def _count(places: Any) -> int:
         if type(start) is not int or type(stop) is not int or type(step) is not int:
             return -1
         return len(range(start, stop, step)) if 0 <= start <= stop < _MOST and 0 < step < _MOST else -1
-    numpy: Any = sys.modules.get("numpy")
-    if numpy is None or type(places) is not numpy.ndarray or places.ndim != 1 or places.dtype.kind not in "iu":
+    if not is_array(places) or places.ndim != 1 or places.dtype.kind not in "iu":
         return -1
     return int(places.size) if not places.size or int(places.min()) >= 0 else -1
 
@@ -53,13 +51,11 @@ def _count(places: Any) -> int:
 def _manager(args: Args) -> str | None:
     if len(args) != 2 or type(args[0]) is not tuple or type(args[1]) is not list or len(args[1]) != 2:
         return "wants blocks, and the names of columns and rows"
-    block_class = getattr(sys.modules.get("pandas.core.internals.blocks"), "Block", None)
-    index_class = getattr(sys.modules.get("pandas"), "Index", None)
-    if block_class is None or index_class is None or not issubclass(type(args[1][0]), index_class):
+    if not is_one(args[1][0], "pandas", "Index"):
         return "wants blocks, and the names of columns and rows"
     width = len(args[1][0])
     for block in args[0]:
-        if not issubclass(type(block), block_class):
+        if not is_one(block, "pandas.core.internals.blocks", "Block"):
             return "a block that is none"
         places = block.mgr_locs.indexer
         end = places.stop if type(places) is slice else int(places.max()) + 1 if places.size else 0

@@ -9,40 +9,35 @@ Rules that hold here:
 
 from __future__ import annotations
 
-import pickle
-import sys
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
-__all__ = ["ARROW_CALLS"]
+from .library_parts import class_of, is_one
+from .parts import Args, is_buffer
 
-Args = tuple[Any, ...]
+__all__ = ["ARROW_CALLS"]
 
 #: Bytes of an offset in the types that have any.
 _OFFSETS = {"string": 4, "binary": 4, "large_string": 8, "large_binary": 8}
-_BYTES = (bytes, bytearray, memoryview, pickle.PickleBuffer)
 
 
 def _restore_array(args: Args) -> str | None:
     if len(args) != 1 or type(args[0]) is not tuple or len(args[0]) != 7:
         return "wants type, length, nulls, offset, buffers, children and a dictionary"
     kind, length, nulls, offset, buffers, children, dictionary = args[0]
-    arrow: Any = sys.modules.get("pyarrow.lib")
-    if arrow is None or not issubclass(type(kind), arrow.DataType):
-        return "wants a plain type and its buffers, without children or a dictionary"
-    if type(buffers) is not list or children or dictionary is not None:
+    if not is_one(kind, "pyarrow.lib", "DataType") or type(buffers) is not list or children or dictionary is not None:
         return "wants a plain type and its buffers, without children or a dictionary"
     numbers = (length, nulls, offset)
     if any(type(number) is not int or not -1 <= number < 2**62 for number in numbers) or length < 0 or offset < 0:
         return "its length and offset are no lengths"
-    if not all(buffer is None or issubclass(type(buffer), arrow.Buffer) for buffer in buffers):
+    if not all(buffer is None or is_one(buffer, "pyarrow.lib", "Buffer") for buffer in buffers):
         return "its buffers are none"
     if not _are_there(kind, offset, length, nulls, buffers):
         return "its items are more than there are bytes for"
     try:
         # Arrow's own full validation: sizes of the buffers, order of the offsets, text that is UTF-8, count of nulls.
-        arrow.Array.from_buffers(kind, length, buffers, nulls, offset).validate(full=True)
+        class_of("pyarrow.lib", "Array").from_buffers(kind, length, buffers, nulls, offset).validate(full=True)
     except Exception as error:  # noqa: BLE001 (whatever Arrow says of data from a stream, it is refused)
         return f"Arrow finds it invalid ({type(error).__name__})"
     return None
@@ -64,7 +59,7 @@ def _are_there(kind: Any, offset: int, length: int, nulls: int, buffers: list[An
 
 
 def _py_buffer(args: Args) -> str | None:
-    return None if len(args) == 1 and type(args[0]) in _BYTES else "wants bytes"
+    return None if len(args) == 1 and is_buffer(args[0]) else "wants bytes"
 
 
 def _alias(args: Args) -> str | None:

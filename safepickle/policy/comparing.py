@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..decoding.emulated import CONSTANTS, EMULATED
+from ..errors import UNNAMED
 from .contracts import CONTRACTS, STATES
 from .gadgets import gadget_reason
 from .hazards import hazard_of
@@ -96,11 +97,7 @@ def _widens(before: Rule, after: Rule) -> bool:
         (before.new_guard, after.new_guard),
         (before.state_guard, after.state_guard),
     )
-    if any(old is not None and (new is None or new.text != old.text) for old, new in guards):
-        return True
-    # A bound on instances is part of a guard, or stands beside it.
-    counts = [(getattr(before, name, None), getattr(after, name, None)) for name in ("most_called", "most_new")]
-    return any(old is not None and (new is None or new > old) for old, new in counts)
+    return any(old is not None and (new is None or new.text != old.text) for old, new in guards)
 
 
 def _aliases(first: Policy, second: Policy) -> list[Change]:
@@ -185,7 +182,7 @@ def explain(policy: Policy, module: str, name: str) -> Explanation:
 def _why_denied(policy: Policy, pair: Pair, listed: Any) -> str:
     if pair in policy.denies or (pair[0], "*") in policy.denies:
         return "a [[deny]] names it, which beats every rule"
-    return "no rule names it" if listed is None else "it is a known gadget, or a dunder name, and stays denied"
+    return UNNAMED if listed is None else "it is a known gadget, or a dunder name, and stays denied"
 
 
 def _notes(pair: Pair) -> list[str]:

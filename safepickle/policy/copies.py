@@ -11,32 +11,27 @@ Rules that hold here:
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
-__all__ = ["COPIES", "COPYING_CALLS", "copied_of_frame", "of_any", "read_of_state"]
+from .library_parts import is_array, is_one
+from .parts import Args
 
-Args = tuple[Any, ...]
+__all__ = ["COPIES", "COPYING_CALLS", "READ", "copied_of_frame", "read_of_state", "refuse_nothing"]
 
 COPIES = "copies of what any number of calls may share"
 #: So many bytes that are only read, to be compared with something, are paid for as one that is copied.
-_READ = 16
+READ = 16
 #: Bytes of a text as an object, of however few characters.
 _OBJECT = 64
 #: More items than any limit lets in.
 _MOST = 2**50
 
 
-def _is_array(value: Any) -> bool:
-    numpy = sys.modules.get("numpy")
-    return numpy is not None and type(value) is numpy.ndarray
-
-
 def _size(value: Any) -> int:
     """Return the bytes of an array, of ints as pandas keeps them at least, or of a list."""
-    if _is_array(value):
+    if is_array(value):
         return int(max(value.nbytes, 8 * value.size))
     return 8 * len(value) if type(value) in (list, tuple) else 0
 
@@ -53,7 +48,7 @@ def _sizes(values: Any) -> int:
 
 def _made_anew(array: Any) -> int:
     """Return the bytes of what pandas makes of an array that it does not take as it is: of times, objects and texts."""
-    if not _is_array(array):
+    if not is_array(array):
         return 0
     kind = array.dtype.kind
     if kind in "SU":
@@ -63,11 +58,8 @@ def _made_anew(array: Any) -> int:
 
 def _of_index(value: Any) -> int:
     """Return the bytes of the numbers of an index, or of an array of periods: a range has none until it is asked."""
-    pandas = sys.modules.get("pandas")
-    for owner, name in ((pandas, "Index"), (getattr(pandas, "arrays", None), "PeriodArray")):
-        kind = getattr(owner, name, None)
-        if kind is not None and issubclass(type(value), kind):
-            return 8 * min(len(value), _MOST)
+    if is_one(value, "pandas", "Index") or is_one(value, "pandas.arrays", "PeriodArray"):
+        return 8 * min(len(value), _MOST)
     return 0
 
 
@@ -100,14 +92,14 @@ def _read_by_arrow(args: Args) -> int:
     if len(buffers) < 2:
         # What is null has no memory, however many: whoever walks it would not come to an end.
         return 8 * int(min(length, _MOST))
-    return sum(int(buffer.size) for buffer in buffers if buffer is not None) // _READ
+    return sum(int(buffer.size) for buffer in buffers if buffer is not None) // READ
 
 
 def read_of_state(state: Any) -> int:
     """Return what it weighs to compare the numbers in a state with what they point into."""
     if type(state) is dict:
-        return _sizes(state.values()) // _READ
-    return _sizes(state) // _READ if type(state) is tuple else 0
+        return _sizes(state.values()) // READ
+    return _sizes(state) // READ if type(state) is tuple else 0
 
 
 def copied_of_frame(state: Any) -> int:
@@ -123,8 +115,8 @@ def copied_of_frame(state: Any) -> int:
     return total
 
 
-def of_any(args: Args) -> str | None:  # noqa: ARG001
-    """Refuse nothing: what is to be said of these callables is what they copy."""
+def refuse_nothing(args: Args) -> str | None:  # noqa: ARG001
+    """Take any arguments: what is to be said of these callables is what they copy."""
     return None
 
 

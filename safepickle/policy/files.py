@@ -54,6 +54,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -84,11 +85,13 @@ def policy_from_file(path: str | os.PathLike[str], *, within: tuple[str, ...] = 
     shown = os.fsdecode(path)
     label = shown if shown.isprintable() else _plain(shown)
     try:
-        with Path(shown).open("rb") as file:
+        with open(shown, "rb", opener=_open) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise PolicyFileError("cannot be read: it is no regular file", file=label)
             data = file.read(MAX_FILE_BYTES + 1)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise PolicyFileError(f"cannot be read: {reason}", file=label) from error
+        raise PolicyFileError(f"cannot be read: {reason}", file=label) from None
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -98,6 +101,11 @@ def policy_from_file(path: str | os.PathLike[str], *, within: tuple[str, ...] = 
         text = data.decode("utf-8", "replace")
     within = (*within, os.path.realpath(shown))
     return policy_from_text(text, name=Path(label).stem, file=label, folder=Path(shown).parent, within=within)
+
+
+def _open(path: str, flags: int) -> int:
+    """Open a file to look at it: a pipe in its place would wait for somebody to write to it."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def policy_from_text(

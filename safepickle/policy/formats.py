@@ -20,13 +20,12 @@ from types import MappingProxyType
 from typing import Any
 
 from .arrays import ArrayCall, is_sized_dtype, item_count
+from .library_parts import LibraryState, is_array, is_dtype, is_exactly
+from .parts import Args
 
-__all__ = ["FORMAT_CALLS", "FORMAT_STATES", "WRAPPER", "ArrayHeader", "FormatState", "Storage", "TensorType", "extent"]
+__all__ = ["FORMAT_CALLS", "FORMAT_STATES", "WRAPPER", "ArrayHeader", "Storage", "TensorType", "extent"]
 
 Pair = tuple[str, str]
-Args = tuple[Any, ...]
-#: The check of object and state, whether no state may be given any more, what it stops, and where that is from.
-FormatState = tuple[Callable[[Any, Any], str | None], Callable[[Any], bool] | None, str, str]
 
 #: What joblib writes in place of each array.
 WRAPPER: Pair = ("joblib.numpy_pickle", "NumpyArrayWrapper")
@@ -197,10 +196,9 @@ def _typed_tensor(args: Args) -> str | None:
 
 
 def _is_tensor_type(value: Any) -> bool:
-    numpy, torch = sys.modules.get("numpy"), sys.modules.get("torch")
-    if type(value) is TensorType or (torch is not None and type(value) is torch.dtype):
+    if type(value) is TensorType or is_exactly(value, "torch", "dtype"):
         return True
-    return numpy is not None and issubclass(type(value), numpy.dtype) and value.kind in "biufc"
+    return is_dtype(value) and value.kind in "biufc"
 
 
 def _metadata(given: Args) -> str | None:
@@ -224,10 +222,7 @@ def _old_tensor(args: Args) -> str | None:
 def _parameter(args: Args) -> str | None:
     if len(args) != 3 or type(args[1]) is not bool or not _is_hooks(args[2]):
         return "wants a tensor, whether it has a gradient, and no hooks"
-    numpy, torch = sys.modules.get("numpy"), sys.modules.get("torch")
-    if numpy is not None and type(args[0]) is numpy.ndarray:
-        return None
-    return None if torch is not None and type(args[0]) is torch.Tensor else "its data are no tensor"
+    return None if is_array(args[0]) or is_exactly(args[0], "torch", "Tensor") else "its data are no tensor"
 
 
 def _size(args: Args) -> str | None:
@@ -261,7 +256,7 @@ FORMAT_CALLS: Mapping[Pair, ArrayCall] = MappingProxyType(
 )
 
 #: What state the instances may be given.
-FORMAT_STATES: Mapping[Pair, FormatState] = MappingProxyType(
+FORMAT_STATES: Mapping[Pair, LibraryState] = MappingProxyType(
     {
         WRAPPER: (_header_state, _has_state, "arrays of a size that is not there as data", "R30"),
     }

@@ -26,6 +26,7 @@ _PROCESS = "changes or ends the process"
 _FILES = "opens, writes or deletes files"
 _NETWORK = "opens connections"
 _OLD_JOBLIB = "unpickles the file that its state names, for files of joblib before 0.10: dump those again"
+_CODECS = "decompresses without bound and imports codecs"
 _REGISTRY = "changes how every later pickle is loaded"
 
 
@@ -54,21 +55,26 @@ GADGETS: Mapping[tuple[str, str], str] = MappingProxyType(
         **_pairs("joblib.numpy_pickle", "load", _NESTED),
         **_pairs("joblib.numpy_pickle", "NDArrayWrapper ZNDArrayWrapper", _OLD_JOBLIB),
         **_pairs("joblib.numpy_pickle_compat", "NDArrayWrapper ZNDArrayWrapper", _OLD_JOBLIB),
-        **_pairs("numpy", "load loadtxt fromfile memmap save savez save __builtins__ size", _NESTED),
+        **_pairs("numpy", "load", _NESTED),
+        **_pairs("numpy", "loadtxt fromfile memmap save savez", _FILES),
+        **_pairs("numpy", "__builtins__ size", _RESOLVES),
         **_pairs("numpy.testing._private.utils", "runstring rundocs", _RUNS),
         **_pairs("numpy.f2py.diagnose", "run_command", _RUNS),
         **_pairs("numpy.f2py.crackfortran", "getlincoef myeval", _RUNS),
         **_pairs("numpy.distutils.exec_command", "exec_command _exec_command", _RUNS),
-        **_pairs("pandas", "read_pickle eval", _NESTED),
+        **_pairs("pandas", "read_pickle", _NESTED),
+        **_pairs("pandas", "eval", _RUNS),
         **_pairs("pandas.io.pickle", "read_pickle", _NESTED),
         **_pairs("torch", "load", _NESTED),
         **_pairs("torch.storage", "_load_from_bytes", _NESTED),
         **_pairs("torch.utils.collect_env", "run run_and_read_all", _RUNS),
         **_pairs("torch.hub", "load", _RUNS),
-        **_pairs("logging", "FileHandler config disable", _FILES),
+        **_pairs("logging", "FileHandler", _FILES),
+        **_pairs("logging", "config disable", _PROCESS),
         **_pairs("logging.config", "dictConfig fileConfig listen", _RUNS),
-        **_pairs("codecs", "open decode encode", _FILES),
-        **_pairs("_codecs", "decode", "decompresses without bound and imports codecs"),
+        **_pairs("codecs", "open", _FILES),
+        **_pairs("codecs", "decode encode", _CODECS),
+        **_pairs("_codecs", "decode", _CODECS),
         **_pairs("random", "seed setstate", _PROCESS),
         **_pairs("copyreg", "add_extension remove_extension clear_extension_cache pickle constructor", _REGISTRY),
         **_pairs("copyreg", "dispatch_table _extension_cache _inverted_registry _extension_registry", _REGISTRY),

@@ -19,7 +19,7 @@ constraint. Single values are guarded in :mod:`.values`, lists and dicts in :mod
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, TypeVar
+from typing import Any
 
 from ..errors import quote
 
@@ -205,9 +205,6 @@ class AllOf(_Together):
             if wrong is not None:
                 return wrong
         return None
-
-
-AnyGuard = TypeVar("AnyGuard", bound=Guard)
 
 
 def either(first: Guard | None, second: Guard | None) -> Guard | None:

@@ -117,8 +117,10 @@ HAZARDS: Mapping[Pair, Hazard] = MappingProxyType(
         **_pairs(
             "numpy", "genfromtxt recfromtxt recfromcsv fromregex DataSource", DANGER, _FILES, "numpy/lib; R28"
         ),
-        **_pairs("numpy.lib.npyio", "load NpzFile DataSource loadtxt genfromtxt", DANGER, _NESTED, "R28"),
-        **_pairs("numpy.lib._npyio_impl", "load NpzFile loadtxt genfromtxt", DANGER, _NESTED, "R28"),
+        **_pairs("numpy.lib.npyio", "load NpzFile", DANGER, _NESTED, "R28"),
+        **_pairs("numpy.lib.npyio", "DataSource loadtxt genfromtxt", DANGER, _FILES, "R28"),
+        **_pairs("numpy.lib._npyio_impl", "load NpzFile", DANGER, _NESTED, "R28"),
+        **_pairs("numpy.lib._npyio_impl", "loadtxt genfromtxt", DANGER, _FILES, "R28"),
         **_pairs("numpy.lib.format", "read_array open_memmap", DANGER, _NESTED, "R28: read_array(allow_pickle=True)"),
         **_pairs("numpy.core.memmap", "memmap", DANGER, _FILES, "R29"),
         **_pairs("numpy._core.memmap", "memmap", DANGER, _FILES, "R29"),

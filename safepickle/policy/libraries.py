@@ -7,8 +7,8 @@ Rules that hold here:
 
 * Nothing is imported here: what comes to a check has been made by the library, so that it is loaded.
 * An index is compared with what it points into, for all items, before anybody uses it. An array that still waits for
-  its data is refused, and one that has it gets no other (see ``arrays``): so what was checked stays. Lists do not:
-  classes with state in lists are in :data:`CHANGEABLE_STATES`.
+  its data is refused where anything would be read from it, and one that has it gets no other (see ``arrays``): so what
+  was checked stays. Lists do not: classes with state in lists are in :data:`CHANGEABLE_STATES`.
 * Attributes are read only from classes of the libraries themselves, found by identity.
 """
 
@@ -19,26 +19,41 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from .arrays import ArrayCall, is_placeholder
+from .arrays import ArrayCall
 from .blocks import BLOCK_CALLS
 from .columns import ARROW_CALLS
-from .copies import COPIES, COPYING_CALLS, copied_of_frame, of_any, read_of_state
-from .library_parts import class_of, has_state, index_array, is_one, lie_within, number_array, plain_array
+from .copies import COPIES, COPYING_CALLS, copied_of_frame, read_of_state, refuse_nothing
+from .estimators import CHANGEABLE, ESTIMATOR_STATES, attributes, copied_by_curve, first_guess, read_of_places
+from .labels import are_texts, is_label, wrong_fields
+from .library_parts import (
+    LibraryState,
+    class_of,
+    has_state,
+    index_array,
+    is_array,
+    is_class_of,
+    is_dtype,
+    is_one,
+    is_placeholder,
+    lie_within,
+    number_array,
+    plain_array,
+)
+from .parts import Args
 from .sparse import sparse_state
 
 __all__ = [
+    "BACKED_KEYS",
     "CHANGEABLE_STATES",
+    "FARTHEST",
+    "FRAME_KEYS",
     "LIBRARY_CALLS",
     "LIBRARY_CALL_WEIGHTS",
     "LIBRARY_STATES",
     "LIBRARY_STATE_WEIGHTS",
-    "LibraryState",
 ]
 
 Pair = tuple[str, str]
-Args = tuple[Any, ...]
-#: The check of object and state, whether no state may be given any more, what it stops, and where that is from.
-LibraryState = tuple[Callable[[Any, Any], str | None], Callable[[Any], bool] | None, str, str]
 
 #: What the arrays of pandas hold, and the dtype of its own that they are called; of times the unit is read from there.
 _BACKED = (
@@ -48,31 +63,31 @@ _BACKED = (
     ("StringArray", "O", "StringDtype"),
 )
 _WITH_UNITS = frozenset(f"{name}64[{unit}]" for name in ("datetime", "timedelta") for unit in ("s", "ms", "us", "ns"))
-_MOST_ATTRIBUTES, _LONGEST_NAME = 1000, 200
 #: Where a range may begin and end: the interpreter has no length for a longer one.
-_FARTHEST = 2**61
+FARTHEST = 2**61
+#: What arrays of pandas have beside their data, and frames in all.
+BACKED_KEYS = frozenset({"_cache", "_freq", "_readonly"})
+FRAME_KEYS = frozenset({"_mgr", "_data", "_typ", "_metadata", "attrs", "_flags", "_name", "name"})
 
 
 # ---- pandas ------------------------------------------------------------------------------------------------
 
 
 def _backed(args: Args) -> str | None:
-    backed = class_of("pandas._libs.arrays", "NDArrayBacked")
-    if len(args) != 3 or type(args[1]) is not int or args[2] is not None or backed is None:
+    if len(args) != 3 or type(args[1]) is not int or args[2] is not None:
         return "wants a class, a check sum and None"
-    return None if issubclass(type(args[0]), type) and issubclass(args[0], backed) else "wants a class of arrays"
+    return None if is_class_of(args[0], "pandas._libs.arrays", "NDArrayBacked") else "wants a class of arrays"
 
 
 def _backed_state(obj: Any, state: Any) -> str | None:
     if type(state) is not tuple or len(state) not in (2, 3):
         return "wants a dtype and an array"
     more = state[2] if len(state) == 3 else {}
-    if type(more) is not dict or not more.keys() <= {"_cache", "_freq", "_readonly"}:
+    if type(more) is not dict or not more.keys() <= BACKED_KEYS:
         return "wants no other attributes than its cache, frequency and whether it may be written"
     first, second = state[:2]
-    numpy = sys.modules.get("numpy")
-    array, dtype = (first, second) if numpy is not None and type(first) is numpy.ndarray else (second, first)
-    if numpy is None or type(array) is not numpy.ndarray or is_placeholder(array):
+    array, dtype = (first, second) if is_array(first) else (second, first)
+    if not is_array(array) or is_placeholder(array):
         return "wants an array that has its data"
     if array.ndim not in (1, 2):
         return "wants an array of one dimension, or of two"  # compiled code reads the first one's length
@@ -94,7 +109,7 @@ def _holds(held: Any, dtype: Any, kind: str, other: str | None) -> bool:
         return False
     if other is not None and is_one(dtype, "pandas", other):
         return True
-    return kind in "mM" and bool(issubclass(type(dtype), sys.modules["numpy"].dtype) and dtype == held)
+    return kind in "mM" and is_dtype(dtype) and bool(dtype == held)
 
 
 def _has_array(value: Any) -> bool:
@@ -120,13 +135,10 @@ def _sparse_values(obj: Any, state: Any) -> str | None:
     """Compiled code reads as many values as the index says that there are: what lies behind fewer is not theirs."""
     if type(state) is not dict:
         return "wants an array of values, and an index of where they are"
-    numpy = sys.modules.get("numpy")
     values: Any = state.get("_sparse_values")
     index: Any = state.get("_sparse_index")
     # Without values it may be one that waits for its data: more than there are places for are never read.
-    if numpy is None or type(values) is not numpy.ndarray or values.ndim != 1:
-        return "wants an array of values, and an index of where they are"
-    if not is_one(index, "pandas._libs.sparse", "SparseIndex"):
+    if not is_array(values) or values.ndim != 1 or not is_one(index, "pandas._libs.sparse", "SparseIndex"):
         return "wants an array of values, and an index of where they are"
     return None if values.size == index.npoints else "its values are not as many as its index says"
 
@@ -148,15 +160,17 @@ _INDEX_KEYS = frozenset(
 
 
 def _new_index(args: Args) -> str | None:
-    index = class_of("pandas", "Index")
-    if len(args) != 2 or type(args[1]) is not dict or not issubclass(type(args[0]), type) or index is None:
+    if len(args) != 2 or type(args[1]) is not dict or not is_class_of(args[0], "pandas", "Index"):
         return "wants a class of indexes and a dict"
     cls, fields = args
-    if not issubclass(cls, index) or not all(type(key) is str for key in fields) or not fields.keys() <= _INDEX_KEYS:
+    if not all(type(key) is str for key in fields) or not fields.keys() <= _INDEX_KEYS:
         return "wants a class of indexes and what it is made from"
     if "dtype" in fields and not _is_dtype_of(fields["dtype"], fields.get("data")):
         # Each index would be a copy, larger than what they share: of bytes as floats eight times as large (D16).
         return "its dtype is not that of its data"
+    wrong = wrong_fields(fields)
+    if wrong is not None:
+        return wrong
     if "data" not in fields and not all(_is_bound(fields.get(name)) for name in ("start", "stop", "step")):
         return "its range is longer than can be counted"
     if issubclass(cls, class_of("pandas", "IntervalIndex")):
@@ -170,23 +184,17 @@ def _new_index(args: Args) -> str | None:
 
 
 def _is_bound(value: Any) -> bool:
-    return value is None or (type(value) is int and -_FARTHEST <= value <= _FARTHEST)
+    return value is None or (type(value) is int and -FARTHEST <= value <= FARTHEST)
 
 
 def _are_periods(data: Any) -> bool:
     """Say whether an index of periods takes such data as they are, unless it is given another frequency."""
-    numpy = sys.modules.get("numpy")
-    if numpy is not None and type(data) is numpy.ndarray:
-        return True
-    return is_one(data, "pandas.arrays", "PeriodArray") or is_one(data, "pandas", "PeriodIndex")
+    return is_array(data) or is_one(data, "pandas.arrays", "PeriodArray") or is_one(data, "pandas", "PeriodIndex")
 
 
 def _is_dtype_of(dtype: Any, data: Any) -> bool:
     """Say whether an index of such data has them as they are."""
-    numpy = sys.modules.get("numpy")
-    if numpy is None or not issubclass(type(dtype), numpy.dtype):
-        return False
-    return type(data) is numpy.ndarray and bool(data.dtype == dtype)
+    return is_dtype(dtype) and is_array(data) and bool(data.dtype == dtype)
 
 
 def _of_times(args: Args) -> str | None:
@@ -194,10 +202,24 @@ def _of_times(args: Args) -> str | None:
     fields = args[1] if len(args) == 2 else None
     if type(fields) is not dict or "data" not in fields or "copy" in fields:
         return "wants a class of indexes, and times"
-    data, numpy = fields["data"], sys.modules.get("numpy")
-    if numpy is not None and type(data) is numpy.ndarray and data.dtype.name not in _WITH_UNITS:
+    wrong = wrong_fields(fields)
+    if wrong is not None:
+        return wrong
+    data = fields["data"]
+    if is_array(data) and data.dtype.name not in _WITH_UNITS:
         return "its times are of no unit that pandas has"
     return "its times are an index" if is_one(data, "pandas", "Index") else None
+
+
+def _intervals(args: Args) -> str | None:
+    """Of a list pandas would make an array, of what is shared in it as often as it is there (D07)."""
+    numpy, fields = sys.modules.get("numpy"), args[1] if len(args) == 2 else None
+    if numpy is None or type(fields) is not dict:
+        return "wants a class of indexes, and where intervals begin and end"
+    for side in (fields.get("left"), fields.get("right")):
+        if type(side) is not numpy.ndarray and not is_one(side, "pandas", "Index"):
+            return "intervals begin and end where an array or an index says"
+    return wrong_fields(fields)
 
 
 def _levels(levels: Any, codes: Any) -> str | None:
@@ -217,9 +239,12 @@ def _levels(levels: Any, codes: Any) -> str | None:
 
 
 def _frame_state(obj: Any, state: Any) -> str | None:
-    known = {"_mgr", "_data", "_typ", "_metadata", "attrs", "_flags", "_name", "name"}
-    if type(state) is not dict or not all(type(key) is str for key in state) or not state.keys() <= known:
-        return f"wants only {', '.join(sorted(known))}"
+    if type(state) is not dict or not all(type(key) is str for key in state) or not state.keys() <= FRAME_KEYS:
+        return f"wants only {', '.join(sorted(FRAME_KEYS))}"
+    if type(state.get("attrs", {})) is not dict or type(state.get("_flags", {})) is not dict:
+        return "its attributes and flags are dicts"
+    if not are_texts(state.get("_metadata", [])) or not is_label(state.get("_name")) or not is_label(state.get("name")):
+        return "its name, or what else it has attributes for, is no text or number"
     manager = state.get("_mgr", state.get("_data"))
     return None if is_one(manager, "pandas.core.internals.managers", "BaseBlockManager") else "wants its blocks"
 
@@ -284,7 +309,21 @@ def _tree_state(obj: Any, state: Any) -> str | None:
     for child in (left[parent], right[parent]):
         if count_true(child > parent) != parents or count_true(child < count) != parents:
             return "a child lies outside, or before its parent"
-    return None if lie_within(feature[parent], 0, obj.n_features) else "a node asks for a feature that is not there"
+    if not lie_within(feature[parent], 0, obj.n_features):
+        return "a node asks for a feature that is not there"
+    return None if _is_within(parent, left, right, depth) else "a way down is longer than its depth says"
+
+
+def _is_within(parent: Any, left: Any, right: Any, depth: int) -> bool:
+    """Say whether no way down a tree is longer than that: as many nodes are noted of each way, without a look."""
+    levels: dict[int, int] = {}
+    for place, one, other in zip(parent.tolist(), left[parent].tolist(), right[parent].tolist(), strict=True):
+        level = levels.pop(place, 0) + 1
+        if level > depth:
+            return False
+        levels[one] = max(levels.get(one, 0), level)
+        levels[other] = max(levels.get(other, 0), level)
+    return True
 
 
 def _copied_by_tree(args: Args) -> int:
@@ -301,7 +340,7 @@ def _copied_by_tree_state(state: Any) -> int:
 
 def _tree_estimator(obj: Any, state: Any) -> str | None:
     """A tree is asked with what its estimator was told about features, without another look."""
-    wrong = _attributes(state)
+    wrong = attributes(state)
     if wrong is not None:
         return wrong
     tree = state.get("tree_")
@@ -313,12 +352,11 @@ def _tree_estimator(obj: Any, state: Any) -> str | None:
 
 
 def _forest(obj: Any, state: Any) -> str | None:
-    wrong = _attributes(state)
+    wrong = attributes(state)
     if wrong is not None:
         return wrong
     members = state.get("estimators_", ())
-    numpy = sys.modules.get("numpy")
-    if numpy is not None and type(members) is numpy.ndarray:
+    if is_array(members):
         members = list(members.flat)
     if type(members) not in (list, tuple):
         return "its estimators are no list"
@@ -333,9 +371,14 @@ def _forest(obj: Any, state: Any) -> str | None:
     return None
 
 
+def _boosting(obj: Any, state: Any) -> str | None:
+    wrong = _forest(obj, state)
+    return first_guess(state) if wrong is None else wrong
+
+
 def _support(obj: Any, state: Any) -> str | None:
     """Libsvm reads as many rows as it is told that there are."""
-    wrong = _attributes(state)
+    wrong = attributes(state)
     if wrong is not None or "support_vectors_" not in state:
         return wrong
     if state.get("_sparse") is not False:
@@ -360,37 +403,37 @@ def _support(obj: Any, state: Any) -> str | None:
     intercepts = number_array(state.get("_intercept_"))
     if intercepts is None or len(intercepts) != pairs or shown is None:
         return "its intercepts are not those of its classes"
-    return None if vectors.shape[1] == state.get("n_features_in_") else "its vectors have other features"
-
-
-def _attributes(state: Any) -> str | None:
-    """Say what is wrong with attributes that a ``__setstate__`` puts into an instance as they are."""
-    if type(state) is not dict or len(state) > _MOST_ATTRIBUTES:
-        return "wants attributes"
-    for key in state:
-        if type(key) is not str or len(key) > _LONGEST_NAME or not key.isidentifier():
-            return "an attribute without a plain name"
-        if key[0] == "_" and key[1:2] == "_":
-            return "an attribute without a plain name"
+    if vectors.shape[1] != state.get("n_features_in_"):
+        return "its vectors have other features"
+    # Of a kernel that was computed before, they are places in a row of it.
+    fitted = state.get("shape_fit_")
+    rows = fitted[0] if type(fitted) is tuple and len(fitted) == 2 else None
+    if type(rows) is not int or not lie_within(support, 0, rows):
+        return "its vectors are not among those that it was fitted to"
     return None
 
 
 # ---- the tables --------------------------------------------------------------------------------------------
 
 _OUTSIDE = "an index that points outside, which compiled code follows"
+_UNFOLDED = "lists that are unfolded into arrays, names that are hashed, where nobody counts"
 _HOOKS = "attributes that are hooks, set by a __setstate__ that takes all"
 _HERE = "found here"
+
+#: Support vector machines.
+_MACHINES = tuple(("sklearn.svm._classes", name) for name in ("SVC", "SVR", "NuSVC", "NuSVR", "OneClassSVM"))
 
 #: What the callables of the libraries may be given.
 LIBRARY_CALLS: Mapping[Pair, ArrayCall] = MappingProxyType(
     {
-        **dict.fromkeys(COPYING_CALLS, (of_any, COPIES, "D16")),
+        **dict.fromkeys(COPYING_CALLS, (refuse_nothing, COPIES, "D16")),
         **ARROW_CALLS,
         **BLOCK_CALLS,
         ("pandas._libs.arrays", "__pyx_unpickle_NDArrayBacked"): (_backed, "state without a check", "R26"),
         ("pandas.core.indexes.base", "_new_Index"): (_new_index, _OUTSIDE, _HERE),
         ("pandas.core.indexes.datetimes", "_new_DatetimeIndex"): (_of_times, COPIES, "D16"),
         ("pandas.core.indexes.timedeltas", "_new_TimedeltaIndex"): (_of_times, COPIES, "D16"),
+        ("pandas.core.indexes.interval", "_new_IntervalIndex"): (_intervals, _UNFOLDED, "D07, D15"),
         ("pytz", "_p"): (_zone, "entries in tables of the whole process", _HERE),
         ("sklearn.tree._tree", "Tree"): (_tree, _OUTSIDE, _HERE),
     }
@@ -429,6 +472,10 @@ LIBRARY_STATE_WEIGHTS: Mapping[Pair, Callable[[Any], int]] = MappingProxyType(
     {
         ("sklearn.tree._tree", "Tree"): _copied_by_tree_state,
         ("pandas._libs.arrays", "__pyx_unpickle_NDArrayBacked"): read_of_state,
+        ("sklearn.isotonic", "IsotonicRegression"): copied_by_curve,
+        **dict.fromkeys(CHANGEABLE, read_of_places),
+        ("sklearn.neighbors._classification", "KNeighborsClassifier"): read_of_state,
+        **dict.fromkeys(_MACHINES, read_of_state),
         ("pandas", "DataFrame"): copied_of_frame,
         ("pandas", "Series"): copied_of_frame,
         **dict.fromkeys(_SPARSE, read_of_state),
@@ -438,6 +485,7 @@ LIBRARY_STATE_WEIGHTS: Mapping[Pair, Callable[[Any], int]] = MappingProxyType(
 #: Whose state is in lists: the rows of a sparse matrix, the trees of a forest.
 CHANGEABLE_STATES = frozenset(
     {("scipy.sparse._lil", "lil_matrix"), ("scipy.sparse._lil", "lil_array")}
+    | CHANGEABLE
     | {(module, name) for module, names in _FORESTS.items() for name in names.split()}
 )
 
@@ -462,8 +510,10 @@ LIBRARY_STATES: Mapping[Pair, LibraryState] = MappingProxyType(
             for name in names.split()
         },
         **{
-            ("sklearn.svm._classes", name): (_support, has_state, _OUTSIDE, _HERE)
-            for name in ("SVC", "SVR", "NuSVC", "NuSVR", "OneClassSVM")
+            ("sklearn.ensemble._gb", name): (_boosting, has_state, _OUTSIDE, _HERE)
+            for name in _FORESTS["sklearn.ensemble._gb"].split()
         },
+        **ESTIMATOR_STATES,
+        **dict.fromkeys(_MACHINES, (_support, has_state, _OUTSIDE, _HERE)),
     }
 )

@@ -1,22 +1,44 @@
-"""What contracts for libraries that are built on numpy have in common: classes, plain arrays, indices within bounds.
+"""What contracts for numpy and what is built on it have in common: classes, arrays, indices within bounds.
 
 Rules that hold here:
 
 * Nothing is imported here: what comes to a check has been made by the library, so that it is loaded.
 * Attributes are read only from classes of the libraries themselves, found by identity.
+* Of a library that is not loaded nothing is an instance.
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import Any
 
-from .arrays import is_placeholder
+__all__ = [
+    "LibraryState",
+    "array_of",
+    "class_of",
+    "has_state",
+    "index_array",
+    "is_array",
+    "is_class_of",
+    "is_dtype",
+    "is_exactly",
+    "is_one",
+    "is_placeholder",
+    "lie_within",
+    "number_array",
+    "plain_array",
+]
 
-__all__ = ["class_of", "has_state", "index_array", "is_one", "lie_within", "number_array", "plain_array"]
+#: Of a contract for state: the check of object and state, whether no state may be given any more, what it stops, and
+#: where that is from.
+LibraryState = tuple[Callable[[Any, Any], str | None], Callable[[Any], bool] | None, str, str]
 
 #: Items of an array that are looked at one by one.
 _FEW = 64
+
+
+# ---- classes -----------------------------------------------------------------------------------------------
 
 
 def class_of(module: str, name: str) -> Any:
@@ -30,12 +52,59 @@ def is_one(value: Any, module: str, name: str) -> bool:
     return wanted is not None and issubclass(type(value), wanted)
 
 
+def is_exactly(value: Any, module: str, name: str) -> bool:
+    """Say whether a value is an instance of a library's class itself."""
+    return type(value) is class_of(module, name)
+
+
+def is_class_of(value: Any, module: str, name: str) -> bool:
+    """Say whether a value is a library's class, or one derived from it."""
+    wanted = class_of(module, name)
+    return wanted is not None and issubclass(type(value), type) and issubclass(value, wanted)
+
+
+def has_state(value: Any) -> bool:
+    """Say whether an instance has attributes by now."""
+    return bool(object.__getattribute__(value, "__dict__"))
+
+
+# ---- arrays ------------------------------------------------------------------------------------------------
+
+
+def is_dtype(value: Any) -> bool:
+    """Say whether a value is a dtype."""
+    return is_one(value, "numpy", "dtype")
+
+
+def is_array(value: Any) -> bool:
+    """Say whether a value is an array of numpy's own class, which may wait for its data."""
+    return type(value) is class_of("numpy", "ndarray")
+
+
+def is_placeholder(array: Any) -> bool:
+    """Say whether an array looks like one that waits for its state."""
+    return bool(array.size == 0 and array.dtype.char == "b")
+
+
+def array_of(value: Any, kinds: str) -> Any:
+    """Return an array of some kinds of items, which may be one that waits for its data, or None."""
+    return value if is_array(value) and value.dtype.kind in kinds else None
+
+
+def index_array(value: Any) -> Any:
+    """Return an array of ints with signs, likewise."""
+    return array_of(value, "i")
+
+
+def number_array(value: Any) -> Any:
+    """Return an array of numbers, likewise."""
+    return array_of(value, "biufc")
+
+
 def plain_array(value: Any, kinds: str = "iuf") -> Any:
-    """Return a plain array that has its data, or None."""
-    numpy = sys.modules.get("numpy")
-    if numpy is None or type(value) is not numpy.ndarray or value.dtype.kind not in kinds or is_placeholder(value):
-        return None
-    return value
+    """Return an array of some kinds of items that has its data, or None."""
+    array = array_of(value, kinds)
+    return None if array is None or is_placeholder(array) else array
 
 
 def lie_within(array: Any, low: int, high: int) -> bool:
@@ -46,20 +115,3 @@ def lie_within(array: Any, low: int, high: int) -> bool:
         items = array.tolist()
         return bool(low <= min(items) and max(items) < high)
     return bool(size == 0 or (array.min() >= low and array.max() < high))
-
-
-def has_state(value: Any) -> bool:
-    """Say whether an instance has attributes by now."""
-    return bool(object.__getattribute__(value, "__dict__"))
-
-
-def index_array(value: Any) -> Any:
-    """Return an array of ints with signs, which may be one that waits for its data, or None."""
-    numpy = sys.modules.get("numpy")
-    return value if numpy is not None and type(value) is numpy.ndarray and value.dtype.kind == "i" else None
-
-
-def number_array(value: Any) -> Any:
-    """Return an array of numbers, likewise."""
-    numpy = sys.modules.get("numpy")
-    return value if numpy is not None and type(value) is numpy.ndarray and value.dtype.kind in "biufc" else None

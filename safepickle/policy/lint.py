@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from ..errors import quote, quote_name
 from .gadgets import gadget_reason
 from .hazards import DANGER, hazard_of, is_bounded
+from .names import KNOWN_GADGET
 from .rules import Right
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ class _Linter:
         self._base: Policy | None = None
         for one in source.extends:
             self._base = one.policy if self._base is None else self._base | one.policy
-        #: Rights that entries with a constraint on arguments give, and those without one.
+        #: What the file allows of each global, as far as it has been read.
         self._seen: dict[Pair, list[Entry]] = {}
 
     def run(self) -> Iterator[Finding]:
@@ -156,15 +157,14 @@ class _Linter:
         rule = self._base.lookup(*pair)
         if rule is None or entry.name == "*":
             return
-        constrained = getattr(rule, "constrained", False)
-        if constrained and not entry.keys_of_constraints() and rights & set(rule.rights.labels()):
+        if rule.constrained and not entry.keys_of_constraints() and rights & set(rule.rights.labels()):
             yield self._find("widens-a-pack", entry, f"takes the constraints of {_shown(rule.source)} away")
-        elif not constrained and rights <= set(rule.rights.labels()):
+        elif not rule.constrained and rights <= set(rule.rights.labels()):
             yield self._find("in-a-pack", entry, f"{_shown(rule.source)} allows it already")
 
     def _denials(self) -> Iterator[Finding]:
         policy = self._source.policy
-        pairs = {*policy.rules, *getattr(policy, "class_rules", ())}
+        pairs = {*policy.rules, *policy.class_rules}
         modules = {module for module, _ in pairs}
         wide = {module for module, name in pairs if name == "*"}
         for index, table in enumerate(self._source.content.get("deny", ())):
@@ -184,7 +184,7 @@ class _Linter:
             text = f"none of the {corpus.pickles} pickles of the corpus uses it"
             yield self._find("never-used", entry, text)
             return
-        idle = [right for right in entry.rights if right != "known-gadget" and not Right.parse([right]) & used]
+        idle = [right for right in entry.rights if right != KNOWN_GADGET and not Right.parse([right]) & used]
         if idle:
             yield self._find("right-never-used", entry, f"no pickle of the corpus uses: {', '.join(idle)}")
 

@@ -20,7 +20,7 @@ from ..errors import PolicyFileError, quote
 if TYPE_CHECKING:
     from .rules import Policy
 
-__all__ = ["load_pack", "pack_names", "packs_folder"]
+__all__ = ["is_file_name", "load_pack", "no_such_pack", "pack_names", "packs_folder"]
 
 _NAME = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 #: A name is that of a file, too: file systems take 255 bytes.
@@ -42,6 +42,11 @@ def packs_folder() -> Path:
 def pack_names() -> tuple[str, ...]:
     """Return the names of the packs that are shipped."""
     return tuple(sorted(path.stem for path in packs_folder().glob("*.toml") if _NAME.fullmatch(path.stem)))
+
+
+def is_file_name(name: str) -> bool:
+    """Say whether somebody means a file by a name: it has a sign in it that no pack's name has."""
+    return any(sign in name for sign in "/\\.")
 
 
 def load_pack(name: str, *, within: tuple[str, ...] = ()) -> Policy:

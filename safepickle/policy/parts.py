@@ -7,12 +7,15 @@ Rules that hold here:
 
 from __future__ import annotations
 
+import pickle
 from typing import Any
 
-__all__ = ["Args", "Kwargs", "exact_fields", "has_base", "is_int", "is_text"]
+__all__ = ["Args", "Kwargs", "exact_fields", "has_base", "is_buffer", "is_int", "is_text"]
 
 Args = tuple[Any, ...]
 Kwargs = dict[str, Any]
+
+_BUFFERS = (bytes, bytearray, memoryview, pickle.PickleBuffer)
 
 
 def is_int(value: object, low: int, high: int) -> bool:
@@ -23,6 +26,11 @@ def is_int(value: object, low: int, high: int) -> bool:
 def is_text(value: object, longest: int) -> bool:
     """Say whether a value is an exact str of some length."""
     return type(value) is str and len(value) <= longest
+
+
+def is_buffer(value: object) -> bool:
+    """Say whether a value is bytes, of one of the types that picklers write of them or take for them."""
+    return type(value) in _BUFFERS
 
 
 def has_base(value: object, base: type) -> bool:

@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..errors import PolicyFileError, quote
+from .names import KNOWN_GADGET
 from .offered import offered_pack
-from .packs import load_pack, no_such_pack, packs_folder
+from .packs import is_file_name, load_pack, no_such_pack, packs_folder
 from .rules import Policy
 
 __all__ = ["Entry", "Source", "flattened", "read_source"]
@@ -83,28 +84,24 @@ def read_source(name: str, within: tuple[str, ...] = ()) -> Source:
 
     :raises PolicyFileError: if it is no policy.
     """
-    if _is_pack(name):
-        policy = load_pack(name)
-        path = _pack_path(name)
-    else:
+    if is_file_name(name):
         policy = Policy.from_file(name)
         path = Path(name)
+    else:
+        policy = load_pack(name)
+        path = _pack_path(name)
     try:
         text = path.read_text("utf-8")
     except OSError as error:
-        raise PolicyFileError(f"cannot be read: {error.strerror}", file=name) from error
+        raise PolicyFileError(f"cannot be read: {error.strerror}", file=name) from None
     content = tomllib.loads(text)
     extended = []
     for one in content.get("extends", ()):
-        other = one if _is_pack(one) else str(path.parent / one)
+        other = str(path.parent / one) if is_file_name(one) else one
         if other in within:
             raise PolicyFileError(f"{quote(other)} extends itself", file=name)
         extended.append(read_source(other, (*within, name)))
     return Source(name, text, content, policy, tuple(extended))
-
-
-def _is_pack(name: str) -> bool:
-    return not any(sign in name for sign in "/\\.")
 
 
 def _pack_path(name: str) -> Path:
@@ -166,8 +163,8 @@ def flattened(source: Source) -> dict[str, Any]:
 
 
 def _as_table(module: str, name: str, rights: list[str]) -> dict[str, Any]:
-    table = {"module": module, "names": [name], "rights": [right for right in rights if right != "known-gadget"]}
-    return table | ({"accept_known_gadget": True} if "known-gadget" in rights else {})
+    table = {"module": module, "names": [name], "rights": [right for right in rights if right != KNOWN_GADGET]}
+    return table | ({"accept_known_gadget": True} if KNOWN_GADGET in rights else {})
 
 
 def _chain(source: Source, seen: set[str] | None = None) -> Iterator[Source]:

@@ -4,17 +4,16 @@ Rules that hold here:
 
 * Nothing is imported here: what comes to a check has been made by scipy, so that it is loaded.
 * An index is compared with what it points into, for all items, before anybody uses it. An array that still waits for
-  its data is refused, and one that has it gets no other (see ``arrays``): so what was checked stays.
+  its data is refused where anything would be read from it, and one that has it gets no other (see ``arrays``): so what
+  was checked stays.
 """
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from .arrays import is_placeholder
-from .library_parts import index_array, lie_within, number_array, plain_array
+from .library_parts import index_array, is_array, is_one, is_placeholder, lie_within, number_array, plain_array
 
 __all__ = ["sparse_state"]
 
@@ -95,13 +94,8 @@ def _diagonals(state: Any, shape: tuple[int, ...]) -> str | None:
 
 
 def _lists(state: Any, shape: tuple[int, ...]) -> str | None:
-    numpy = sys.modules.get("numpy")
     rows, data = state.get("rows"), state.get("data")
-    if (
-        numpy is None
-        or len(shape) != 2
-        or any(type(a) is not numpy.ndarray or a.shape != shape[:1] for a in (rows, data))
-    ):
+    if len(shape) != 2 or not all(is_array(part) and part.shape == shape[:1] for part in (rows, data)):
         return "wants a list of columns and one of values for each row"
     for columns, values in zip(rows, data, strict=True):
         if type(columns) is not list or type(values) is not list or len(columns) != len(values):
@@ -117,5 +111,4 @@ def _keys(state: Any, shape: tuple[int, ...]) -> str | None:
 
 
 def _is_int(value: Any) -> bool:
-    numpy = sys.modules.get("numpy")
-    return type(value) is int or (numpy is not None and issubclass(type(value), numpy.integer))
+    return type(value) is int or is_one(value, "numpy", "integer")

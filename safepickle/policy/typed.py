@@ -162,7 +162,7 @@ def _plan(annotation: Any) -> _Plan:
         hash(annotation)
     except TypeError:
         return _make_plan(annotation)
-    return _kept_plan(annotation, _types_inside(annotation))
+    return _kept_plan(annotation, _as_written(annotation))
 
 
 @functools.lru_cache(maxsize=128)
@@ -170,7 +170,7 @@ def _kept_plan(annotation: Any, _told_apart: Any) -> _Plan:
     return _make_plan(annotation)
 
 
-def _types_inside(annotation: Any) -> Any:
+def _as_written(annotation: Any) -> Any:
     """Return what tells annotations apart that are equal but not the same, such as those of 1 and of True."""
     return str(annotation)
 

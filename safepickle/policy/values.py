@@ -43,6 +43,10 @@ class Number(ValueGuard):
 
     __slots__ = ("high", "kind", "low")
 
+    kind: Any
+    low: float | None
+    high: float | None
+
     def __init__(self, kind: str, low: float | None = None, high: float | None = None) -> None:
         if low is not None and high is not None and low > high:
             raise ValueError(f"min = {low} is above max = {high}")
@@ -51,10 +55,6 @@ class Number(ValueGuard):
         put(self, "low", low)
         put(self, "high", high)
         self._freeze(kind + _range(low, high), kind, low, high)
-
-    kind: Any
-    low: float | None
-    high: float | None
 
     def look_at(self, value: Any, look: Looking) -> Refusal | None:
         if type(value) is not self.kind:

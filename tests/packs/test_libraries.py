@@ -6,6 +6,7 @@ from __future__ import annotations
 import copyreg
 import importlib
 import pickle
+import pickletools
 import sys
 import warnings
 from pathlib import Path
@@ -147,6 +148,17 @@ def twice(value: Any, state: Any) -> bytes:
     data = pickle.dumps((value, state), 2)
     assert data[-4:-2] == b"\x86q"
     return data[:-4] + b"b."
+
+
+@pytest.mark.parametrize("kind", ["dok_matrix", "dok_array"])
+def test_nobody_sets_entries_of_a_matrix_one_by_one(sp: ModuleType, kind: str) -> None:
+    """It would make an array of what is set: of a range, all that is in it (D15). No pickler writes such."""
+    matrix = getattr(scipy_sparse, kind)((3, 3))
+    data = pickle.dumps(matrix, 2)
+    assert sp.loads(data, policy=SPARSE).shape == (3, 3)
+    for entry in (range(10), 1.0):
+        with pytest.raises(PolicyError, match="setitem"):
+            sp.loads(data[:-1] + b"K\x00K\x00\x86" + pickletools.optimize(pickle.dumps(entry, 2))[2:-1] + b"s.", policy=SPARSE)
 
 
 def test_matrices_get_their_state_once(sp: ModuleType) -> None:
@@ -326,6 +338,7 @@ HOSTILE_MODELS = {
     "one child": tree(nodes=nodes(right_child=(0, -1))),
     "feature outside": tree(nodes=nodes(feature=(0, 99))),
     "negative feature": tree(nodes=nodes(feature=(0, -1))),
+    "a way down that is longer than the depth": tree(max_depth=0),
     "fewer features": tree(features=1),
     "more nodes than there are": tree(node_count=COUNT + 1000),
     "negative count": tree(node_count=-1),
@@ -343,6 +356,8 @@ HOSTILE_MODELS = {
     "more vectors than there are": changed(MODELS["SVC"], _n_support=np.array([1000, 1000], "i4")),
     "fewer vectors than there are": changed(MODELS["SVC"], _n_support=np.array([1, 1], "i4")),
     "negative vectors": changed(MODELS["SVC"], _n_support=np.array([-1, 41], "i4")),
+    "vectors beyond what was fitted": changed(MODELS["SVC"], shape_fit_=(1, 3)),
+    "vectors of nothing that was fitted": changed(MODELS["SVC"], shape_fit_=None),
     "vectors of other features": changed(MODELS["SVC"], support_vectors_=np.zeros((1, 1))),
     "weights of other vectors": changed(MODELS["SVC"], _dual_coef_=np.zeros((1, 1))),
     "intercepts of other classes": changed(MODELS["SVC"], _intercept_=np.zeros(0)),

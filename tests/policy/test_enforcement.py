@@ -162,6 +162,37 @@ def test_no_more_instances_than_allowed(sp: ModuleType) -> None:
         sp.dumps(four, policy=rules)
 
 
+@pytest.mark.parametrize(
+    ("rule", "reason"),
+    [
+        ("args = ['int']", "has 0"),
+        ("args = []\nkwargs = { x = 'int' }", "x"),
+        ("args = []\nmax_instances = 4", "at most 4"),
+        ("max_instances = 4", "at most 4"),
+    ],
+)
+def test_what_a_rule_asks_of_making_is_asked_each_time(sp: ModuleType, rule: str, reason: str) -> None:
+    """Also of the fifth instance without arguments, when the class is well known."""
+    rules = policy(rule, rights="new")
+    error = refusal(sp, pickled(LIST, MARK, *[new(world_of("Point"))] * 5, APPENDS), rules)
+    assert reason in error.reason
+
+
+def test_a_rule_for_calls_counts_what_is_made_without_arguments(sp: ModuleType) -> None:
+    rules = policy("max_instances = 4", rights="new call")
+    made, called = new(world_of("Point")), call(world_of("Point"))
+    assert sp.loads(pickled(LIST, MARK, made * 3, called, APPENDS), policy=rules)
+    assert "at most 4" in refusal(sp, pickled(LIST, MARK, made * 4, called, APPENDS), rules).reason
+
+
+def test_arguments_are_asked_about_after_instances_without(sp: ModuleType) -> None:
+    rules = policy("args = []", rights="new")
+    plain = new(world_of("Point"))
+    assert len(sp.loads(pickled(LIST, MARK, plain * 4, APPENDS), policy=rules)) == 4
+    error = refusal(sp, pickled(LIST, MARK, plain * 4, new(world_of("Point"), number(1)), APPENDS), rules)
+    assert "wants 0 arguments, has 1" in error.reason
+
+
 def test_a_pickler_and_an_unpickler_count_anew_for_each_pickle(sp: ModuleType) -> None:
     rules = policy("max_instances = 3")
     file = io.BytesIO()

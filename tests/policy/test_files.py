@@ -258,6 +258,15 @@ def test_an_endless_file_is_not_read_to_its_end() -> None:
         Policy.from_file("/dev/zero")
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names")
+def test_nobody_waits_for_a_pipe(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.toml")
+    (tmp_path / "above.toml").write_text('schema = 1\nextends = ["pipe.toml"]\n', "utf-8")
+    for name in ("pipe.toml", "above.toml"):
+        with pytest.raises(PolicyFileError, match="no regular file"):
+            Policy.from_file(tmp_path / name)
+
+
 def test_a_path_object_is_a_path(tmp_path: Path) -> None:
     class PathLike(os.PathLike):  # type: ignore[type-arg]
         def __fspath__(self) -> str:

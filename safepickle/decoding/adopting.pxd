@@ -6,7 +6,7 @@ from safepickle.decoding.naming cimport Naming
 from safepickle.decoding.resolving cimport size_by, sizer_of
 from safepickle.decoding.usual cimport is_usual
 from safepickle.decoding.usual_frames cimport usual_frame_call
-from safepickle.decoding.usual_models cimport UsualModels, usual_tree
+from safepickle.decoding.usual_models cimport UsualModels, usual_tree, weigh_tree_call
 from safepickle.decoding.usual_texts cimport fits_texts, is_of_texts
 
 cdef extern from *:
@@ -46,6 +46,8 @@ cdef class Adopting(Naming):
     cpdef bint _surely_fits(self, GlobalHandle handle, tuple args) except -1
     @cython.locals(which=cython.int)
     cdef bint _fits_model(self, object contract, tuple args, object kwargs) except -1
+    @cython.locals(which=cython.int, weight=Py_ssize_t)
+    cdef _weigh_call(self, object contract, tuple args)
     cdef Py_ssize_t _weigh_model(self, int which, object obj, object state) except -2
     @cython.locals(models=UsualModels)
     cdef Py_ssize_t _weigh_again(self, int which, object obj, object state) except -2

@@ -22,7 +22,7 @@ from .naming import Naming
 from .resolving import HASHES, READS, SIZES, size_by, sizer_of
 from .usual import is_usual
 from .usual_frames import usual_frame_call
-from .usual_models import UsualModels, usual_tree
+from .usual_models import UsualModels, usual_tree, weigh_tree_call
 from .usual_texts import fits_texts, is_of_texts
 
 COMPILING = False
@@ -232,6 +232,14 @@ class Adopting(Naming):
         if which:
             return self._usual_models().fits_frame_call(which, args)
         return usual_tree(contract) and self._usual_models().fits_call(args)
+
+    def _weigh_call(self, contract: Any, args: tuple[Any, ...]) -> int:
+        """Return what a contract takes the arguments of a call to weigh."""
+        if usual_tree(contract):
+            return weigh_tree_call(args)
+        which = usual_frame_call(contract)
+        weight = self._usual_models().weigh_frame_call(which, args) if which else -1
+        return contract.weigh(args) if weight < 0 else weight
 
     def _weigh_model(self, which: int, obj: Any, state: Any) -> int:
         """Return what a model's state weighs, -1 where the contract may not let the object have it."""

@@ -4,6 +4,7 @@ from safepickle.decoding.filling cimport Filling
 from safepickle.decoding.gates cimport Gate
 from safepickle.decoding.handles cimport GlobalHandle
 from safepickle.decoding.usual cimport A_DECIMAL, fits_packed
+from safepickle.decoding.usual_arrays cimport DTYPE
 from safepickle.wire.lists cimport push
 from safepickle.wire.reading cimport piece, uint4
 

@@ -33,6 +33,7 @@ else:
 if not cython.compiled:
     from .leaves import push
     from .usual import A_DECIMAL
+    from .usual_arrays import DTYPE
 
     def new_ascii(data: bytes, start: int, length: int) -> str:
         """Return bytes that are ASCII as text."""
@@ -55,13 +56,15 @@ class Atoms(Filling):
     def make_ahead(
         self, handle: GlobalHandle, stack: list[Any], memo: list[Any], position: int, base: int, done: int, room: int
     ) -> int:
-        """Make an atom or an array and push it; return where it ends, or 0 with nothing done.
+        """Make an atom, an array or a dtype and push it; return where it ends, or 0 with nothing done.
 
         :param handle: what was taken from the memo by the opcode that ends at *position*.
         :param base: how many values wait below the mark.
         :param done: opcodes that are not counted yet; *taken* is how many more there were.
         :param room: up to which index the memo may grow.
         """
+        if handle.usual == DTYPE:
+            return self.describe(handle, stack, memo, position, base, done, room)
         if not handle.is_atom:
             return self.fill(handle, stack, memo, position, base, done, room) if self.gate.fills else 0
         data = self.data

@@ -102,6 +102,10 @@ def _slice(gate: Any, args: Args) -> Any:
     if len(args) != 3:
         return NotImplemented
     _size(gate, 56)
+    start, stop, step = args
+    if type(start) is int and type(stop) is int and type(step) is int:
+        # As pandas writes where the columns of a block are.
+        return slice(start, stop, step)
     return slice(*_values(gate, args))
 
 

@@ -1,6 +1,6 @@
 cimport cython
 from safepickle.decoding.budget cimport Budget
-from safepickle.decoding.door cimport Door
+from safepickle.decoding.dtypes cimport Dtypes
 from safepickle.decoding.gates cimport Gate
 from safepickle.decoding.handles cimport GlobalHandle, HeldTuple
 from safepickle.decoding.nesting cimport Nesting
@@ -58,10 +58,7 @@ cdef long long _LARGEST
 cdef tuple _EMPTY_SHAPE
 cdef bytes _LETTER
 
-cdef class Filling(Door):
-    # Opcodes of what was made last of the bytes to come, but for the first.
-    cdef Py_ssize_t taken
-
+cdef class Filling(Dtypes):
     @cython.locals(
         data=bytes, end=Py_ssize_t, gate=Gate, arrays=UsualArrays, place=Py_ssize_t, index=Py_ssize_t,
         known=Py_ssize_t, named=GlobalHandle, length=cython.longlong, dimensions=Py_ssize_t, count=cython.longlong,

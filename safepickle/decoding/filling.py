@@ -22,7 +22,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..wire.reading import int4, piece, uint4
-from .door import Door
+from .dtypes import Dtypes
 from .handles import GlobalHandle, HeldTuple
 from .refusals import BUILD, CALL, REFER
 
@@ -60,7 +60,7 @@ _SHAPE, _ENTRY = 88, 8
 _INT, _WRITTEN_OUT = 24, 41
 
 
-class Filling(Door):
+class Filling(Dtypes):
     """Makes arrays of the bytes to come."""
 
     def fill(

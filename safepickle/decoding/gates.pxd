@@ -2,11 +2,11 @@ cimport cython
 from safepickle.decoding.budget cimport Budget
 from safepickle.decoding.handles cimport GlobalHandle, HeldTuple, Inert
 from safepickle.decoding.adopting cimport FEW, Adopting, new_instance
-from safepickle.decoding.resolving cimport size_by
+from safepickle.decoding.resolving cimport is_bare, size_by
 from safepickle.decoding.usual cimport fits, form_of
 from safepickle.decoding.usual_arrays cimport ARRAY, UsualArrays, usual_state
 from safepickle.decoding.guarding cimport copy_of
-from safepickle.decoding.usual_models cimport keeps_dtypes, usual_estimator, usual_tree, weigh_tree_call
+from safepickle.decoding.usual_models cimport keeps_dtypes, usual_estimator, usual_tree
 from safepickle.decoding.state cimport Shape, check_exception_state, set_state
 
 cdef Py_ssize_t WATCHED
@@ -35,11 +35,11 @@ cdef class Gate(Adopting):
     cpdef instantiate(self, object callee, tuple args)
     @cython.locals(handle=GlobalHandle)
     cpdef new(self, object cls, object args, object kwargs)
-    @cython.locals(usual=cython.int, fits=bint, count=Py_ssize_t)
+    @cython.locals(usual=cython.int, fits=bint, count=Py_ssize_t, is_asked=bint)
     cpdef _run(self, GlobalHandle handle, int right, object args, object kwargs)
     @cython.locals(arrays=UsualArrays)
     cdef int _usual_call(self, GlobalHandle handle, int right, tuple args, object kwargs) except -1
-    cdef _adopt_usual(self, GlobalHandle handle, object result)
+    cdef adopt_usual(self, GlobalHandle handle, object result)
     cpdef Shape make_shape(self, GlobalHandle handle, object kind)
     @cython.locals(handle=GlobalHandle, shape=Shape)
     cpdef build(self, object obj, object state)

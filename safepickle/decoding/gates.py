@@ -25,11 +25,11 @@ from .budget import Budget
 from .handles import GlobalHandle, HeldTuple, Inert
 from .naming import NAMED
 from .refusals import ADD, APPEND, BUILD, CALL, NEW, SETITEM
-from .resolving import is_plain_id, size_by
+from .resolving import is_bare, is_plain_id, size_by
 from .state import Shape, check_exception_state, set_state
 from .usual import fits, form_of
 from .usual_arrays import UsualArrays, usual_state
-from .usual_models import keeps_dtypes, usual_estimator, usual_tree, weigh_tree_call
+from .usual_models import keeps_dtypes, usual_estimator, usual_tree
 
 COMPILING = False
 if COMPILING:
@@ -200,7 +200,7 @@ class Gate(Adopting):
         """NEWOBJ and NEWOBJ_EX: ``cls.__new__(cls, *args, **kwargs)``."""
         if type(cls) is GlobalHandle and kwargs is None and type(args) is tuple and not args:
             handle = cls
-            if handle.makes_plainly and not self.inert and self.arrays is None:
+            if handle.makes_plainly and not self.inert and (self.arrays is None or handle.makes_bare):
                 return self.make_plainly(handle)
         if type(args) is not tuple and type(args) is not HeldTuple:
             raise FormatError(f"arguments are {quote(args)}, not a tuple")
@@ -271,7 +271,7 @@ class Gate(Adopting):
                 self.deny(handle, right, f"its arguments are refused: {refusal}")
                 return Inert(handle)
             if contract is not None and contract.weigh is not None:
-                self.budget.take_memory(weigh_tree_call(args) if usual_tree(contract) else contract.weigh(args))
+                self.budget.take_memory(self._weigh_call(contract, args))
         if handle.guards is not None and handle.guards.asks_calls:
             refusal = handle.guards.refuse_call(right == NEW, args, kwargs)
             if refusal is not None:
@@ -293,7 +293,7 @@ class Gate(Adopting):
         except Exception as error:
             raise failure_of(handle, error) from error
         if usual:
-            self._adopt_usual(handle, result)
+            self.adopt_usual(handle, result)
         elif fits and handle.usual_size > 0 and type(result) is handle.registered:
             self.budget.take_memory(handle.usual_size)
         else:
@@ -306,7 +306,9 @@ class Gate(Adopting):
                 handle.form = form_of(target)
                 self.ahead = self.ahead or (handle.is_settled and handle.is_atom)
             if right == NEW and handle.rights & NEW and contract is None and type(result) is handle.registered:
-                handle.makes_plainly = not (handle.guards or handle.sized or handle.usual or handle.sizer)
+                is_asked = handle.guards is not None and handle.guards.asks_of_making()
+                handle.makes_plainly = not (is_asked or handle.sized or handle.usual or handle.sizer)
+                handle.makes_bare = is_bare(target)
         if handle.is_atom and type(result) is handle.registered:
             self.atom = True
         return result
@@ -322,7 +324,7 @@ class Gate(Adopting):
         arrays.forget()
         return 0
 
-    def _adopt_usual(self, handle: GlobalHandle, result: Any) -> None:
+    def adopt_usual(self, handle: GlobalHandle, result: Any) -> None:
         """Do as :meth:`_adopt` for what numpy has made of plain arguments: it is new, and of a size that is known."""
         kind = type(result)
         if kind is not handle.registered:
@@ -447,9 +449,9 @@ class Gate(Adopting):
             weight = self._weigh_model(shape.model, obj, state)
         if weight >= 0:
             self.budget.take_memory(weight)
+            self.ahead = self.ahead or shape.usual != 0
             if shape.usual == ARRAY and self.arrays is not None and type(obj) is self.arrays.ndarray:
                 self.fills = True
-                self.ahead = True
         elif shape.contract is not None:
             refusal: str | None = shape.contract.refusal_to_set(obj, state)
             if refusal is not None:
@@ -497,7 +499,7 @@ class Gate(Adopting):
         return shape
 
     def count_filled(self) -> None:
-        """Count an array that was made and given its state at once, as a call and as what :meth:`build` did."""
+        """Count what was made and given its state at once, as a call and as what :meth:`build` did."""
         self.calls += 1
         self.changed = True
 

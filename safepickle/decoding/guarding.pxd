@@ -1,6 +1,6 @@
 cimport cython
 from safepickle.decoding.budget cimport Budget
-from safepickle.decoding.checks cimport CallCheck, Check, StateCheck
+from safepickle.decoding.checks cimport ArgumentsCheck, CallCheck, Check, StateCheck
 
 cdef extern from *:
     """
@@ -42,6 +42,8 @@ cdef class RuleGuards:
     cpdef RuleGuards renewed(self, Budget budget, object stand_in)
     @cython.locals(check=CallCheck)
     cpdef refuse_call(self, bint is_new, tuple args, object kwargs)
+    @cython.locals(check=object, asked=ArgumentsCheck)
+    cpdef bint asks_of_making(self) except -1
     cpdef refuse_reconstruction(self, object base, object state)
     cpdef refuse_state(self, object state)
     cpdef keep_given(self, object state)

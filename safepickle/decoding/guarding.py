@@ -22,7 +22,7 @@ from ..policy.containers import Entries
 from ..policy.rights import Right, Rule
 from ..policy.uses import Attributes, WholeState
 from .budget import Budget
-from .checks import Payer
+from .checks import ArgumentsCheck, Payer
 
 COMPILING = False
 if COMPILING:
@@ -119,6 +119,19 @@ class RuleGuards:
         if self.keeps_news if is_new else self.keeps_calls:
             self._keep((_NEW if is_new else _CALL, args, {} if kwargs is None else dict(kwargs)))
         return None
+
+    def asks_of_making(self) -> bool:
+        """Return whether anything is asked, counted or kept when an instance is made without arguments."""
+        if self.keeps_news:
+            return True
+        for check in (self.call_check, self.new_check):
+            # Others may count, also what the other one lets be made.
+            if check is not None and type(check) is not ArgumentsCheck:
+                return True
+        if self.new_check is None:
+            return False
+        asked: ArgumentsCheck = self.new_check
+        return asked.required > 0 or asked.keywords is not None
 
     def refuse_reconstruction(self, base: type, state: Any) -> str | None:
         """Return why ``copyreg._reconstructor(cls, base, state)`` is refused, or None.

@@ -23,9 +23,11 @@ cdef class GlobalHandle:
     cdef public RuleGuards guards
     cdef public Known known
     cdef public object contract
-    cdef public bint is_settled, makes_plainly, is_atom, resolved, is_class, listed, accept_gadget, noted
+    cdef public bint is_settled, makes_plainly, makes_bare, is_atom, resolved, is_class, listed, accept_gadget, noted
     cdef public long long cost, usual_size
     cdef public dict missing
+
+    cdef begin(self, str module, str name, int rights)
 
 @cython.final
 cdef class HeldTuple:

@@ -51,6 +51,10 @@ class GlobalHandle:
     """
 
     def __init__(self, module: str, name: str, rights: int) -> None:
+        self.begin(module, name, rights)
+
+    def begin(self, module: str, name: str, rights: int) -> None:
+        """Begin with nothing known but the name."""
         self.module = module
         self.name = name
         self.rights = rights
@@ -81,6 +85,8 @@ class GlobalHandle:
         self.form = 0
         #: It is a class of which an instance has been made, and nothing is to be asked of one without arguments.
         self.makes_plainly = False
+        #: The class leaves making them to ``object``: none of its code runs.
+        self.makes_bare = False
         #: Its instances are leaves, if their arguments are: they hold nothing else, and take nothing later.
         self.is_atom = False
         #: How the size of an instance is asked, None where all have one size.

@@ -16,6 +16,7 @@ Rules that hold here:
 from __future__ import annotations
 
 import gc
+import sys
 from typing import Any
 
 from ..errors import FormatError, LimitError, ReconstructionError, SafePickleError, quote
@@ -245,6 +246,13 @@ class KeyGuard:
             return list(obj)  # type: ignore[call-overload,no-any-return]
         if kind.__hash__ is object.__hash__ or kind in _UNHASHABLE:
             return []
+        dtypes = getattr(sys.modules.get("numpy"), "dtype", None)
+        if isinstance(dtypes, type) and issubclass(kind, dtypes):
+            # It does not show the collector what it holds.
+            dtype: Any = obj
+            if dtype.subdtype is not None:
+                return [dtype.subdtype[0]]
+            return [dtype.fields[name][0] for name in dtype.names or ()]
         # A class of its own: its __hash__ may visit any of its fields, which are in its slots or its __dict__.
         parts: list[Any] = []
         for part in gc.get_referents(obj):

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..errors import Denial, SafePickleError
+from ..errors import UNNAMED, Denial, SafePickleError
 from ..limits import Limits
 from ..policy.gadgets import gadget_reason
 from ..policy.rules import PLAIN, FindClass, Policy, suggestion
@@ -31,8 +31,7 @@ MOST_SECONDS = 5.0
 #: Of a file, so much is read once more when something in it is refused; behind a longer pickle there are no paths.
 MOST_BYTES = 16 * 2**20
 
-#: The reason of a denial where neither a rule nor find_class grants anything.
-UNNAMED = "no rule names it"
+#: The reason of a denial of what nobody was asked about.
 UNDECIDED = "not decided: find_class is not asked any more after a refusal"
 
 

@@ -582,6 +582,7 @@ class Machine(Atoms):
                     self._rare(opcode)
                     if self.sparse is not None:
                         memo_end = 0
+                    done += self.describe_named(done, memo_end) if opcode == 0x93 else 0  # STACK_GLOBAL
                     stack = self.stack
                     base = self.base
                     start = self.start

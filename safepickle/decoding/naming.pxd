@@ -19,11 +19,14 @@ cdef class Naming(Refusals):
     cdef dict kept
 
     cpdef open_naming(self, object policy, Budget budget, object find_class, bint fix_imports, bint inert)
+    @cython.locals(handle=GlobalHandle, pair=tuple)
     cpdef find(self, object module, object name, int protocol)
     @cython.locals(handle=GlobalHandle)
     cpdef lookup(self, str module, str name)
+    cdef _pay_for_name(self, str module, str name)
     cpdef begin_naming(self)
     cpdef _keep(self, GlobalHandle handle, object rule)
+    @cython.locals(handle=GlobalHandle)
     cpdef GlobalHandle _make_known(self, Known known)
     cpdef _note_guarded(self, GlobalHandle handle)
     @cython.locals(known=Known)

@@ -21,7 +21,7 @@ from _weakref import ref  # weakref takes longer to import
 from collections.abc import Callable
 from typing import Any
 
-from ..errors import Denial, FormatError, PolicyError, ReconstructionError, quote_name
+from ..errors import UNNAMED, Denial, FormatError, PolicyError, ReconstructionError, quote_name
 from ..policy.contracts import CONTRACTS, ENUM
 from ..policy.gadgets import gadget_reason
 from ..policy.rules import Policy, Rule, suggestion
@@ -75,9 +75,18 @@ class Naming(Refusals):
             module, name = to_python3(module, name)
         if self.handles is None:
             self.begin_naming()
-        known = self.kept.get((module, name))
+        pair = (module, name)
+        known = self.kept.get(pair)
         if type(known) is not Known or not known.is_final:
             module, name = self.policy.rename(module, name)
+        elif self.find_class is None:
+            # Named before under this policy, and no constant: the same as below, in as few steps as there are.
+            handle = self.handles.get(pair)  # type: ignore[union-attr]
+            if handle is None:
+                self._pay_for_name(module, name)
+                handle = self.handles[pair] = self._make_known(known)  # type: ignore[index]
+                self.handles_seen = True
+            return handle
         return self.lookup(module, name)
 
     def begin_naming(self) -> None:
@@ -98,7 +107,7 @@ class Naming(Refusals):
         handle = handles.get((module, name))
         if handle is not None:
             return handle
-        self.budget.take_object(400 + 4 * (len(module) + len(name)))
+        self._pay_for_name(module, name)
         constant = CONSTANTS.get((module, name))
         if constant is not None:
             return constant
@@ -106,6 +115,9 @@ class Naming(Refusals):
         handles[(module, name)] = handle
         self.handles_seen = True
         return handle
+
+    def _pay_for_name(self, module: str, name: str) -> None:
+        self.budget.take_object(400 + 4 * (len(module) + len(name)))
 
     def make_handle(self, module: str, name: str) -> GlobalHandle:
         """Return the handle of a global, with the rights that the policy or the user's find_class grants."""
@@ -154,7 +166,8 @@ class Naming(Refusals):
 
     def _make_known(self, known: Known) -> GlobalHandle:
         """Return the handle of a global that was decided on before."""
-        handle = GlobalHandle(known.module, known.name, known.rights)
+        handle = GlobalHandle.__new__(GlobalHandle)
+        handle.begin(known.module, known.name, known.rights)
         handle.known = known
         handle.accept_gadget = known.accept_gadget
         handle.emulation = known.emulation
@@ -226,7 +239,7 @@ class Naming(Refusals):
             reason = gadget_reason(module, name)
             text = suggestion(module, name, (LABELS[REFER],))
             raise PolicyError(
-                (Denial(module, name, LABELS[REFER], None, None, "no rule names it", reason, text),),
+                (Denial(module, name, LABELS[REFER], None, None, UNNAMED, reason, text),),
                 policy=self.policy.name,
             )
         handle = GlobalHandle(module, name, rule.rights.value)
@@ -249,8 +262,9 @@ class Naming(Refusals):
     def resolve(self, handle: GlobalHandle) -> Any:
         """Return the object of a granted handle, importing its module if need be."""
         if not handle.resolved:
+            known = handle.known
             try:
-                target = import_global(handle.module, handle.name)
+                target = import_global(handle.module, handle.name, known is not None and known.reference is not None)
             except Exception as error:
                 target = self._by_an_old_name(handle)
                 if target is None:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..errors import Denial, FormatError, quote, quote_name
+from ..errors import NOT_GIVEN, UNNAMED, Denial, FormatError, quote, quote_name
 from ..policy.gadgets import gadget_reason
 from ..policy.rules import Policy, Right, suggestion
 from ..wire.opcodes import opcode_name
@@ -84,7 +84,7 @@ class Refusals:
         if len(self.denied) < MOST_DENIALS:
             if not handle.missing:
                 # What it is used for, if anything, comes later in the stream.
-                handle.missing = {0: (opcode_name(self.opcode), self.position, "no rule names it")}
+                handle.missing = {0: (opcode_name(self.opcode), self.position, UNNAMED)}
             self.denied.append(handle)
 
     def denials(self) -> tuple[Denial, ...]:
@@ -124,7 +124,7 @@ class Refusals:
         """Return whether *handle* has *right* and may be acted on; note a denial if it has not."""
         if handle.rights & right:
             return not self.inert
-        self.deny(handle, right, "the rule does not give that right" if handle.rights else "no rule names it")
+        self.deny(handle, right, NOT_GIVEN if handle.rights else UNNAMED)
         return False
 
     def owner(self, obj: Any) -> Any:

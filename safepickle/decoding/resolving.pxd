@@ -22,10 +22,11 @@ cdef extern from *:
     """
     object found_on "safepickle_found_on"(object kind, str name)
 
-cdef object _METHOD, _SIZER
+cdef object _METHOD, _SIZER, _MAKER
 
 @cython.locals(traits=cython.int)
 cpdef int traits_of(object target) except -1
-cpdef import_global(str module, str name)
+cpdef import_global(str module, str name, bint whole=*)
+cpdef bint is_bare(object kind) except -1
 cpdef sizer_of(object kind)
 cpdef size_by(object sizer, object obj)

@@ -26,6 +26,7 @@ _MRO: Any = type.__dict__["__mro__"]
 _NAMES: Any = type.__dict__["__dict__"]
 _METHOD: Any = types.MethodDescriptorType
 _SIZER: Any = object.__sizeof__
+_MAKER: Any = object.__dict__["__new__"]
 _READERS = (list, tuple, set, frozenset, dict, bytes, bytearray)
 _SIZED = (bytes, bytearray)
 _HASHERS = (set, frozenset, dict)
@@ -45,10 +46,13 @@ if not cython.compiled:
         return None
 
 
-def import_global(module: str, name: str) -> Any:
-    """Import *module* and return what *name* is in it; a dotted name is walked through classes only (S2)."""
+def import_global(module: str, name: str, whole: bool = False) -> Any:
+    """Import *module* and return what *name* is in it; a dotted name is walked through classes only (S2).
+
+    :param whole: the module has been imported before; else another thread may be at it, and is waited for.
+    """
     loaded = sys.modules.get(module)
-    if loaded is None:
+    if loaded is None or (not whole and _is_half(loaded)):
         __import__(module, level=0)
         loaded = sys.modules[module]
     if "." not in name:
@@ -64,6 +68,11 @@ def import_global(module: str, name: str) -> Any:
     return target
 
 
+def _is_half(module: Any) -> bool:
+    """Return whether a module is being imported: what it has of names is not all."""
+    return getattr(getattr(module, "__spec__", None), "_initializing", False) is True
+
+
 def traits_of(target: type) -> int:
     """Return what a class's constructor does with its arguments."""
     traits = READS if issubclass(target, _READERS) else 0
@@ -72,6 +81,11 @@ def traits_of(target: type) -> int:
     if issubclass(target, _HASHERS) or isinstance(target, enum.EnumMeta):
         traits |= HASHES
     return traits
+
+
+def is_bare(kind: type) -> bool:
+    """Return whether a class leaves the making of instances to ``object``: none of its code runs."""
+    return found_on(kind, "__new__") is _MAKER
 
 
 def sizer_of(kind: type) -> Any:

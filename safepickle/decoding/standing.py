@@ -14,7 +14,9 @@ Rules that hold here:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..policy.rules import Policy
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
     from ..limits import Limits
     from .handles import GlobalHandle
 
-__all__ = ["StandInGate", "open_with_stand_ins", "restricting"]
+__all__ = ["StandInGate", "open_with_stand_ins", "opened_file", "restricting"]
 
 Pair = tuple[str, str]
 
@@ -96,3 +98,15 @@ def open_with_stand_ins(data: bytes, source: Any, gate: Gate) -> Machine:
     machine.equip()
     machine.open_machine(data, source, gate, "ASCII", "strict", None)
     return machine
+
+
+@contextlib.contextmanager
+def opened_file(file: Any) -> Iterator[Any]:
+    """Open the file that a reader is given by its path; one that is open already is the caller's to close."""
+    if hasattr(file, "read"):
+        yield file
+        return
+    if isinstance(file, (bytes, bytearray, memoryview)):
+        raise TypeError("a path or a file is wanted: for bytes, io.BytesIO(data)")
+    with Path(file).open("rb") as opened:
+        yield opened

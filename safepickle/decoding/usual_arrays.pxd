@@ -38,7 +38,8 @@ cpdef int usual_state(str module, str name, object kind) except -1
 cdef class UsualArrays:
     cdef readonly object ndarray
     cdef readonly object empty
-    cdef object dtypes, generic, from_buffer, dtype
+    cdef readonly object dtypes
+    cdef object generic, from_buffer, dtype
     cdef dict copied
     cdef long long item_size, number_size
     cdef bint has_objects

@@ -9,7 +9,8 @@ Rules that hold here:
   goes to the contract. A test holds the two together.
 * Of a dtype only this is remembered, of the last one and of some whose items are copied as they are: that this very
   object has a size, and whether there are objects in it. It is forgotten when the load gives state to anything but an
-  array or a model of scikit-learn, and when it calls anything else but a tree.
+  array or a model of scikit-learn, and when it calls anything else but a tree, or a class that has ``object`` make its
+  instances.
 * What ``_frombuffer`` does is done by what it calls itself: a function, which keeps hold of the buffer, and a method,
   which is left out where it would give the same array.
 * Both forms do the same here, because what is made is paid for by what it was seen as.

@@ -46,24 +46,39 @@ cdef extern from *:
 cdef extern from "Python.h":
     object generic_getattr "PyObject_GenericGetAttr"(object obj, object name)
 
-cdef int BACKED_CALL, INDEX_CALL, BACKED, CATEGORIES, FRAME
-cdef object _BACKED_CALL, _INDEX_CALL
+cdef int BACKED_CALL, INDEX_CALL, BLOCK_CALL, MANAGER_CALL, BACKED, CATEGORIES, FRAME
+cdef object _BACKED_CALL, _INDEX_CALL, _BLOCK_CALL, _MANAGER_CALL
 cdef dict _MODULES
 cdef object _FARTHEST
-cdef frozenset _INDEX_FIELDS, _BACKED_FIELDS, _FRAME_FIELDS
+cdef long long _MOST_PLACES, _READ
+cdef frozenset _INDEX_FIELDS, _BACKED_FIELDS, _FRAME_FIELDS, _TIMES, _SPANS
 
 cpdef int usual_frame_call(object contract) except -1
 
 cdef class UsualFrames:
+    cdef object dtypes, times, spans, texts, zoned, texts_dtype
+    cdef tuple blocks
     cdef object ndarray, index, levels, periods, intervals, categorical, categories, manager, backed
 
     cdef bint _knows_pandas(self) except -1
     cpdef bint fits_frame_call(self, int which, tuple args) except -1
+    @cython.locals(fields=dict)
+    cpdef Py_ssize_t weigh_frame_call(self, int which, tuple args) except -2
+    @cython.locals(kind=str, size=Py_ssize_t)
+    cdef Py_ssize_t _made_anew(self, object array) except -2
+    @cython.locals(start=cython.longlong, stop=cython.longlong, step=cython.longlong)
+    cdef bint _fits_block(self, tuple args) except -1
+    @cython.locals(width=Py_ssize_t)
+    cdef bint _fits_manager(self, tuple args) except -1
+    cdef bint _is_own_block(self, object kind) noexcept
     cpdef bint fits_frame_state(self, int which, object obj, object state) except -1
+    @cython.locals(size=Py_ssize_t)
     cpdef Py_ssize_t weigh_frame_state(self, int which, object obj, object state) except -2
     cpdef bint has_frame_state(self, int which, object obj) except -1
     @cython.locals(count=Py_ssize_t)
     cdef bint _fits_backed(self, object obj, tuple state) except -1
+    cdef bint _holds(self, object kind, object held, object dtype) except -1
 
+cdef bint _is_plain_name(object name) except -1
 cdef bint _is_bound(object number) except -1
 cdef bint _has_only(dict fields, frozenset names) except -1

@@ -56,17 +56,26 @@ cdef extern from *:
     }
 
     static Py_ssize_t safepickle_nodes_size(
-        PyObject *nodes, Py_ssize_t count, Py_ssize_t left, Py_ssize_t right, Py_ssize_t feature, Py_ssize_t features
+        PyObject *nodes, Py_ssize_t count, Py_ssize_t left, Py_ssize_t right, Py_ssize_t feature, Py_ssize_t features,
+        Py_ssize_t depth
     ) {
         Py_buffer view;
         Py_ssize_t place, width, weight = -1;
+        /* How far below the first one each node is. */
+        Py_ssize_t *levels;
         const char *item;
         int found = safepickle_view_items(nodes, &view, 1);
         if (found <= 0) {
             return found < 0 ? -2 : -1;
         }
         width = view.itemsize;
-        if (view.shape[0] == count && width >= 8 && view.len == count * width
+        levels = view.shape[0] == count ? (Py_ssize_t *)PyMem_Calloc((size_t)count + 1, sizeof(Py_ssize_t)) : NULL;
+        if (levels == NULL && view.shape[0] == count) {
+            PyBuffer_Release(&view);
+            PyErr_NoMemory();
+            return -2;
+        }
+        if (levels != NULL && width >= 8 && view.len == count * width
             && left >= 0 && right >= 0 && feature >= 0
             && left <= width - 8 && right <= width - 8 && feature <= width - 8) {
             item = (const char *)view.buf;
@@ -82,14 +91,21 @@ cdef extern from *:
                 }
                 memcpy(&asked, item + feature, 8);
                 if (one <= place || one >= count || other <= place || other >= count
-                    || asked < 0 || asked >= features) {
+                    || asked < 0 || asked >= features || levels[place] >= depth) {
                     break;
+                }
+                if (levels[one] <= levels[place]) {
+                    levels[one] = levels[place] + 1;
+                }
+                if (levels[other] <= levels[place]) {
+                    levels[other] = levels[place] + 1;
                 }
             }
             if (place == count) {
                 weight = view.len;
             }
         }
+        PyMem_Free(levels);
         PyBuffer_Release(&view);
         return weight;
     }
@@ -129,7 +145,8 @@ cdef extern from *:
     """
     bint plain_names "safepickle_attribute_names"(dict state, Py_ssize_t longest)
     Py_ssize_t nodes_size "safepickle_nodes_size"(
-        object nodes, Py_ssize_t count, Py_ssize_t left, Py_ssize_t right, Py_ssize_t feature, Py_ssize_t features
+        object nodes, Py_ssize_t count, Py_ssize_t left, Py_ssize_t right, Py_ssize_t feature, Py_ssize_t features,
+        Py_ssize_t depth
     ) except -2
     Py_ssize_t values_size "safepickle_values_size"(
         object values, Py_ssize_t count, Py_ssize_t outputs, Py_ssize_t classes
@@ -162,7 +179,7 @@ cdef class UsualModels(UsualFrames):
     cpdef Py_ssize_t members(self, int which, object state) except -1
     cpdef bint has_state(self, int which, object obj) except -1
     cdef bint _is_tree(self, object obj) except -1
-    @cython.locals(weight=Py_ssize_t, more=Py_ssize_t, one=tuple, other=tuple, asked=tuple)
+    @cython.locals(weight=Py_ssize_t, more=Py_ssize_t, depth=Py_ssize_t, one=tuple, other=tuple, asked=tuple)
     cdef Py_ssize_t _weigh_tree(self, object obj, dict state) except -2
     cdef bint _fits_estimator(self, dict state) except -1
     @cython.locals(fields=object)

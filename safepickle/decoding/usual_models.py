@@ -21,6 +21,7 @@ import sys
 from typing import Any
 
 from ..policy.contracts import CONTRACTS
+from ..policy.estimators import LONGEST_NAME, LONGEST_VERSION, MOST_ATTRIBUTES
 from ..policy.libraries import LIBRARY_STATES
 from .usual_frames import FRAME_STATES, UsualFrames
 
@@ -42,7 +43,8 @@ _FORESTS = LIBRARY_STATES["sklearn.ensemble._forest", "RandomForestClassifier"]
 _STATES: dict[Any, int] = {_TREES[0]: TREE, _ESTIMATORS[0]: ESTIMATOR, _FORESTS[0]: FOREST, **FRAME_STATES}
 _TREE_CALL: Any = CONTRACTS["sklearn.tree._tree", "Tree"]
 _MODULES: Any = sys.modules
-_MOST_ATTRIBUTES, _LONGEST_NAME = 1000, 200
+#: The contract's own.
+_MOST_ATTRIBUTES, _LONGEST_NAME = MOST_ATTRIBUTES, LONGEST_NAME
 #: Nodes, features, classes and outputs that are counted here.
 _MOST = 2**31 - 1
 #: Bytes of a number that points to a node or a feature; and what a tree keeps of each output.
@@ -68,8 +70,12 @@ if not cython.compiled:
             return None
         return view if view.ndim == dimensions and view.c_contiguous else None
 
-    def nodes_size(nodes: Any, count: int, left: int, right: int, feature: int, features: int) -> int:
+    def nodes_size(
+        nodes: Any, count: int, left: int, right: int, feature: int, features: int, depth: int
+    ) -> int:
         """Return the bytes of so many nodes, -1 where a child is not behind its parent or a feature is not there.
+
+        No way down may be longer than *depth*.
 
         :param left: where in a node the left child is; *right* and *feature* alike.
         """
@@ -80,6 +86,7 @@ if not cython.compiled:
         if max(left, right, feature) + _WIDTH > width or min(left, right, feature) < 0:
             return -1
         raw = view.tobytes()
+        levels = [0] * count
         for place in range(count):
             start = place * width
             one, other, asked = (
@@ -89,8 +96,13 @@ if not cython.compiled:
             if one == -1:
                 if other != -1:
                     return -1
-            elif not place < one < count or not place < other < count or not 0 <= asked < features:
+                continue
+            if not place < one < count or not place < other < count or not 0 <= asked < features:
                 return -1
+            if levels[place] >= depth:
+                return -1
+            for child in (one, other):
+                levels[child] = max(levels[child], levels[place] + 1)
         return len(raw)
 
     def values_size(values: Any, count: int, outputs: int, classes: int) -> int:
@@ -162,6 +174,9 @@ class UsualModels(UsualFrames):
             return self._weigh_tree(obj, fields)
         if len(fields) > _MOST_ATTRIBUTES or not plain_names(fields, _LONGEST_NAME):
             return -1
+        version = fields.get("_sklearn_version", "")
+        if type(version) is not str or len(version) > LONGEST_VERSION:
+            return -1
         if which == ESTIMATOR:
             return 0 if self._fits_estimator(fields) else -1
         return 0 if which == FOREST and self._fits_forest(fields) else -1
@@ -196,8 +211,10 @@ class UsualModels(UsualFrames):
         count = state.get("node_count")
         nodes: Any = state.get("nodes")
         values: Any = state.get("values")
-        if type(count) is not int or not 0 < count <= _MOST or type(state.get("max_depth")) is not int:
+        deepest = state.get("max_depth")
+        if type(count) is not int or not 0 < count <= _MOST or type(deepest) is not int or not 0 <= deepest <= _MOST:
             return -1
+        depth: int = deepest
         if type(nodes) is not self.ndarray or type(values) is not self.ndarray or values.dtype.kind != "f":
             return -1
         fields = nodes.dtype.fields
@@ -208,7 +225,7 @@ class UsualModels(UsualFrames):
             return -1
         if (other[0] is not one[0] and not _is_int(other[0])) or (asked[0] is not one[0] and not _is_int(asked[0])):
             return -1
-        weight = nodes_size(nodes, count, one[1], other[1], asked[1], obj.n_features)
+        weight = nodes_size(nodes, count, one[1], other[1], asked[1], obj.n_features, depth)
         if weight < 0:
             return -1
         more = values_size(values, count, obj.n_outputs, obj.max_n_classes)

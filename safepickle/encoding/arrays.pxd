@@ -1,8 +1,8 @@
 cimport cython
 
+from safepickle.decoding.usual_forms cimport ArrayForm, DtypeForm
 from safepickle.encoding.granting cimport WriteGate
 from safepickle.encoding.instances cimport Instances
-from safepickle.wire.memo cimport identity
 from safepickle.wire.output cimport Buffer
 from safepickle.wire.writing cimport Writer
 
@@ -68,30 +68,31 @@ cdef extern from *:
     Py_ssize_t items_length "safepickle_m_items_length"(Items items, int place) noexcept
     int put_items "safepickle_m_items_put"(Buffer out, Items items) except -1
 
-cdef int _MARK, _TUPLE, _TUPLE1, _TUPLE3, _REDUCE, _BUILD, _NEWFALSE
+cdef int _MARK, _TUPLE, _TUPLE1, _TUPLE3, _REDUCE, _BUILD, _NEWTRUE, _NEWFALSE
 cdef Py_ssize_t FRAME_TARGET, _MOST_BYTES
 
 @cython.no_gc
 cdef class Arrays(Instances):
     cdef object buffer_callback, file_write, array_class
-    cdef dict array_forms
+    cdef ArrayForm array_form
     cdef Items items
 
     @cython.final
     cdef begin_arrays(self, buffer_callback, file_write)
+    cdef DtypeForm dtype_form(self, obj, kind)
+    cdef save_global(self, obj, name)
+    @cython.locals(out=Writer)
+    cdef save_dtype(self, obj, DtypeForm form)
+    cdef _save_callee(self, func)
+    cdef _save_dtype_of(self, dtype, DtypeForm form)
     cdef int save_buffer(self, obj) except -1
-    @cython.locals(gate=WriteGate)
-    cdef learn_array(self, obj, kind, reduced)
     @cython.locals(
-        gate=WriteGate, form=tuple, size=Py_ssize_t, index=Py_ssize_t, dtype_index=Py_ssize_t, kind_index=Py_ssize_t,
-        item_size=cython.longlong, note=cython.bint, done=cython.bint
+        gate=WriteGate, form=DtypeForm, size=Py_ssize_t, item_size=cython.longlong, note=cython.bint, done=cython.bint
     )
     cdef bint save_array(self, obj, kind) except -1
     cdef bint _may_be_copied(self, Py_ssize_t size) noexcept
-    @cython.locals(out=Writer, size=Py_ssize_t)
-    cdef bint _save_apart(self, obj, tuple form, Py_ssize_t index, Py_ssize_t dtype_index, bint note) except -1
+    @cython.locals(out=Writer, size=Py_ssize_t, start=Py_ssize_t)
+    cdef bint _save_apart(self, obj, dtype, DtypeForm form, bint note) except -1
     @cython.locals(out=Writer, dimensions=cython.int, place=cython.int)
-    cdef int _save_filled(
-        self, obj, kind, Py_ssize_t index, Py_ssize_t kind_index, Py_ssize_t dtype_index, Py_ssize_t size, bint note
-    ) except -1
+    cdef int _save_filled(self, obj, kind, dtype, DtypeForm form, Py_ssize_t size, bint note) except -1
     cdef _save_shape(self, shape)

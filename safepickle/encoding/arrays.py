@@ -1,15 +1,17 @@
 # cython: annotation_typing=False
-"""Arrays of numpy: further ones of a dtype are written as numpy had the first ones written, without asking it again.
+"""Arrays and dtypes of numpy's own: written as numpy always has them written, without asking it for each.
 
 Rules that hold here:
 
-* What numpy says of an array follows from its dtype, its shape and where its items lie. One array of a dtype is written
-  as numpy says, after the gate has granted it; then others of that very dtype whose items lie in C order are written
-  the same way. What may differ is asked each time: the limits, and what the contract asks of dtype and shape.
+* What numpy says of an array follows from its dtype, its shape and where its items lie: arrays whose items lie in C
+  order are written in one form (see ``usual_forms``), and so are numpy's own dtypes. An array of another dtype is
+  written so where that dtype has been written before.
+* The gate has granted it: the class, and what is called, as for any object. What may differ from one array to the next
+  is asked each time: the limits, and what the contract asks of dtype and shape.
 * Nobody else refers to what numpy would have made (tuples, a buffer or bytes): there are no memo entries for that.
 * The memory of an array is read through the buffer protocol, and locked meanwhile: neither its shape nor its size can
   change between what is looked at and what is written.
-* The compiled form alone does so, where the memo is used for one dump.
+* Arrays are written so by the compiled form alone, where the memo is used for one dump.
 """
 # mypy: disable-error-code="name-defined, attr-defined"
 # pyright: reportUndefinedVariable=false, reportAttributeAccessIssue=false
@@ -20,6 +22,8 @@ from collections.abc import Callable
 from pickle import PickleBuffer
 from typing import Any
 
+from ..decoding.usual_forms import DtypeForm
+from ..errors import EncodingError
 from ..wire.opcodes import BY_NAME
 from ..wire.output import FRAME_TARGET
 from .instances import Instances
@@ -30,15 +34,13 @@ if COMPILING:
 else:
     from .._form import cython
 
-if not cython.compiled:
-    identity = id
-
 _MARK = BY_NAME["MARK"].code
 _TUPLE = BY_NAME["TUPLE"].code
 _TUPLE1 = BY_NAME["TUPLE1"].code
 _TUPLE3 = BY_NAME["TUPLE3"].code
 _REDUCE = BY_NAME["REDUCE"].code
 _BUILD = BY_NAME["BUILD"].code
+_NEWTRUE = BY_NAME["NEWTRUE"].code
 _NEWFALSE = BY_NAME["NEWFALSE"].code
 
 #: The longest bytes whose length has four bytes.
@@ -54,71 +56,88 @@ class Arrays(Instances):
         """Begin with nothing known."""
         self.buffer_callback = buffer_callback
         self.file_write = file_write
-        #: The class of arrays, once one was written, and by a dtype's identity: the dtype, what is called, and the
-        #: order (None where the result is given state).
+        #: The class of arrays, once it was granted that they are written in this form.
         self.array_class: Any = None
-        self.array_forms: Any = None
+        self.array_form: Any = None
+
+    def dtype_form(self, obj: Any, kind: type) -> Any:
+        """Return the form that a dtype is written in without asking it, None for anything else."""
+        raise NotImplementedError
+
+    def save_global(self, obj: Any, name: str | None) -> None:
+        """Write a global by its name."""
+        raise NotImplementedError
 
     def save_buffer(self, obj: Any) -> None:
         """Write a PickleBuffer."""
         raise NotImplementedError
 
-    def learn_array(self, obj: Any, kind: type, reduced: Any) -> None:
-        """Note how numpy has arrays of a dtype written, if that is granted and they lie in C order."""
-        gate = self.gate
-        if gate is None or not gate.is_array_class(kind) or type(reduced) is not tuple:
-            return
-        func, args = reduced[:2]
-        if type(self.callees.get(identity(func))) is not int or type(args) is not tuple:
-            return
-        order = None
-        if len(reduced) == 2 and len(args) == 4:
-            dtype, shape, order = args[1:]
-            if type(args[0]) is not PickleBuffer or order != "C" or self.protocol < 5:
-                return
-        elif len(reduced) == 3 and identity(func) in self.builders and 3 <= self.protocol < 5:
-            state = reduced[2]
-            if args != (kind, (0,), b"b") or type(state) is not tuple or len(state) != 5:
-                return
-            version, shape, dtype, fortran, data = state
-            if version != 1 or fortran is not False or type(data) is not bytes:
-                return
-        else:
-            return
-        if dtype is obj.dtype and shape == obj.shape:
-            self.array_class = kind
-            if self.array_forms is None:
-                self.array_forms = {}
-            self.array_forms[identity(dtype)] = (dtype, func, order)
+    def save_dtype(self, obj: Any, form: DtypeForm) -> None:
+        """Write one of numpy's own dtypes. Nobody else refers to its arguments and its state."""
+        # As for the call, its arguments, and the state, which a method of the class takes.
+        self.count_call()
+        self.count_call()
+        self.open(0, 1)
+        self.open(3, 2)
+        self.open(8, 2)
+        self.opcodes += 8
+        out = self.out
+        self._save_callee(form.dtypes)
+        out.plain_text(form.code)
+        out.put(_NEWFALSE)
+        out.put(_NEWTRUE)
+        out.put(_TUPLE3)
+        out.put(_REDUCE)
+        out.memoize(obj)
+        out.begin(_MARK)
+        out.integer(form.state[0])
+        out.text(form.order, 2)
+        out.put_bytes(form.tail)
+        out.put(_BUILD)
+
+    def _save_callee(self, func: Any) -> None:
+        """Write a global that was granted for the use it is written for."""
+        if not self.out.recall(func):
+            self.callee = func
+            self.save_global(func, None)
+            self.callee = None
+
+    def _save_dtype_of(self, dtype: Any, form: Any) -> None:
+        """Write the dtype of an array, or a reference to it, two levels further in."""
+        if not self.out.recall(dtype):
+            self.extra += 2
+            self.save_dtype(dtype, form)
+            self.extra -= 2
 
     def save_array(self, obj: Any, kind: type) -> bool:
-        """Write a further array of a dtype; False, with nothing written, for another one."""
+        """Write an array of numpy's own class; False, with nothing written, for one that numpy is to be asked about."""
         note = self.keep
-        dtype = obj.dtype
-        form = self.array_forms.get(identity(dtype))
         gate = self.gate
-        if form is None or gate is None or self.memo is None or self.persistent_id is not None:
+        if not cython.compiled or gate is None or self.memo is None or self.persistent_id is not None:
             return False
-        func = form[1]
-        if type(self.callees.get(identity(func))) is not int:
-            return False
-        index = self.memo.find(func)
-        dtype_index = self.memo.find(dtype)
-        if index < 0 or dtype_index < 0:
-            return False
+        if self.array_class is not kind:
+            self.array_form = gate.array_form(kind, self)
+            if self.array_form is None:
+                return False
+            self.array_class = kind
+        dtype = obj.dtype
+        form: Any = None
+        if self.memo.find(dtype) < 0:
+            form = self.dtype_form(dtype, type(dtype))
+            if form is None:
+                return False
         item_size = gate.usual_arrays().plain_size(dtype)
         if item_size < 0:
             return False
-        if form[2] is not None:
-            return self._save_apart(obj, form, index, dtype_index, note)
-        kind_index = self.memo.find(kind)
-        if kind_index < 0 or identity(func) not in self.builders or not open_items(self.items, obj):
+        if self.array_form.order is not None:
+            return self._save_apart(obj, dtype, form, note)
+        if not open_items(self.items, obj):
             return False
         done = False
         try:
             size = items_size(self.items, item_size)
             if size >= 0 and self._may_be_copied(size):
-                self._save_filled(obj, kind, index, kind_index, dtype_index, size, note)
+                self._save_filled(obj, kind, dtype, form, size, note)
                 done = True
         finally:
             close_items(self.items)
@@ -128,14 +147,19 @@ class Arrays(Instances):
         """Return whether so many bytes are copied into the output here. A file is given what it may keep."""
         return size < FRAME_TARGET or (self.file_write is None and size <= _MOST_BYTES)
 
-    def _save_apart(self, obj: Any, form: tuple[Any, ...], index: int, dtype_index: int, note: bool) -> bool:
+    def _save_apart(self, obj: Any, dtype: Any, form: Any, note: bool) -> bool:
         """Write an array that is made around its memory (protocol 5)."""
         flags = obj.flags
         shape = obj.shape
         size = obj.nbytes
-        if not flags.c_contiguous or not self.gate.usual_arrays().is_plain(form[0], shape):  # type: ignore[union-attr]
+        if not flags.c_contiguous or not self.gate.usual_arrays().is_plain(dtype, shape):  # type: ignore[union-attr]
             return False
-        if self.buffer_callback is None and not self._may_be_copied(size):
+        buffer: Any = None
+        if self.buffer_callback is not None:
+            buffer = _buffer_of(obj)
+            if buffer is None:
+                return False
+        elif not self._may_be_copied(size):
             return False
         # As for the call, the tuple of its arguments and the buffer, which have no frames here.
         self.count_call()
@@ -143,31 +167,31 @@ class Arrays(Instances):
         self.open(4, 2)
         self.opcodes += 4
         out = self.out
-        out.get(index)
+        self._save_callee(self.array_form.func)
         out.begin(_MARK)
-        if self.buffer_callback is not None:
-            self.save_buffer(PickleBuffer(obj))
+        if buffer is not None:
+            self.save_buffer(buffer)
         else:
             if flags.writeable:
                 self.objects += 1
             out.begin_items(obj, size, not flags.writeable)
+            start = out.size()
             out.put_bytes(obj)
+            if out.size() - start != size:
+                # The file that was given what came before has resized it: its items would be read as opcodes.
+                raise EncodingError("the array was resized while it was written")
             out.end_items(size)
-        out.get(dtype_index)
+        self._save_dtype_of(dtype, form)
         self._save_shape(shape)
-        out.text(form[2], 0)
+        out.text(self.array_form.order, 0)
         out.put(_TUPLE)
         out.put(_REDUCE)
         if note:
             out.memoize(obj)
         return True
 
-    def _save_filled(
-        self, obj: Any, kind: type, index: int, kind_index: int, dtype_index: int, size: int, note: bool
-    ) -> None:
-        """Write an empty array that is given its shape and data, those of the open buffer, as state (3 and 4)."""
-        # The class appears as a value.
-        self.save_known(kind)
+    def _save_filled(self, obj: Any, kind: type, dtype: Any, form: Any, size: int, note: bool) -> None:
+        """Write an empty array that is given its shape and data, those of the open buffer, as state (protocol 4)."""
         # As for the call, its arguments and the empty shape among them, and the state; the class takes it by a method.
         self.count_call()
         self.count_call()
@@ -177,8 +201,15 @@ class Arrays(Instances):
         self.open(5, 2)
         self.opcodes += 8
         out = self.out
-        out.get(index)
-        out.get(kind_index)
+        dimensions = items_dimensions(self.items)
+        # Before anything is written: a file may give it another one.
+        shape: Any = None if 0 < dimensions <= 3 else obj.shape
+        self._save_callee(self.array_form.func)
+        # The class appears as a value.
+        if out.recall(kind):
+            self.save_known(kind)
+        else:
+            self.save_global(kind, None)
         out.integer(0)
         out.put(_TUPLE1)
         out.plain_bytes(b"b", obj)
@@ -188,16 +219,15 @@ class Arrays(Instances):
             out.memoize(obj)
         out.begin(_MARK)
         out.integer(1)
-        dimensions = items_dimensions(self.items)
-        if 0 < dimensions <= 3:
+        if shape is None:
             # As for any tuple of so few.
             self.open(dimensions, 3)
             for place in range(dimensions):
                 out.integer(items_length(self.items, place))
             out.put(_TUPLE1 + dimensions - 1)
         else:
-            self._save_shape(obj.shape)
-        out.get(dtype_index)
+            self._save_shape(shape)
+        self._save_dtype_of(dtype, form)
         out.put(_NEWFALSE)
         out.begin_items(obj, size, True)
         put_items(out.out, self.items)
@@ -210,3 +240,12 @@ class Arrays(Instances):
         self.extra += 2
         self.save(shape, 1)
         self.extra -= 2
+
+
+def _buffer_of(array: Any) -> Any:
+    """Return the buffer of an array, None for one whose items have no name there: then numpy writes it otherwise."""
+    try:
+        return PickleBuffer(array)
+    except (BufferError, RuntimeError, ValueError):
+        # Dates and times, and records with fields that overlap or have them.
+        return None

@@ -1,5 +1,6 @@
 cimport cython
 
+from safepickle.decoding.usual_forms cimport DtypeForm
 from safepickle.encoding.arrays cimport Arrays
 from safepickle.encoding.conforming cimport is_new_helper, sets_attributes
 from safepickle.encoding.frames cimport Frame
@@ -52,6 +53,8 @@ cdef class Encoder(Arrays):
     cpdef dump(self, obj)
     @cython.locals(out=Writer, frame=Frame, kind=cython.int)
     cdef _attempt(self, obj)
+    @cython.locals(form=DtypeForm)
+    cdef bint _save_numpys(self, obj, kind) except -1
     @cython.locals(known=cython.int, usual=cython.bint, itself=cython.bint)
     cdef _save_instance(self, obj, kind)
     cdef _learn(self, kind)
@@ -61,8 +64,6 @@ cdef class Encoder(Arrays):
     cdef _save_reduced(self, obj, reduced, reducer)
     @cython.locals(out=Writer, script=list, step=cython.int, run=Frame)
     cdef _walk_script(self, Frame frame)
-    @cython.locals(found=tuple, dots=Py_ssize_t)
-    cdef _save_global(self, obj, name)
 
 @cython.locals(encoder=Encoder)
 cpdef Encoder new_encoder(

@@ -270,12 +270,14 @@ class Encoder(Arrays):
             self._save_reduced(obj, (type, singleton), "type")
             return
         if kind is type or kind is FunctionType:
-            self._save_global(obj, None)
+            self.save_global(obj, None)
             return
         if self.gate is not None and not is_itself(kind):
             # Looking it up would run its metaclass, which may say that it is another class.
             self.ends_sparing()
             self.gate.require_class(kind, self)
+        if self.gate is not None and self.one_shot and is_trusted(kind) and self._save_numpys(obj, kind):
+            return
         reducer = self.table.get(kind, NotImplemented)
         if reducer is not NotImplemented:
             if runs_own_code(reducer):
@@ -287,9 +289,30 @@ class Encoder(Arrays):
             self._save_reduced(obj, reduced, reducer)
             return
         if issubclass(kind, type):
-            self._save_global(obj, None)
+            self.save_global(obj, None)
             return
         self._save_instance(obj, kind)
+
+    def _save_numpys(self, obj: Any, kind: type) -> bool:
+        """Write an array or a dtype in the form that numpy writes it in; False, with nothing written, for others."""
+        if self.protocol < 4 or self.memo is None or self.persistent_id is not None:
+            return False
+        if not self.gate.sees_arrays():  # type: ignore[union-attr]
+            return False
+        if kind is self.gate.usual_arrays().ndarray:  # type: ignore[union-attr]
+            if kind in self.table or not self.save_array(obj, kind):
+                return False
+            self.classes[kind] = _BARE
+            return True
+        form = None if type(kind) is type else self.dtype_form(obj, kind)
+        if form is None:
+            return False
+        self.save_dtype(obj, form)
+        return True
+
+    def dtype_form(self, obj: Any, kind: type) -> Any:
+        """Return the form that a dtype is written in without asking it, None for anything else."""
+        return None if kind in self.table else self.gate.dtype_form(obj, self)  # type: ignore[union-attr]
 
     def _save_instance(self, obj: Any, kind: type) -> None:
         itself = is_itself(kind)
@@ -354,15 +377,13 @@ class Encoder(Arrays):
             reduced = obj.__reduce_ex__(self.protocol)
             self.doing = ""
             self._save_reduced(obj, reduced, "__reduce_ex__")
-            if cython.compiled and self.one_shot and self.gate is not None:
-                self.learn_array(obj, kind, reduced)
             return True
         return False
 
     def _save_reduced(self, obj: Any, reduced: Any, reducer: Any) -> None:
         """Write or begin what a reduce method returned."""
         if isinstance(reduced, str):
-            self._save_global(obj, reduced)
+            self.save_global(obj, reduced)
             return
         self.count_call()
         note = self.keep
@@ -425,7 +446,7 @@ class Encoder(Arrays):
                 return
         self.pop()
 
-    def _save_global(self, obj: Any, name: str | None) -> None:
+    def save_global(self, obj: Any, name: str | None) -> None:
         """Write a class, function or other global by its name."""
         found = find_global(obj, name, self.gate is not None)
         if self.gate is not None:

@@ -1,17 +1,18 @@
 cimport cython
 
 from safepickle.decoding.guarding cimport RuleGuards
-from safepickle.decoding.usual_arrays cimport UsualArrays, usual_call, usual_state
+from safepickle.decoding.usual_arrays cimport ARRAY, BUFFER, DTYPE, UsualArrays, usual_call, usual_state
+from safepickle.decoding.usual_forms cimport ArrayForm, DtypeForm, array_form, form_of
 from safepickle.decoding.usual_frames cimport usual_frame_call
 from safepickle.decoding.usual_models cimport UsualModels, usual_estimator, usual_tree
 from safepickle.decoding.usual_texts cimport fits_texts, is_of_texts
 from safepickle.wire.memo cimport identity
 from safepickle.encoding.conforming cimport check_state, is_new_helper, made_by, state_contract_of
 
-cdef int _CALLABLE, _REFER, _TEXTS, _TREE
+cdef int _CALLABLE, _CALL_AND_BUILD, _REFER, _TEXTS, _TREE
 cdef dict _RIGHTS
 cdef frozenset _FACTORIES
-cdef tuple _GLOBALS, _BASES
+cdef tuple _GLOBALS, _BASES, _DTYPES
 cdef object _RECONSTRUCTOR, _NEWOBJ, _NEWOBJ_EX, _GETATTR
 
 @cython.final
@@ -25,6 +26,7 @@ cdef class Grant:
     cdef readonly int usual, traits
     cdef public object reference
 
+    cdef begin(self, obj, tuple pair, int rights)
     cpdef settle(self)
     @cython.locals(copy=Grant)
     cpdef Grant copy_for(self, obj)
@@ -72,12 +74,17 @@ cdef class WriteGate:
     cpdef hashed_by(self, owner, tuple args)
     cdef _refuse(self, Grant grant, str right, str what, refusal, encoder)
     cpdef UsualArrays usual_arrays(self)
-    cpdef bint is_array_class(self, kind) except -1
+    cpdef bint sees_arrays(self) except -1
+    @cython.locals(form=DtypeForm, grant=Grant)
+    cpdef DtypeForm dtype_form(self, obj, encoder)
+    @cython.locals(arrays=UsualArrays, form=ArrayForm, grant=Grant)
+    cpdef ArrayForm array_form(self, kind, encoder)
     @cython.locals(grant=Grant, usual=cython.int, seen=bint)
     cpdef check_state(self, owner, obj, state, encoder)
     @cython.locals(grant=Grant)
     cpdef bint may_restore(self, kind, encoder) except -1
 
+cdef bint _is_plain_grant(Grant grant, int usual, int rights) except -1
 cdef int _seen_as(Grant grant) except -1
 cdef _asked_again(Grant grant)
 cdef tuple _pair_of(obj)

@@ -25,10 +25,11 @@ from typing import TYPE_CHECKING, Any
 from ..decoding.guarding import RuleGuards
 from ..decoding.resolving import HASHES
 from ..decoding.usual_arrays import UsualArrays, usual_call, usual_state
+from ..decoding.usual_forms import array_form, form_of
 from ..decoding.usual_frames import usual_frame_call
 from ..decoding.usual_models import UsualModels, usual_estimator, usual_tree
 from ..decoding.usual_texts import fits_texts, is_of_texts
-from ..errors import Denial, EncodingError, PolicyError, quote
+from ..errors import NOT_GIVEN, UNNAMED, Denial, EncodingError, PolicyError, quote
 from ..policy.contracts import HARMLESS_FACTORIES
 from ..policy.gadgets import gadget_reason
 from ..policy.rules import Policy, Right, suggestion
@@ -50,6 +51,8 @@ else:
     from .._form import cython
 
 if not cython.compiled:
+    from ..decoding.usual_arrays import ARRAY, BUFFER, DTYPE
+
     identity = id
 
 __all__ = ["Grant", "WriteGate", "gate_maker"]
@@ -58,6 +61,9 @@ _RIGHTS = {right.label: right.value for right in Right}
 _REFER = Right.REFER.value
 _ALL = sum(_RIGHTS.values())
 _CALLABLE = Right.CALL.value | Right.NEW.value
+_CALL_AND_BUILD = Right.CALL.value | Right.BUILD.value
+#: numpy's class of dtypes.
+_DTYPES = ("numpy", "dtype")
 _GLOBALS = (type, FunctionType, BuiltinFunctionType)
 _FACTORIES = frozenset(HARMLESS_FACTORIES)
 _BASES = (object, list, dict, tuple, int, str, float, set, frozenset, bytes, complex, bytearray)
@@ -95,6 +101,10 @@ class Grant:
     """
 
     def __init__(self, obj: Any, pair: Found, rights: int) -> None:
+        self.begin(obj, pair, rights)
+
+    def begin(self, obj: Any, pair: Found, rights: int) -> None:
+        """Begin with what a rule says alone."""
         self.obj = obj
         self.asked = pair
         self.pair = pair
@@ -119,7 +129,8 @@ class Grant:
 
     def copy_for(self, obj: Any) -> Grant:
         """Return the same for another dump, or to be kept; what the rule counts begins at nothing."""
-        copy = Grant(obj, self.pair, self.rights)
+        copy = Grant.__new__(Grant)
+        copy.begin(obj, self.pair, self.rights)
         copy.contract = self.contract
         copy.usual = self.usual
         copy.traits = self.traits
@@ -186,8 +197,7 @@ class WriteGate:
     def _require(self, obj: Any, found: Found | None, right: str, encoder: Encoder) -> Grant:
         grant = self._grant(obj, found, encoder)
         if not grant.rights & _RIGHTS[right]:
-            reason = "the rule does not give that right" if grant.rights else "no rule names it"
-            self.deny(grant.pair, right, reason, encoder)
+            self.deny(grant.pair, right, NOT_GIVEN if grant.rights else UNNAMED, encoder)
         return grant
 
     def _grant(self, obj: Any, found: Found | None, encoder: Encoder) -> Grant:
@@ -413,9 +423,30 @@ class WriteGate:
             self.arrays = UsualArrays()
         return self.arrays  # type: ignore[no-any-return]
 
-    def is_array_class(self, kind: type) -> bool:
-        """Return whether a class is that of numpy's arrays themselves; no array was written if nobody has asked yet."""
-        return self.arrays is not None and kind is self.arrays.ndarray
+    def sees_arrays(self) -> bool:
+        """Return whether there is a numpy to have made anything, and all of it."""
+        # What an application has put in its place for tests may have no spec.
+        spec: Any = _GETATTR(sys.modules.get("numpy"), "__spec__", None)
+        return self.arrays is not None or not _GETATTR(spec, "_initializing", True)
+
+    def dtype_form(self, obj: Any, encoder: Encoder) -> Any:
+        """Return the form of one of numpy's own dtypes, if calls and state as they are in it are granted, else None."""
+        form = form_of(self.usual_arrays().dtypes, obj)
+        if form is None or not self._grant(type(obj), form.names, encoder).rights:
+            return None
+        grant = self._grant(form.dtypes, _DTYPES, encoder)
+        return form if _is_plain_grant(grant, DTYPE, _CALL_AND_BUILD) else None
+
+    def array_form(self, kind: type, encoder: Encoder) -> Any:
+        """Return the form of numpy's arrays, if they are granted as they are in it, else None."""
+        arrays = self.usual_arrays()
+        form = array_form(arrays.dtypes, encoder.protocol)
+        if form is None or kind is not arrays.ndarray or not self._grant(kind, None, encoder).rights:
+            return None
+        grant = self._grant(form.func, form.names, encoder)
+        if form.order is not None:
+            return form if _is_plain_grant(grant, BUFFER, _RIGHTS["call"]) else None
+        return form if _is_plain_grant(grant, ARRAY, _CALL_AND_BUILD) else None
 
     def check_state(self, owner: Any, obj: Any, state: Any, encoder: Encoder) -> None:
         """Refuse state that the reader would not set."""
@@ -437,6 +468,11 @@ class WriteGate:
         """Return whether any instances of a class may be made, and given any attributes."""
         grant = self._grant(kind, None, encoder)
         return bool(grant.rights & _RIGHTS["new"] and grant.rights & _RIGHTS["build"]) and grant.guards is None
+
+
+def _is_plain_grant(grant: Grant, usual: int, rights: int) -> bool:
+    """Return whether a call that is seen without the contract has these rights, and no rule asks for more."""
+    return grant.usual == usual and grant.guards is None and not grant.traits and grant.rights & rights == rights
 
 
 def _seen_as(grant: Grant) -> int:

@@ -424,6 +424,8 @@ def _show(obj: Any, strict: bool) -> str:
 
 
 def _attribute(target: Any, name: str, strict: bool) -> Any:
+    if "." not in name and not name.startswith("<"):
+        return getattr(target, name)
     parts = name.split(".")
     if "<locals>" in parts:
         raise AttributeError("a local object")

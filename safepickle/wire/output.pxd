@@ -183,7 +183,6 @@ cdef extern from *:
     }
 
     /* The struct is named by its owner, so that Python sources need no address-of. */
-    #define safepickle_m_room(out, more) safepickle_output_room(&(out), more)
     #define safepickle_m_free(out) safepickle_output_free(&(out))
     #define safepickle_m_reset(out) safepickle_output_reset(&(out))
     #define safepickle_m_take(out) safepickle_output_take(&(out))

@@ -29,6 +29,7 @@ from attacks.asm import (
     pickled,
     text,
 )
+from decoding.left_behind import left_by
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -248,7 +249,7 @@ def test_nothing_is_made_once_something_was_denied(sp: ModuleType, way: str) -> 
     data = data[:-1] + call * 3 + NONE + APPENDS + b"."
     assert outcome(sp, data) == outcome(sp, data.replace(GET, GET + NOTHING))
     if not sp.COMPILED:
-        assert state_of(sp, data, ahead=True)[0] == 1
+        assert left_by(sp, data, STDLIB, "_make_atom", ahead=True)[0] == 1
 
 
 def many(sp: ModuleType, protocol: int, ours: bool) -> bytes:
@@ -260,42 +261,14 @@ def many(sp: ModuleType, protocol: int, ours: bool) -> bytes:
     return written(sp, values, protocol, ours)
 
 
-def state_of(sp: ModuleType, data: bytes, ahead: bool) -> tuple[int, dict[str, Any]]:
-    """Return how many were made at once, if they may be, and what a machine of the Python form is left with."""
-    session = sys.modules[f"{sp.__name__}.decoding.session"]
-    machine = session.open_machine(data, None, STDLIB, Limits(), None, None, True, "ASCII", "strict", None, False)
-    made = 0
-    make = machine._make_atom
-
-    def counted(*args: Any) -> int:
-        nonlocal made
-        end = make(*args) if ahead else 0
-        made += end > 0
-        return int(end)
-
-    machine._make_atom = counted
-    try:
-        value = repr(machine.run())
-    except sp.PolicyError as error:
-        value = str(error)
-    budget, nesting = machine.budget, machine.nesting
-    # Opcodes are paid for by slices, which end at other places.
-    left = budget.memory_left - 8 * budget.opcodes_left, budget.objects_left, budget.calls_left
-    lists = list(nesting.depths), list(nesting.waiting), nesting.sparse
-    levels = nesting.top, nesting.cell_count, nesting.unsure, lists
-    kinds = [type(entry).__name__ for entry in machine.memo]
-    spent = machine.opcodes, machine.gate.calls, machine.gate.changed, machine.gate.atom, machine.underflow
-    return made, {"value": value, "left": left, "levels": levels, "memo": kinds, "spent": spent}
-
-
 @pytest.mark.parametrize("ours", [False, True], ids=["pickle", "ours"])
 @pytest.mark.parametrize("protocol", [2, 3, 4, 5])
 def test_the_machine_is_left_as_the_loop_leaves_it(sp: ModuleType, protocol: int, ours: bool) -> None:
     if sp.COMPILED:
         pytest.skip("looks into the machine")
     data = many(sp, protocol, ours)
-    made, found = state_of(sp, data, ahead=True)
-    none, expected = state_of(sp, data, ahead=False)
+    made, found = left_by(sp, data, STDLIB, "_make_atom", ahead=True)
+    none, expected = left_by(sp, data, STDLIB, "_make_atom", ahead=False)
     assert none == 0
     assert made > 12 or protocol < 4
     assert found == expected

@@ -6,7 +6,10 @@ import gc
 import os
 import pickle
 import sys
-from types import ModuleType
+import threading
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -103,3 +106,38 @@ def test_a_text_that_matched_a_pattern_stays_with_whoever_loaded_it(sp: ModuleTy
     thing.text = "secret"  # type: ignore[attr-defined]
     loaded = sp.loads(pickle.dumps(thing), policy=policy).text
     assert not [holder for holder in gc.get_referrers(loaded) if isinstance(holder, set)]
+
+
+def test_a_module_that_another_thread_imports_is_waited_for(
+    sp: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is there already, but without its names: the first loads of two threads come at the same time."""
+    meeting = SimpleNamespace(begun=threading.Event(), may_end=threading.Event())
+    monkeypatch.setitem(sys.modules, "meeting_place", meeting)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    module = f"late_{'compiled' if sp.COMPILED else 'python'}"
+    lines = "import meeting_place", "meeting_place.begun.set()", "meeting_place.may_end.wait(20)", "class Late: pass"
+    (tmp_path / f"{module}.py").write_text("\n".join(lines))
+    policy = Policy(name="late", rules=[Rule(module=module, name="Late", rights=Right.NEW)])
+    data = _named(module, "Late")
+    found: list[Any] = []
+
+    def load() -> None:
+        try:
+            found.append(type(sp.loads(data, policy=policy)).__name__)
+        except sp.SafePickleError as error:
+            found.append(str(error))
+
+    threads = [threading.Thread(target=load, daemon=True) for _ in range(2)]
+    try:
+        threads[0].start()
+        assert meeting.begun.wait(20)
+        threads[1].start()
+        # It waits, and is not done with.
+        threads[1].join(0.2)
+    finally:
+        meeting.may_end.set()
+        for thread in threads:
+            thread.join(20)
+        sys.modules.pop(module, None)
+    assert found == ["Late", "Late"]

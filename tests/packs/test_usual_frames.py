@@ -22,8 +22,12 @@ INDEX_CALL = CONTRACTS["pandas.core.indexes.base", "_new_Index"]
 BACKED = STATES["pandas._libs.arrays", "__pyx_unpickle_NDArrayBacked"]
 CATEGORIES = STATES["pandas", "CategoricalDtype"]
 FRAME = STATES["pandas", "DataFrame"]
+BLOCK_CALL = CONTRACTS["pandas._libs.internals", "_unpickle_block"]
+MANAGER_CALL = CONTRACTS["pandas.core.internals.managers", "BlockManager"]
 COLORS = pd.CategoricalDtype(["red", "green", "blue"])
 DATES = pd.date_range("2024-01-01", periods=3)._data
+PERIODS = pd.period_range("2024-01-01", periods=2, freq="D")._data
+TEXTS = pd.array(["a"], dtype=pd.StringDtype("python"))
 KINDS = type(pd.Categorical(["red"], dtype=COLORS))
 
 
@@ -46,17 +50,23 @@ def seen(sp: ModuleType) -> tuple[Any, Any]:
 def call_is_seen(sp: ModuleType, contract: Any, args: tuple[Any, ...]) -> bool:
     """Ask both; return whether it was seen without the contract."""
     frames = sys.modules[f"{sp.__name__}.decoding.usual_frames"]
-    if not seen(sp)[1].fits_frame_call(frames.usual_frame_call(contract), args):
+    models = seen(sp)[1]
+    which = frames.usual_frame_call(contract)
+    weight = models.weigh_frame_call(which, args)
+    if not models.fits_frame_call(which, args):
         return False
     assert contract.check(args, {}) is None, args
+    assert weight < 0 or weight == contract.weigh(args), args
     return True
 
 
 def state_is_seen(sp: ModuleType, contract: Any, obj: Any, state: Any) -> bool:
     module, models = seen(sp)
-    if models.weigh_state(module.usual_estimator(contract), obj, state) < 0:
+    weight = models.weigh_state(module.usual_estimator(contract), obj, state)
+    if weight < 0:
         return False
     assert contract.refusal(obj, state) is None, state
+    assert weight == (0 if contract.weigh is None else contract.weigh(state)), state
     return True
 
 
@@ -70,6 +80,46 @@ def test_what_pandas_writes_is_seen(sp: ModuleType) -> None:
         kinds = pd.Categorical(["red"], dtype=COLORS)
         for numbers in ([0, 2, -1], [[0, 1], [2, -1]]):
             assert state_is_seen(sp, BACKED, kinds, (COLORS, np.array(numbers, codes), {}))
+
+
+def block_of(values: Any, places: Any, dimensions: int = 2) -> Any:
+    """Return a block as pandas makes it."""
+    return pd._libs.internals._unpickle_block(values, places, dimensions)
+
+
+def test_what_pandas_writes_of_blocks_is_seen(sp: ModuleType) -> None:
+    two, three = np.zeros((2, 3)), np.array([["a", "b", "c"]], "O")
+    columns, rows = pd.Index(["x", "y", "z"]), pd.RangeIndex(3)
+    for values, places in (
+        (two, slice(0, 2, 1)),
+        (two, slice(0, 3, 2)),
+        (two, slice(0, 4, 2)),
+        (three, slice(2, 3, 1)),
+        (np.zeros((0, 3)), slice(1, 1, 1)),
+        (DATES.reshape(1, 3), slice(0, 1, 1)),
+        (pd.Categorical(["red", "blue", "red"], dtype=COLORS), slice(2, 3, 1)),
+    ):
+        assert call_is_seen(sp, BLOCK_CALL, (values, places, 2)), places
+    assert call_is_seen(sp, BLOCK_CALL, (np.zeros(3), slice(0, 3, 1), 1))
+    blocks = block_of(two, slice(0, 2, 1)), block_of(three, slice(2, 3, 1))
+    assert call_is_seen(sp, MANAGER_CALL, (blocks, [columns, rows]))
+    assert call_is_seen(sp, MANAGER_CALL, ((), [columns[:0], rows]))
+    kinds = pd.Categorical(["red", "blue"], dtype=COLORS)
+    frame = pd.DataFrame({"a": [1, 2], "b": kinds, "c": DATES[:2], "d": ["x", "y"]})
+    for block in frame._mgr.blocks:
+        assert call_is_seen(sp, BLOCK_CALL, block.__reduce__()[1])
+    assert call_is_seen(sp, MANAGER_CALL, frame._mgr.__reduce__()[1])
+
+
+def test_what_pandas_writes_of_arrays_is_seen(sp: ModuleType) -> None:
+    for unit in ("s", "ms", "us", "ns"):
+        times = pd.date_range("2024-01-01", periods=3, unit=unit)
+        for array in (times._data, times.tz_localize("UTC")._data, (times - times[0])._data):
+            assert state_is_seen(sp, BACKED, array, array.__reduce__()[2]), array
+    texts = pd.array(["a", "b", None], dtype=pd.StringDtype("python"))
+    state = texts.__reduce__()[2]
+    if type(state) is tuple:
+        assert state_is_seen(sp, BACKED, texts, state)
 
 
 ARRAY = np.array([0, 1], "i1")
@@ -87,6 +137,26 @@ HOSTILE_CALLS = {
     "a field of another kind of text": (INDEX_CALL, (pd.Index, {Text("data"): 1})),
     "a dtype of its own": (INDEX_CALL, (pd.Index, {"data": ARRAY, "dtype": np.dtype("f8")})),
     "levels": (INDEX_CALL, (pd.MultiIndex, {"levels": [pd.Index(["a"])], "codes": [np.array([7])]})),
+    "a block without a count": (BLOCK_CALL, (np.zeros((1, 2)), slice(0, 1, 1))),
+    "a block of more rows": (BLOCK_CALL, (np.zeros((2, 2)), slice(0, 1, 1), 2)),
+    "a block of fewer rows": (BLOCK_CALL, (np.zeros((1, 2)), slice(0, 4, 2), 2)),
+    "a block below zero": (BLOCK_CALL, (np.zeros((1, 2)), slice(-1, 0, 1), 2)),
+    "a block that goes down": (BLOCK_CALL, (np.zeros((1, 2)), slice(1, 0, -1), 2)),
+    "a block without a step": (BLOCK_CALL, (np.zeros((1, 2)), slice(0, 1, 0), 2)),
+    "a block far away": (BLOCK_CALL, (np.zeros((1, 2)), slice(2**31, 2**31 + 1, 1), 2)),
+    "a block of flags": (BLOCK_CALL, (np.zeros((1, 2)), slice(False, True, True), 2)),
+    "a block at a place": (BLOCK_CALL, (np.zeros((1, 2)), 0, 2)),
+    "a block at an array": (BLOCK_CALL, (np.zeros((1, 2)), np.array([-1]), 2)),
+    "a block of a derived array": (BLOCK_CALL, (np.zeros((1, 2)).view(np.recarray), slice(0, 5, 1), 2)),
+    "a block of a number of dimensions": (BLOCK_CALL, (np.zeros((1, 2)), slice(0, 1, 1), Number(2))),
+    "blocks in a list": (MANAGER_CALL, ([], [pd.Index([]), pd.Index([])])),
+    "blocks that are none": (MANAGER_CALL, ((1,), [pd.Index(["a"]), pd.Index([0])])),
+    "names of columns that are none": (MANAGER_CALL, ((), [["a"], pd.Index([0])])),
+    "names of columns alone": (MANAGER_CALL, ((), [pd.Index(["a"])])),
+    "a block outside": (
+        MANAGER_CALL,
+        ((block_of(np.zeros((1, 1)), slice(1, 2, 1)),), [pd.Index(["a"]), pd.Index([0])]),
+    ),
     "levels beside": (INDEX_CALL, (pd.MultiIndex, {"data": 1})),
 }
 
@@ -94,6 +164,14 @@ HOSTILE_CALLS = {
 @pytest.mark.parametrize("name", HOSTILE_CALLS)
 def test_a_call_that_is_not_usual_is_not_seen(sp: ModuleType, name: str) -> None:
     assert not call_is_seen(sp, *HOSTILE_CALLS[name])
+
+
+def test_a_block_of_other_places_is_not_seen(sp: ModuleType) -> None:
+    try:
+        block = block_of(DATES.reshape(1, 3), slice(0, 2, 1))
+    except ValueError:
+        pytest.skip("this pandas makes none")
+    assert not call_is_seen(sp, MANAGER_CALL, ((block,), [pd.Index(["a", "b"]), pd.Index([0, 1, 2])]))
 
 
 KINDS_MADE = pd.Categorical(["red"], dtype=COLORS)
@@ -115,7 +193,15 @@ HOSTILE_STATES = {
     "no categories": (BACKED, KINDS_MADE, (np.dtype("i1"), ARRAY, {})),
     "categories that are no dtype": (BACKED, KINDS_MADE, (None, ARRAY, {})),
     "a derived kind": (BACKED, Derived(["red"], dtype=COLORS), (COLORS, np.array([5], "i1"), {})),
-    "times": (BACKED, DATES, DATES.__reduce__()[2]),
+    "times of another unit": (BACKED, DATES, (np.dtype("M8[s]"), np.array([1], "M8[ns]"), {})),
+    "times of a unit that pandas has not": (BACKED, DATES, (np.dtype("M8[D]"), np.array([1], "M8[D]"), {})),
+    "times that are spans": (BACKED, DATES, (np.dtype("m8[ns]"), np.array([1], "m8[ns]"), {})),
+    "times of three dimensions": (BACKED, DATES, (np.dtype("M8[ns]"), np.zeros((1, 1, 1), "M8[ns]"), {})),
+    "times that are objects": (BACKED, DATES, (pd.DatetimeTZDtype("ns", "UTC"), np.array([None]), {})),
+    "spans that are times": (BACKED, (DATES - DATES[0]), (np.dtype("M8[ns]"), np.array([1], "M8[ns]"), {})),
+    "periods of categories": (BACKED, PERIODS, (COLORS, np.array([0, 1], "i8"), {})),
+    "texts that are numbers": (BACKED, TEXTS, (pd.StringDtype("python"), np.array([1]), {})),
+    "texts of another dtype": (BACKED, TEXTS, (np.dtype("O"), np.array(["a"], "O"), {})),
     "times that are numbers": (BACKED, DATES, (COLORS, ARRAY, {})),
     "a code of no dimension": (BACKED, KINDS_MADE, (COLORS, np.array(1, "i1"), {})),
     "data that is none": (BACKED, KINDS_MADE, (COLORS, [1], {})),

@@ -99,7 +99,9 @@ values = st.sampled_from(
 )  # fmt: skip
 tree_states = st.fixed_dictionaries(
     {
-        "max_depth": st.sampled_from([STATE["max_depth"], 0, None, 1.0, Number(3)]),
+        "max_depth": st.sampled_from(
+            [STATE["max_depth"], STATE["max_depth"], STATE["max_depth"] - 1, 0, -1, 2**70, None, 1.0, Number(3)]
+        ),
         "node_count": st.sampled_from([COUNT, COUNT, COUNT, COUNT - 1, 0, -1, 2**70, Number(COUNT), None]),
         "nodes": nodes,
         "values": values,
@@ -163,6 +165,41 @@ def test_a_tree_that_leads_outside_is_refused_after_others(sp: ModuleType, field
             sp.loads(pickle.dumps([FOREST, TREE, value]), policy=SKLEARN)
 
 
+def woven() -> Any:
+    """Return nodes each of which leads to the next two: the way through all is as long as there are nodes."""
+    nodes = STATE["nodes"].copy()
+    nodes["left_child"] = np.arange(COUNT) + 1
+    nodes["right_child"] = np.minimum(np.arange(COUNT) + 2, COUNT - 1)
+    nodes["feature"] = 0
+    for name in ("left_child", "right_child"):
+        nodes[name][-1] = -1
+    return nodes
+
+
+WOVEN = woven()
+
+
+def test_a_way_down_is_no_longer_than_the_depth(sp: ModuleType) -> None:
+    """Whoever notes a path has room for that many nodes, and writes behind it without a look."""
+    assert not agree(sp, "tree", TREE, {**STATE, "nodes": WOVEN, "max_depth": COUNT - 2})
+    assert agree(sp, "tree", TREE, {**STATE, "nodes": WOVEN, "max_depth": COUNT - 1})
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"max_leaf_nodes": 5}, {"max_depth": 1}, {"ccp_alpha": 0.01}, {"min_samples_leaf": 7}, {"splitter": "random"}],
+    ids=str,
+)
+def test_trees_say_how_deep_they_are(sp: ModuleType, settings: dict[str, Any]) -> None:
+    rng = np.random.RandomState(1)
+    points, kinds = rng.rand(200, 3), rng.randint(0, 2, 200)
+    for count in (1, 5, 200):
+        made = DecisionTreeClassifier(random_state=0, **settings).fit(points[:count], kinds[:count])
+        assert agree(sp, "tree", made.tree_, made.tree_.__getstate__())
+        again = sp.loads(sp.dumps(made, policy=SKLEARN), policy=SKLEARN)
+        assert (again.decision_path(points) != made.decision_path(points)).nnz == 0
+
+
 @pytest.mark.parametrize(
     "state",
     [
@@ -175,6 +212,11 @@ def test_a_tree_that_leads_outside_is_refused_after_others(sp: ModuleType, field
         {**STATE, "nodes": other_fields(feature="<u8")},
         {**STATE, "nodes": other_fields(left_child="<u8")},
         {**STATE, "nodes": other_fields(right_child="<u8")},
+        {**STATE, "max_depth": STATE["max_depth"] - 1},
+        {**STATE, "max_depth": 0},
+        {**STATE, "max_depth": -1},
+        # Two ways to a node, of which the second is longer.
+        {**STATE, "nodes": WOVEN, "max_depth": 2},
         # A leaf more that nothing leads to.
         {**STATE, "nodes": np.concatenate([STATE["nodes"], STATE["nodes"][-1:]])},
     ],

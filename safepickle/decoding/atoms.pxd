@@ -78,5 +78,3 @@ cdef class Atoms(Filling):
         self, GlobalHandle handle, list stack, list memo, size_t position, Py_ssize_t base, Py_ssize_t done,
         Py_ssize_t room
     ) except -1
-    @cython.locals(budget=Budget)
-    cdef bint _can_pay(self, Py_ssize_t cost, Py_ssize_t done) except -1

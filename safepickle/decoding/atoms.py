@@ -132,7 +132,7 @@ class Atoms(Filling):
         cost = _TEXT if form == A_DECIMAL else _BYTES
         cost += length + _TUPLE + (8 if zone is None else 16) + _ENTRY * notes
         self.taken = 3 + (zone is not None) + notes
-        if known + notes > room or not self._can_pay(cost + handle.cost + handle.usual_size, done):
+        if known + notes > room or not self.can_pay(cost + handle.cost + handle.usual_size, done):
             return 0
         budget = self.budget
         budget.memory_left -= cost
@@ -167,10 +167,3 @@ class Atoms(Filling):
         push(stack, result)
         budget.called()
         return place
-
-    def _can_pay(self, cost: int, done: int) -> bool:
-        """Return whether there is enough left for a call, and for the opcodes of one more."""
-        budget = self.budget
-        if cost > budget.memory_left or budget.objects_left < 4 or budget.calls_left < 2:
-            return False
-        return budget.opcodes_left >= done + self.taken + 8

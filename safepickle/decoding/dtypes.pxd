@@ -10,7 +10,7 @@ from safepickle.wire.lists cimport push
 from safepickle.wire.reading cimport uint4, utf8
 
 cdef int BUILD, CALL
-cdef Py_ssize_t _FEWEST, _FIXED, _ORDER, _ENTRY
+cdef Py_ssize_t _FEWEST, _FIXED, _ORDER, _ENTRY, _ADOPTED, _SPARE
 
 cdef class Dtypes(Door):
     # Opcodes of what was made last of the bytes to come, but for the first.
@@ -31,4 +31,6 @@ cdef class Dtypes(Door):
     @cython.locals(gate=Gate)
     cdef bint _may_describe(self, GlobalHandle handle, UsualArrays arrays) except -1
     @cython.locals(budget=Budget, nesting=Nesting)
-    cdef bint _can_pay_dtype(self, Py_ssize_t cost, Py_ssize_t done) except -1
+    cdef bint _can_nest(self) except -1
+    @cython.locals(budget=Budget, opcodes=Py_ssize_t)
+    cdef bint can_pay(self, Py_ssize_t cost, Py_ssize_t done) except -1

@@ -46,6 +46,10 @@ _FEWEST = 30
 #: memo. What numpy has is paid for where it is adopted.
 _FIXED = 56 + 112 + 56 + 2 * 24 + 88 + 8 * 8
 _ORDER, _ENTRY = 57, 8
+#: The most that adopting a dtype may cost, in bytes.
+_ADOPTED = 1024
+#: More opcodes and objects than one thing that is made at once needs beyond what is counted.
+_SPARE = 8
 
 
 class Dtypes(Door):
@@ -149,7 +153,7 @@ class Dtypes(Door):
         notes = noted_code + noted_args + noted_result + noted_order + noted_state
         self.taken = 16 + notes
         cost = _FIXED + length + (_ORDER if index < 0 else 0) + _ENTRY * notes
-        if known + notes > room or not self._can_pay_dtype(cost + handle.cost, done):
+        if known + notes > room or not self._can_nest() or not self.can_pay(cost + handle.cost + _ADOPTED, done):
             return 0
         result: Any = arrays.dtypes(*form.copy)
         budget = self.budget
@@ -192,12 +196,21 @@ class Dtypes(Door):
             gate.resolve(handle)
         return handle.usual == DTYPE and handle.target is arrays.dtypes
 
-    def _can_pay_dtype(self, cost: int, done: int) -> bool:
-        """Return whether there is enough left for a dtype, and for the marks and levels it takes as well."""
+    def _can_nest(self) -> bool:
+        """Return whether a dtype is within the limits that nothing is used up of."""
         budget = self.budget
-        if cost + 1024 > budget.memory_left or budget.objects_left < 4 or budget.calls_left < 2:
-            return False
-        if budget.max_items < 8 or budget.max_string < 3 or budget.opcodes_left < done + self.taken + 8:
+        if budget.max_items < 8 or budget.max_string < 3:
             return False
         nesting = self.nesting
         return len(self.metastack) < nesting.mark_bound and nesting.max_depth >= 4
+
+    def can_pay(self, cost: int, done: int) -> bool:
+        """Return whether there is enough left for what takes *cost* bytes, and for the opcodes of one more.
+
+        Opcodes that are not paid for yet take memory as well: it is the loop that finds where there is none left.
+        """
+        budget = self.budget
+        opcodes = done + self.taken + _SPARE
+        if cost + 8 * opcodes > budget.memory_left or opcodes > budget.opcodes_left:
+            return False
+        return budget.objects_left >= _SPARE and budget.calls_left >= 2

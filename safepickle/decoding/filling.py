@@ -242,9 +242,7 @@ class Filling(Dtypes):
     def _pay(self, cost: int, length: int, done: int) -> bool:
         """Pay for an array, if there is enough left, and for the marks and levels it takes as well."""
         budget = self.budget
-        if cost > budget.memory_left or length > budget.max_string or budget.max_items < 5 or budget.objects_left < 8:
-            return False
-        if budget.calls_left < 2 or budget.opcodes_left < done + self.taken + 8:
+        if length > budget.max_string or budget.max_items < 5 or not self.can_pay(cost, done):
             return False
         nesting = self.nesting
         if len(self.metastack) >= nesting.mark_bound or nesting.max_depth < 8:

@@ -286,6 +286,18 @@ def test_limits_are_met_where_the_loop_meets_them(sp: ModuleType, limit: str, ou
         assert found == expected or limit == "max_memory" == found[0] == expected[0]
 
 
+def test_memory_is_refused_at_the_same_byte(sp: ModuleType) -> None:
+    if sp.COMPILED:
+        pytest.skip("looks into the machine")
+    data = many(sp, 4, ours=True)
+    for bound in range(1, 12_000, 11):
+        limits = Limits(max_memory=bound)
+        found, expected = (
+            left_by(sp, data, STDLIB, "_make_atom", ahead=ahead, limits=limits)[1]["value"] for ahead in (True, False)
+        )
+        assert found == expected
+
+
 def test_opcodes_are_counted(sp: ModuleType) -> None:
     """Not one more than the limit is carried out."""
     data = many(sp, 4, ours=True)

@@ -284,12 +284,15 @@ def test_limits_are_met_where_the_loop_meets_them(sp: ModuleType, limit: str, ou
         assert found == expected or {found, expected} <= {"max_memory", repr(again(sp, data))}
 
 
-@pytest.mark.parametrize("limit", ["max_objects", "max_calls", "max_memo", "max_string", "max_depth", "max_items"])
+BOUNDED = ["max_memory", "max_objects", "max_calls", "max_memo", "max_string", "max_depth", "max_items"]
+
+
+@pytest.mark.parametrize("limit", BOUNDED)
 def test_what_is_refused_is_refused_at_the_same_byte(sp: ModuleType, limit: str) -> None:
     if sp.COMPILED:
         pytest.skip("looks into the machine")
     data = sp.dumps([[[np.dtype(code)]] for code in CODES], 4, policy=NUMPY)
-    for bound in range(100):
+    for bound in range(1, 16_000, 7) if limit == "max_memory" else range(100):
         limits = Limits(**{limit: bound})
         found, expected = (
             left_by(sp, data, NUMPY, "describe", ahead=ahead, limits=limits)[1]["value"] for ahead in (True, False)

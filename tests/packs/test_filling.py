@@ -117,6 +117,16 @@ def test_limits_are_met_where_the_loop_meets_them(sp: ModuleType, bounds: dict[s
     assert at_once[1]["value"] == one_by_one[1]["value"]
 
 
+def test_memory_is_refused_at_the_same_byte(sp: ModuleType) -> None:
+    if sp.COMPILED:
+        pytest.skip("looks into the machine")
+    data = pickle.dumps([np.arange(20) + number for number in range(4)], 4)
+    for bound in range(2000, 6000, 3):
+        limits = Limits(max_memory=bound)
+        at_once, one_by_one = (states_of(sp, data, limits, fills) for fills in (True, False))
+        assert at_once[1]["value"] == one_by_one[1]["value"]
+
+
 def test_arrays_are_made_at_once(sp: ModuleType) -> None:
     """Else the other tests compare the loop with itself."""
     if sp.COMPILED:

@@ -1,6 +1,6 @@
 cimport cython
 from safepickle.decoding.budget cimport Budget
-from safepickle.decoding.handles cimport GlobalHandle
+from safepickle.decoding.handles cimport GlobalHandle, Inert
 from safepickle.decoding.hashing cimport KeyGuard
 from safepickle.decoding.naming cimport Naming
 from safepickle.decoding.resolving cimport size_by, sizer_of
@@ -22,12 +22,12 @@ cdef extern from *:
     """
     object new_instance "safepickle_new_instance"(object cls, tuple args, object kwargs)
 
-cdef int READS, SIZES, HASHES, FEW, _LOOK
+cdef int NEW, READS, SIZES, HASHES, FEW, _LOOK
 
 cdef class Adopting(Naming):
     cdef readonly KeyGuard keys
     cdef readonly bint foreign, lent
-    cdef dict filled
+    cdef dict filled, fresh
     cdef UsualModels models
     cdef readonly long long calls
     cdef public bint atom
@@ -42,6 +42,9 @@ cdef class Adopting(Naming):
     cdef count_settled(self, GlobalHandle handle)
     cpdef make_plainly(self, GlobalHandle handle)
     cpdef _adopt(self, GlobalHandle handle, object result)
+    @cython.locals(parts=tuple)
+    cdef object _own_state(self, object own, object obj, object state)
+    cdef bint _is_fresh(self, object obj) except -1
     cdef _is_from_elsewhere(self, object kind)
     cpdef bint _surely_fits(self, GlobalHandle handle, tuple args) except -1
     @cython.locals(which=cython.int)

@@ -14,11 +14,12 @@ import enum
 from collections import deque
 from typing import Any
 
-from ..errors import ReconstructionError, SafePickleError, quote_name
+from ..errors import FormatError, ReconstructionError, SafePickleError, quote_name
 from .budget import Budget
-from .handles import GlobalHandle
+from .handles import GlobalHandle, Inert
 from .hashing import KeyGuard
 from .naming import Naming
+from .refusals import NEW
 from .resolving import HASHES, READS, SIZES, size_by, sizer_of
 from .usual import is_usual
 from .usual_frames import usual_frame_call
@@ -87,6 +88,8 @@ class Adopting(Naming):
         self.lent = False
         #: Items given to objects of classes of their own, by id; the object is kept so that its id stays its own.
         self.filled: Any = None
+        #: Dtypes that nothing has been made with yet, and that have no state, by id.
+        self.fresh: Any = None
         #: What the load has to do with scikit-learn, None for nothing.
         self.models: Any = None
         self.calls = 0
@@ -102,6 +105,7 @@ class Adopting(Naming):
         self.guarded = None
         self.kept = None
         self.filled = None
+        self.fresh = None
         self.models = None
         self.keys.let_go()
 
@@ -186,6 +190,46 @@ class Adopting(Naming):
             self._adopt(handle, result)
         return result
 
+    def emulate_new(self, handle: GlobalHandle, base: type, state: Any) -> Any:
+        """``copyreg._reconstructor(cls, base, state)``, which protocols 0 and 1 write; *base* is ours to choose."""
+        may = self.require(handle, NEW)
+        if self.inert and handle.guards is not None and handle.rights & NEW:
+            refusal = handle.guards.refuse_reconstruction(base, state)
+            if refusal is not None:
+                self.deny(handle, NEW, f"its arguments are refused: {refusal}")
+        if not may:
+            return Inert(handle)
+        target = self.resolve(handle)
+        if self.inert:
+            return Inert(handle)
+        if not isinstance(target, type) or not issubclass(target, base):
+            raise FormatError(
+                f"{quote_name(handle.module, handle.name)} is not a class derived from {base.__name__}"
+            )
+        if handle.contract is not None:
+            refusal = handle.contract.check((state,), {}) if base is not object else None
+            if refusal is not None:
+                self.deny(handle, NEW, f"its arguments are refused: {refusal}")
+                return Inert(handle)
+        if handle.guards is not None:
+            refusal = handle.guards.refuse_reconstruction(base, state)
+            if refusal is not None:
+                self.deny(handle, NEW, f"its arguments are refused: {refusal}")
+                return Inert(handle)
+        self.budget.take_object(handle.cost)
+        maker: Any = base
+        try:
+            if base is object:
+                result = maker.__new__(target)
+            else:
+                result = maker.__new__(target, state)
+                if maker.__init__ is not object.__init__:
+                    maker.__init__(result, state)
+        except Exception as error:
+            raise failure_of(handle, error) from error
+        self._adopt(handle, result)
+        return result
+
     # -- what comes out ----------------------------------------------------------------------------------------
 
     def _adopt(self, handle: GlobalHandle, result: Any) -> None:
@@ -212,6 +256,20 @@ class Adopting(Naming):
         if handle.sizer is not None and kind is handle.registered:
             # Not of one size: each instance is paid for.
             self.budget.take_memory(size_by(handle.sizer, result))
+
+    def _own_state(self, own: Any, obj: Any, state: Any) -> Any:
+        """Return state for a dtype to keep, which is as it stays from now on, and so are its parts.
+
+        What was looked at of a dtype would not hold if it could be given other state later: arrays would have items of
+        another order or beyond their data, and dtypes parts without end, which numpy walks by recursion on the C stack.
+        """
+        kept, parts = own(state)
+        for used in (obj, *parts):
+            self.fresh.pop(id(used), None)
+        return kept
+
+    def _is_fresh(self, obj: Any) -> bool:
+        return bool(self.fresh) and id(obj) in self.fresh
 
     def _is_from_elsewhere(self, kind: type) -> None:
         """Note the type of a value that no opcode wrote: nobody has looked how large such an int is (D04)."""

@@ -77,7 +77,7 @@ class Filling(Dtypes):
         end = self.end
         gate = self.gate
         arrays = gate.arrays
-        if handle.usual != ARRAY or arrays is None or end - position < _FEWEST:
+        if handle.usual != ARRAY or arrays is None or gate.fresh or end - position < _FEWEST:
             return 0
         # _reconstruct(ndarray, (0,), b"b"), and the mark of its state
         place = position

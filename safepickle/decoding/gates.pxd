@@ -4,7 +4,7 @@ from safepickle.decoding.handles cimport GlobalHandle, HeldTuple, Inert
 from safepickle.decoding.adopting cimport FEW, Adopting, new_instance
 from safepickle.decoding.resolving cimport is_bare, size_by
 from safepickle.decoding.usual cimport fits, form_of
-from safepickle.decoding.usual_arrays cimport ARRAY, UsualArrays, usual_state
+from safepickle.decoding.usual_arrays cimport ARRAY, DTYPE, UsualArrays, usual_state
 from safepickle.decoding.guarding cimport copy_of
 from safepickle.decoding.usual_models cimport keeps_dtypes, usual_estimator, usual_tree
 from safepickle.decoding.state cimport Shape, check_exception_state, set_state

@@ -48,7 +48,7 @@ WATCHED = 200
 if not cython.compiled:
     from .adopting import FEW, new_instance
     from .guarding import copy_of
-    from .usual_arrays import ARRAY
+    from .usual_arrays import ARRAY, DTYPE
 
 
 def is_object(handle: GlobalHandle) -> bool:
@@ -311,6 +311,12 @@ class Gate(Adopting):
                 handle.makes_bare = is_bare(target)
         if handle.is_atom and type(result) is handle.registered:
             self.atom = True
+        if handle.usual == DTYPE:
+            if self.fresh is None:
+                self.fresh = {}
+            self.fresh[id(result)] = result
+        elif self.fresh:
+            self.fresh.clear()
         return result
 
     def _usual_call(self, handle: GlobalHandle, right: int, args: tuple[Any, ...], kwargs: Any) -> int:
@@ -333,46 +339,6 @@ class Gate(Adopting):
                 return
             handle.registered = kind
         self.budget.take_memory(_MADE_BY_NUMPY)
-
-    def emulate_new(self, handle: GlobalHandle, base: type, state: Any) -> Any:
-        """``copyreg._reconstructor(cls, base, state)``, which protocols 0 and 1 write; *base* is ours to choose."""
-        may = self.require(handle, NEW)
-        if self.inert and handle.guards is not None and handle.rights & NEW:
-            refusal = handle.guards.refuse_reconstruction(base, state)
-            if refusal is not None:
-                self.deny(handle, NEW, f"its arguments are refused: {refusal}")
-        if not may:
-            return Inert(handle)
-        target = self.resolve(handle)
-        if self.inert:
-            return Inert(handle)
-        if not isinstance(target, type) or not issubclass(target, base):
-            raise FormatError(
-                f"{quote_name(handle.module, handle.name)} is not a class derived from {base.__name__}"
-            )
-        if handle.contract is not None:
-            refusal = handle.contract.check((state,), {}) if base is not object else None
-            if refusal is not None:
-                self.deny(handle, NEW, f"its arguments are refused: {refusal}")
-                return Inert(handle)
-        if handle.guards is not None:
-            refusal = handle.guards.refuse_reconstruction(base, state)
-            if refusal is not None:
-                self.deny(handle, NEW, f"its arguments are refused: {refusal}")
-                return Inert(handle)
-        self.budget.take_object(handle.cost)
-        maker: Any = base
-        try:
-            if base is object:
-                result = maker.__new__(target)
-            else:
-                result = maker.__new__(target, state)
-                if maker.__init__ is not object.__init__:
-                    maker.__init__(result, state)
-        except Exception as error:
-            raise failure_of(handle, error) from error
-        self._adopt(handle, result)
-        return result
 
     # -- objects -----------------------------------------------------------------------------------------------
 
@@ -419,7 +385,7 @@ class Gate(Adopting):
                 if type(state) is tuple:
                     self._take_copies(state)
                 self.changed = True
-                shape.setter(obj, state)
+                shape.setter(obj, state if shape.own is None else self._own_state(shape.own, obj, state))
                 if handle.guards is not None and handle.guards.asks_states:
                     handle.guards.keep_given(state)
             else:
@@ -439,6 +405,10 @@ class Gate(Adopting):
     def _refusal_to_build(self, handle: GlobalHandle, shape: Shape, obj: Any, state: Any) -> str | None:
         """Return what a contract or a rule has against state, or None; then it is paid for as they say."""
         weight = -1
+        if shape.own is not None and not self._is_fresh(obj):
+            return "it has its state already, or something was made with it"
+        if shape.own is None and self.fresh:
+            self.fresh.clear()
         if self.arrays is not None:
             if shape.usual:
                 weight = self.arrays.weigh_state(shape.usual, obj, state)

@@ -72,7 +72,7 @@ cdef extern from *:
 
 @cython.final
 cdef class Shape:
-    cdef readonly object kind, contract, setter
+    cdef readonly object kind, contract, own, setter
     cdef dict members
     cdef public int usual, model
     cdef bint has_own_dict

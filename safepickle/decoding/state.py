@@ -56,6 +56,7 @@ class Shape:
     def __init__(self, kind: type, contract: Any) -> None:
         self.kind = kind
         self.contract = contract
+        self.own: Any = None if contract is None else contract.own
         #: Which kind of state it is that is seen without the contract, 0 for none.
         self.usual = 0
         #: Which kind of state of a model's it is, 0 for none.

@@ -244,8 +244,10 @@ class Arrays(Instances):
 
 def _buffer_of(array: Any) -> Any:
     """Return the buffer of an array, None for one whose items have no name there: then numpy writes it otherwise."""
+    buffer: Any
     try:
-        return PickleBuffer(array)
+        buffer = PickleBuffer(array)
     except (BufferError, RuntimeError, ValueError):
         # Dates and times, and records with fields that overlap or have them.
-        return None
+        buffer = None
+    return buffer

@@ -30,6 +30,7 @@ __all__ = [
     "is_settled",
     "is_sized_dtype",
     "item_count",
+    "own_dtype_state",
 ]
 
 Pair = tuple[str, str]
@@ -151,8 +152,6 @@ def _masked_state(array: Any, state: Any) -> str | None:
     wrong = _content(*state[1:5])
     if wrong is not None or count is None:
         return wrong
-    if _part_count((state[2],)) < 0:
-        return "its type has too many parts"  # its mask has as many, each made anew
     numpy = _numpy()
     if type(state[6]) not in _FILL_VALUES and not issubclass(type(state[6]), (numpy.generic, numpy.ndarray)):
         return "its fill value is no plain value"
@@ -278,6 +277,18 @@ def _dtype_state(dtype: Any, state: Any) -> str | None:
     if not -128 <= flags <= 255 or own not in known:
         return "its flags are not those of its parts"
     return _metadata(char, state[8] if len(state) == 9 else None)
+
+
+def own_dtype_state(state: Any) -> tuple[Any, tuple[Any, ...]]:
+    """Return state as numpy may have it, and the dtypes that are parts of it.
+
+    numpy keeps the very dict of fields (``arraydescr_setstate``): what a later opcode sets in it would move a field out
+    of the items, and its array would write there.
+    """
+    base, fields = state[2], state[4]
+    if fields is not None:
+        return (*state[:4], dict(fields), *state[5:]), tuple(field[0] for field in fields.values())
+    return state, () if base is None else base[:1]
 
 
 def _known_flags(char: str, subarray: Any, names: Any, fields: Any, size: int) -> tuple[int, ...] | str:

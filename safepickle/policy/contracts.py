@@ -26,7 +26,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from .arrays import ARRAY_CALLS, ARRAY_STATES, is_settled
+from .arrays import ARRAY_CALLS, ARRAY_STATES, is_settled, own_dtype_state
 from .dates import (
     check_date,
     check_datetime,
@@ -95,6 +95,9 @@ class StateContract(NamedTuple):
     is_settled: Callable[[Any], bool] | None = None
     #: Whether it looks into lists, which later opcodes may change: then it is asked once more when the pickle ends.
     changeable: bool = False
+    #: Returns the state to set, with copies of what the object would keep and later opcodes could change, and what
+    #: becomes part of the object. Such an object gets its state before anything is made with it, and once.
+    own: Callable[[Any], tuple[Any, tuple[Any, ...]]] | None = None
 
     def refusal(self, obj: Any, state: Any) -> str | None:
         """Return why an object is refused this state, or None."""
@@ -494,7 +497,15 @@ STATES: Mapping[Pair, StateContract] = MappingProxyType(
             StateContract(_error_state, "setters of exceptions: args unfolds any sequence, __cause__", "R46, D15"),
         ),
         **{
-            pair: StateContract(_nothing_known, reason, source, check, weigh, is_settled)
+            pair: StateContract(
+                _nothing_known,
+                reason,
+                source,
+                check,
+                weigh,
+                is_settled,
+                own=own_dtype_state if pair == ("numpy", "dtype") else None,
+            )
             for pair, (check, weigh, reason, source) in ARRAY_STATES.items()
         },
         **{

@@ -395,8 +395,9 @@ def test_a_class_of_another_rule_keeps_its_rule(sp: ModuleType) -> None:
     given = MARK + number(3) + text(">") + REST + BUILD
     for between in (b"", NOTHING):
         for _ in range(2):
-            found = sp.loads(pickled(MARK, other, NAMED, MEMOIZE, between, PLAIN, given, TUPLE), policy=policy)
-            assert [dtype.str for dtype in found] == ["<f8", ">f8"]
+            ours = NAMED, MEMOIZE, between, PLAIN, GET, CODE, ARGS, REDUCE, given
+            found = sp.loads(pickled(MARK, other, *ours, TUPLE), policy=policy)
+            assert [dtype.str for dtype in found] == ["<f8", "<f8", ">f8"]
             with pytest.raises(PolicyError) as caught:
                 sp.loads(pickled(MARK, other, given, NAMED, MEMOIZE, between, PLAIN, TUPLE), policy=policy)
             assert [(denial.name, denial.right) for denial in caught.value.denials] == [("Float64DType", "build")]

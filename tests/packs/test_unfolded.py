@@ -121,7 +121,7 @@ def test_dtypes_are_not_in_themselves(sp: ModuleType) -> None:
     """Numpy would hash, compare and copy such a one until the stack ends, and the process with it."""
     for state in (fields, base):
         for start in (dtypes(1, (0, state(0))), dtypes(2, (1, state(0)), (0, state(1)))):
-            with pytest.raises(PolicyError, match="itself among them"):
+            with pytest.raises(PolicyError, match=r"itself among them|something was made with it"):
                 sp.loads(start + b"h\x00.", policy=NUMPY)
 
 
@@ -153,30 +153,71 @@ def test_parts_of_dtypes_are_paid_for(sp: ModuleType) -> None:
     assert error.value.limit == "max_memory"
 
 
-#: From above: each gets its state when it is part of another one by now.
-FROM_ABOVE = [(number, fields(number - 1, number - 1)) for number in range(17, 0, -1)]
-
-
 def test_a_dtype_as_a_key_costs_what_hashing_it_visits(sp: ModuleType) -> None:
-    data = dtypes(18, *FROM_ABOVE)
-    limits = Limits(max_hash_work=10_000)
-    assert sp.loads(data + b"h\x11.", policy=NUMPY, limits=limits).itemsize == 1
+    data = dtypes(12, *[(number, fields(number - 1, number - 1)) for number in range(1, 12)])
+    limits = Limits(max_hash_work=1000)
+    assert sp.loads(data + b"h\x0b.", policy=NUMPY, limits=limits).itemsize == 1
     assert len(sp.loads(data + b"}h\x05Ns.", policy=NUMPY, limits=limits)) == 1
     with pytest.raises(LimitError) as error:
-        sp.loads(data + b"}h\x11Ns.", policy=NUMPY, limits=limits)
+        sp.loads(data + b"}h\x0bNs.", policy=NUMPY, limits=limits)
     assert error.value.limit == "max_hash_work"
 
 
-def test_a_mask_is_of_few_parts(sp: ModuleType) -> None:
-    """Numpy makes a dtype for the mask too, of each part anew."""
-    start = dtypes(18, *FROM_ABOVE) + text("numpy.ma.core") + text("_mareconstruct") + b"\x93("
-    start += text("numpy.ma") + text("MaskedArray") + b"\x93" + text("numpy") + text("ndarray") + b"\x93"
-    start += b"K\x00\x85C\x01bt"
-    for number, fits in ((5, True), (17, False)):
-        data = start + b"R(K\x01K\x01\x85" + bytes((0x68, number)) + b"\x89C\x01\x01C\x20" + bytes(32) + b"Nt"
-        data += b"b."
-        if fits:
-            assert sp.loads(data, policy=NUMPY).shape == (1,)
-        else:
-            with pytest.raises(PolicyError, match="too many parts"):
-                sp.loads(data, policy=NUMPY)
+#: A dtype of two bytes, in the memo as 1, and how one like it is given state.
+NUMBER = text("numpy") + text("dtype") + b"\x93q\x00" + text("i2") + b"\x89\x88\x87Rq\x010"
+SWAPPED = b"h\x01(K\x03" + text(">") + b"NNNJ" + b"\xff" * 4 + b"J" + b"\xff" * 4 + b"K\x00tb0"
+MULTIARRAY = text(f"numpy.{'_core' if np.__version__ >= '2' else 'core'}.multiarray")
+EMPTY = MULTIARRAY + text("_reconstruct") + b"\x93" + text("numpy") + text("ndarray") + b"\x93K\x00\x85C\x01b\x87R"
+#: What makes something with that dtype; the array of two items is made before.
+USES = {
+    "an array": b"(K\x01K\x02\x85h\x01\x89C\x04\x01\x00\x02\x00tb",
+    "a scalar": b"0" + MULTIARRAY + text("scalar") + b"\x93h\x01C\x02\x01\x00\x86R",
+    "another dtype": b"0h\x00" + text("V2") + b"\x89\x88\x87R(K\x03" + text("|") + b"N" + text("a")
+    + b"\x85}" + text("a") + b"h\x01K\x00\x86sK\x02K\x01K\x00tb",
+    "its state": b"0" + SWAPPED + b"N",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("use", USES)
+def test_a_dtype_gets_its_state_before_it_is_used(sp: ModuleType, use: str) -> None:
+    """What was looked at of an array's items would not hold any longer: here, in which order their bytes are."""
+    start = b"\x80\x04" + EMPTY + NUMBER
+    assert sp.loads(start + SWAPPED + b".", policy=NUMPY).size == 0
+    assert sp.loads(start + USES[use] + b".", policy=NUMPY) is None or use != "its state"
+    with pytest.raises(PolicyError, match="something was made with it"):
+        sp.loads(start + USES[use] + b"0" + SWAPPED + b"N.", policy=NUMPY)
+
+
+def test_a_dtype_gets_its_state_before_arrays_are_made_at_once_with_it(sp: ModuleType) -> None:
+    arrays = [np.arange(20, dtype="i2") + number for number in range(3)]
+    func, args = arrays[0].__reduce__()[:2]
+
+    class Bare:
+        def __reduce__(self) -> Any:
+            return np.dtype, ("i2", False, True)
+
+    class Filled:
+        def __reduce__(self) -> Any:
+            return func, args, (1, (20,), bare, False, bytes(40))
+
+    bare = Bare()
+    data = pickle.dumps([*arrays, bare, Filled()], 4)
+    # Without its frame, as it gets longer.
+    data = data[:2] + data[11:]
+    assert sp.loads(data, policy=NUMPY)[4].size == 20
+    shape = data.rindex(b"K\x14\x85\x94h")
+    given = data[shape + 4 : shape + 6] + SWAPPED[2:]
+    with pytest.raises(PolicyError, match="something was made with it"):
+        sp.loads(data[:-2] + given + data[-2:], policy=NUMPY)
+
+
+def test_fields_of_a_dtype_stay_as_they_were(sp: ModuleType) -> None:
+    """Numpy keeps the dict that it is given: moved, a field would lie outside, where its array would write."""
+    start = b"\x80\x04" + NUMBER + b"}q\x02" + text("a") + b"h\x01K\x00\x86s0"
+    made = b"h\x00" + text("V2") + b"\x89\x88\x87Rq\x03(K\x03" + text("|") + b"N" + text("a") + b"\x85h\x02"
+    made += b"K\x02K\x01K\x00tb"
+    moved = b"h\x02" + text("a") + b"h\x01M\x00\x40\x86s0"
+    for given in (made + b"0" + moved + b"h\x03.", made + moved + b"."):
+        dtype = sp.loads(start + given, policy=NUMPY)
+        assert dtype.fields["a"][1] == 0
+        assert np.zeros(1, dtype)["a"].tolist() == [0]

@@ -137,14 +137,15 @@ def _field_lines(fields: Sequence[tuple[str, Part]]) -> list[str]:
 def _enclosed(part: Part, lines: list[str], brackets: Sequence[str]) -> str:
     """Put lines between brackets, on one line if they fit."""
     opening, closing = brackets[0], brackets[1]
-    if part.kind in {"items", "pairs"} and part.value:
-        lines = lines + [f"<field> {line}" for line in _field_lines(part.value)]
     if part.omitted:
         lines = [*lines, f"... {part.omitted} more"]
-    one = f"{opening}{', '.join(lines)}{closing}"
+    fields = []
+    if part.kind in {"items", "pairs"} and part.value:
+        fields = [f"<field> {line}" for line in _field_lines(part.value)]
+    one = f"{opening}{', '.join([*lines, *fields])}{closing}"
     if len(one) <= WIDTH and "\n" not in one:
         return one
-    body = ",\n".join(_filled(lines)).replace("\n", "\n  ")
+    body = ",\n".join([*_filled(lines), *fields]).replace("\n", "\n  ")
     return f"{opening}\n  {body}\n{closing.lstrip(',')}"
 
 

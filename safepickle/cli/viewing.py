@@ -5,7 +5,8 @@ Rules that hold here:
 * No code of a loaded object runs for being shown: no ``repr``, ``str``, property, ``__getattr__`` or iterator
   of its own. Content is read through the methods of the built-in base, fields through the descriptors of
   ``__dict__`` and ``__slots__``. Only a short list of value types of the standard library is asked for its
-  ``repr``.
+  ``repr``. numpy's own arrays, scalars and dtypes are asked by numpy's own methods, and the extension types of
+  pandas by the descriptors that a table names; no library is imported for it.
 * Types are compared by identity and subclass: ``isinstance`` would ask the object for its ``__class__``, and
   a set of types their metaclass for a hash.
 * Everything is bounded: parts in all (a long text counts as several), items of one container, characters of
@@ -27,7 +28,7 @@ from ..inspection.documents import LARGEST_DECIMAL
 from ..inspection.records import Buffer, Call, Global, PersistentId
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 __all__ = ["Bounds", "Part", "view"]
 
@@ -78,6 +79,14 @@ _VALUE_TYPES = {
     "zoneinfo": ("ZoneInfo",),
 }
 _ITEM_BASES = (list, tuple, set, frozenset, deque)
+#: What extension types keep outside of ``__dict__`` and ``__slots__``, and worth seeing: by module and class.
+_EXTENSION_FIELDS = {
+    ("pandas._libs.internals", "BlockManager"): ("axes", "blocks"),
+    ("pandas._libs.internals", "Block"): ("values",),
+    ("pandas._libs.arrays", "NDArrayBacked"): ("_dtype", "_ndarray"),
+}
+#: The most bytes of an array's item that is copied to be shown.
+_LARGEST_ITEM = 1_000_000
 
 
 def view(value: Any, bounds: Bounds = Bounds()) -> Part:
@@ -183,6 +192,9 @@ class _Viewer:
         if kind is PersistentId:
             return Part("object", "persistent id", children=(("", self.part(value.id, path, depth + 1)),))
         name = type_name(kind)
+        numpy = sys.modules.get("numpy")
+        if numpy is not None and (shown := self._by_numpy(value, kind, numpy, path, depth)) is not None:
+            return shown
         fields = () if any(kind is plain for plain in _PLAIN) else self._fields(value, kind, path, depth)
         if issubclass(kind, dict):
             pairs, omitted = self._pairs(value, path, depth)
@@ -200,6 +212,49 @@ class _Viewer:
                 "global", "method", _pair_name(value.__func__.__module__, value.__func__.__qualname__)
             )
         return Part("object", name, children=fields)
+
+    def _by_numpy(self, value: Any, kind: type, numpy: Any, path: str, depth: int) -> Part | None:
+        """Return what is of numpy's own types: an array with its items in the order of C, a scalar, a dtype."""
+        name = type_name(kind)
+        if kind is numpy.ndarray and _is_own_dtype(value.dtype, numpy):
+            fields = ("dtype", self._dtype(value.dtype)), ("shape", Part("value", "tuple", repr(value.shape)))
+            items = self._items_of_array(value, path, depth)
+            return Part("items", name, fields, items, value.size - len(items))
+        if issubclass(kind, numpy.dtype) and _is_own_dtype(value, numpy):
+            return self._dtype(value)
+        if not issubclass(kind, numpy.generic) or issubclass(kind, (str, bytes)):
+            return None
+        if getattr(numpy, type.__getattribute__(kind, "__name__"), None) is not kind:
+            return None
+        if kind is numpy.longdouble or kind is numpy.clongdouble:
+            inner = Part("value", name, str(value))  # nothing of Python's holds it
+        else:
+            inner = self._item(value.item, value.nbytes, path, depth)
+        return Part("object", name, children=(("", inner),))
+
+    def _items_of_array(self, array: Any, path: str, depth: int) -> tuple[Part, ...]:
+        parts: list[Part] = []
+        while len(parts) < min(array.size, self._bounds.items) and self._left > 0:
+            index = len(parts)
+            item = array.flat[index : index + 1]
+            parts.append(self._item(item.item, array.itemsize, f"{path}[{index}]", depth))
+        return tuple(parts)
+
+    def _item(self, read: Callable[[], Any], size: int, path: str, depth: int) -> Part:
+        """Return an item of so many bytes, which numpy makes a value of Python's, where there is one."""
+        if size > _LARGEST_ITEM:
+            return Part("cut", "item")
+        try:
+            item = read()
+        except Exception:  # text whose numbers are no characters, say
+            return Part("cut", "item")
+        return self.part(item, path, depth + 1)
+
+    def _dtype(self, dtype: Any) -> Part:
+        children = [("", self._cut_text("text", dtype.str, str))]
+        if dtype.names is not None:
+            children.append(("names", self.part(dtype.names, "", self._bounds.depth - 1)))
+        return Part("object", "numpy:dtype", children=tuple(children))
 
     def _inner(self, value: Any, kind: type) -> Part | None:
         """Return what an instance of a subclass of str, bytes, int ... is underneath."""
@@ -276,11 +331,25 @@ def _is_value_type(kind: type) -> bool:
     return False
 
 
+def _is_own_dtype(dtype: Any, numpy: Any) -> bool:
+    """Whether a dtype is one of those that numpy has of itself, and writes as text without asking anything else."""
+    kind = type(dtype)
+    return dtype.kind != "T" and getattr(numpy.dtypes, type.__getattribute__(kind, "__name__"), None) is kind
+
+
 def _raw_fields(value: Any, kind: type) -> Iterable[tuple[Any, Any]]:
     """Yield an instance's fields without running code of its class."""
     if issubclass(kind, BaseException):
         yield "args", BaseException.args.__get__(value)  # type: ignore[attr-defined]
-    namespaces = [type.__getattribute__(base, "__dict__") for base in type.__getattribute__(kind, "__mro__")]
+    bases = type.__getattribute__(kind, "__mro__")
+    namespaces = [type.__getattribute__(base, "__dict__") for base in bases]
+    for (module, name), fields in _EXTENSION_FIELDS.items():
+        extension = getattr(sys.modules.get(module), name, None)
+        if any(base is extension for base in bases):
+            for field in fields:
+                descriptor = type.__getattribute__(extension, "__dict__").get(field)
+                if type(descriptor) is types.GetSetDescriptorType:
+                    yield field, descriptor.__get__(value)
     for namespace in namespaces:
         descriptor = namespace.get("__dict__")
         if type(descriptor) is types.GetSetDescriptorType:

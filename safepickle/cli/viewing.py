@@ -345,9 +345,9 @@ def _raw_fields(value: Any, kind: type) -> Iterable[tuple[Any, Any]]:
     namespaces = [type.__getattribute__(base, "__dict__") for base in bases]
     for (module, name), fields in _EXTENSION_FIELDS.items():
         extension = getattr(sys.modules.get(module), name, None)
-        if any(base is extension for base in bases):
-            for field in fields:
-                descriptor = type.__getattribute__(extension, "__dict__").get(field)
+        for base, namespace in zip(bases, namespaces, strict=True):
+            for field in fields if base is extension else ():
+                descriptor = namespace.get(field)
                 if type(descriptor) is types.GetSetDescriptorType:
                     yield field, descriptor.__get__(value)
     for namespace in namespaces:

@@ -70,6 +70,7 @@ cdef extern from *:
 
 cdef int _MARK, _TUPLE, _TUPLE1, _TUPLE3, _REDUCE, _BUILD, _NEWTRUE, _NEWFALSE
 cdef Py_ssize_t FRAME_TARGET, _MOST_BYTES
+cdef str _UNNAMED
 
 @cython.no_gc
 cdef class Arrays(Instances):
@@ -91,7 +92,7 @@ cdef class Arrays(Instances):
     )
     cdef bint save_array(self, obj, kind) except -1
     cdef bint _may_be_copied(self, Py_ssize_t size) noexcept
-    @cython.locals(out=Writer, size=Py_ssize_t, start=Py_ssize_t)
+    @cython.locals(out=Writer, size=Py_ssize_t, start=Py_ssize_t, apart=bint)
     cdef bint _save_apart(self, obj, dtype, DtypeForm form, bint note) except -1
     @cython.locals(out=Writer, dimensions=cython.int, place=cython.int)
     cdef int _save_filled(self, obj, kind, dtype, DtypeForm form, Py_ssize_t size, bint note) except -1

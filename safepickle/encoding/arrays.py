@@ -45,6 +45,8 @@ _NEWFALSE = BY_NAME["NEWFALSE"].code
 
 #: The longest bytes whose length has four bytes.
 _MOST_BYTES = 0xFFFFFFFF
+#: Dates, times and records: those that are no buffers numpy writes as before protocol 5, whoever takes buffers.
+_UNNAMED = "MmV"
 
 
 class Arrays(Instances):
@@ -155,11 +157,12 @@ class Arrays(Instances):
         if not flags.c_contiguous or not self.gate.usual_arrays().is_plain(dtype, shape):  # type: ignore[union-attr]
             return False
         buffer: Any = None
-        if self.buffer_callback is not None:
+        apart = self.buffer_callback is not None
+        if apart or dtype.char in _UNNAMED:
             buffer = _buffer_of(obj)
             if buffer is None:
                 return False
-        elif not self._may_be_copied(size):
+        if not apart and not self._may_be_copied(size):
             return False
         # As for the call, the tuple of its arguments and the buffer, which have no frames here.
         self.count_call()
@@ -169,7 +172,7 @@ class Arrays(Instances):
         out = self.out
         self._save_callee(self.array_form.func)
         out.begin(_MARK)
-        if buffer is not None:
+        if apart:
             self.save_buffer(buffer)
         else:
             if flags.writeable:

@@ -466,3 +466,14 @@ def test_a_file_may_keep_what_it_is_given(sp: ModuleType) -> None:
 def test_names_are_those_of_this_numpy() -> None:
     assert FROM is NUMERIC._frombuffer
     assert SCALAR.__module__.startswith(CORE.partition(".")[0])
+
+
+@pytest.mark.parametrize("dtype", [np.dtype("M8[s]"), np.dtype("m8[D]"), np.dtype([("day", "M8[D]")])], ids=str)
+@pytest.mark.parametrize("first", [True, False])
+def test_what_is_no_buffer_is_written_as_before_protocol_5(sp: ModuleType, dtype: Any, first: bool) -> None:
+    """Read, such arrays can be written to, whatever they could before: also those whose dtype was written by then."""
+    array = np.zeros(2, dtype)
+    fixed = array.view()
+    fixed.flags.writeable = False
+    value = [fixed, array, fixed[:1]] if first else [array, fixed, fixed[:1]]
+    same_arrays(sp.loads(sp.dumps(value, 5, policy=NUMPY), policy=NUMPY), pickle.loads(pickle.dumps(value, 5)))

@@ -477,6 +477,18 @@ def _error_state(state: Any) -> str | None:
     return None
 
 
+_CONVERTED = frozenset("encoding object start end reason".split())
+
+
+def _unicode_error_state(state: Any) -> str | None:
+    """What was converted, and where it failed, were compared with each other when the error was made."""
+    if state is None:
+        return None
+    if type(state) is not dict or any(type(key) is not str or key in _CONVERTED for key in state):
+        return "wants other attributes than those that it was made with"
+    return None
+
+
 def _nothing_known(state: Any) -> str | None:  # noqa: ARG001
     """For contracts that look at the object too: nothing passes without it."""
     return "its object is not known"
@@ -495,6 +507,10 @@ STATES: Mapping[Pair, StateContract] = MappingProxyType(
         **dict.fromkeys(
             (("builtins", name) for name in ("AttributeError", "ImportError", "ModuleNotFoundError")),
             StateContract(_error_state, "setters of exceptions: args unfolds any sequence, __cause__", "R46, D15"),
+        ),
+        **dict.fromkeys(
+            (("builtins", f"Unicode{kind}Error") for kind in ("Decode", "Encode", "Translate")),
+            StateContract(_unicode_error_state, "start and end outside the object, set afterwards", "gh-123378, R46"),
         ),
         **{
             pair: StateContract(

@@ -15,20 +15,24 @@ import fractions
 import functools
 import importlib
 import ipaddress
+import pickle
 import subprocess
 import sys
 import time
 import uuid
+from types import ModuleType
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from safepickle.errors import PolicyError
 from safepickle.policy.arrays import ARRAY_CALLS, ARRAY_STATES
 from safepickle.policy.contracts import CONTRACTS, ENUM, HARMLESS_FACTORIES, STATES
 from safepickle.policy.formats import FORMAT_CALLS, FORMAT_STATES
 from safepickle.policy.libraries import LIBRARY_CALLS, LIBRARY_STATES
+from safepickle.policy.rules import Policy
 
 
 class Trap:
@@ -58,6 +62,10 @@ class Number(int):
 
 class Items(list):  # type: ignore[type-arg]
     __len__ = __iter__ = Trap._sprung  # type: ignore[assignment]
+
+
+class Undecodable(UnicodeDecodeError):
+    """One of an application's own."""
 
 
 def tower(levels: int = 40) -> tuple[Any, ...]:
@@ -416,6 +424,13 @@ STATES_REFUSED: dict[tuple[str, str], list[Any]] = {
         ]
         for name in ("AttributeError", "ImportError", "ModuleNotFoundError")
     },
+    **{
+        ("builtins", name): [
+            {"start": -(10**10)}, {"end": 10**10}, {"object": b""}, {"encoding": "ascii"}, {"reason": "r"}, {"x": 1, "end": 2},
+            {Key("start"): 1}, {1: "x"}, [("start", 1)], (None, {"start": 1}),
+        ]
+        for name in ("UnicodeDecodeError", "UnicodeEncodeError", "UnicodeTranslateError")
+    },
 }  # fmt: skip
 
 
@@ -433,6 +448,19 @@ def test_hostile_state_is_refused(pair: tuple[str, str], state: Any) -> None:
     assert reason.isascii()
 
 
+@pytest.mark.parametrize("kind", [UnicodeDecodeError, Undecodable])
+def test_where_a_text_was_wrong_is_not_set_behind(sp: ModuleType, kind: type) -> None:
+    """What it says as text is read from there: the process would end."""
+    pair = f"{kind.__module__}:{kind.__qualname__}"
+    policy = Policy.from_text(f'schema = 1\n[globals]\n"{pair}" = ["call", "build"]')
+    error = kind("ascii", b"\xff", 0, 1, "r")
+    error.line = 3
+    assert sp.loads(pickle.dumps(error), policy=policy).line == 3
+    error.__dict__.update(start=-(10**10), end=1 - 10**10)
+    with pytest.raises(PolicyError, match="wants other attributes than those that it was made with"):
+        sp.loads(pickle.dumps(error), policy=policy)
+
+
 def test_every_state_contract_refuses_something_here() -> None:
     assert set(STATES_REFUSED) == set(STATES) - ARRAY_STATES.keys() - FORMAT_STATES.keys() - LIBRARY_STATES.keys()
     assert all(contract.reason and contract.source for contract in STATES.values())
@@ -444,4 +472,6 @@ def test_real_state_passes() -> None:
     assert STATES["collections", "ChainMap"].check({"maps": [{}]}) is None
     for state in ({"int": 0}, {"int": 2**128 - 1, "is_safe": -1}, {"int": 1, "is_safe": None}):
         assert STATES["uuid", "UUID"].check(state) is None
+    for state in (None, {}, {"line": 3}):
+        assert STATES["builtins", "UnicodeDecodeError"].check(state) is None
     assert STATES["builtins", "ImportError"].check({"name": "n", "path": None, "args": ("x",)}) is None

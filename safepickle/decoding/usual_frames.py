@@ -276,13 +276,13 @@ class UsualFrames:
         return copied_of_frame(state) if which == FRAME else 0
 
     def has_frame_state(self, which: int, obj: Any) -> bool:
-        """Return whether an object may have its state, and then gets no other. A frame may get another one."""
+        """Return whether an object may have its state, and then gets no other."""
         if which == BACKED:
             # Whether it has its data is for the contract to see; here only what surely has none.
             if not self._knows_pandas() or not is_subtype(type(obj), self.backed):
                 return True
             return self.backed.__dict__["_ndarray"].__get__(obj) is not None
-        return which == CATEGORIES and bool(generic_getattr(obj, "__dict__"))
+        return bool(generic_getattr(obj, "__dict__"))
 
     def _fits_backed(self, obj: Any, state: tuple[Any, ...]) -> bool:
         count = len(state)

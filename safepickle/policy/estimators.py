@@ -8,6 +8,7 @@ Rules that hold here:
 * Nothing is imported here: what comes to a check has been made by the library, so that it is loaded.
 * What a ``__setstate__`` of the library reads at once is an array, or short: a version is quoted in a warning, and what
   is shared in it as often as it is there (D07).
+* What belongs together is compared when it is set: so that state comes once, or half of it could be set afterwards.
 * Dicts and lists can be changed after they were looked at: such classes are in :data:`CHANGEABLE`.
 """
 
@@ -18,7 +19,17 @@ from types import MappingProxyType
 from typing import Any
 
 from .copies import read_of_state
-from .library_parts import LibraryState, index_array, is_array, is_one, lie_within, plain_array
+from .library_parts import (
+    LibraryState,
+    are_as_many,
+    has_state,
+    index_array,
+    is_array,
+    is_int,
+    is_one,
+    lie_within,
+    plain_array,
+)
 
 __all__ = [
     "CHANGEABLE",
@@ -85,7 +96,7 @@ def _lie_inside(table: Any) -> bool:
     """Say whether the values of a dict are places among as many as it has entries."""
     if type(table) is not dict:
         return False
-    return all(_is_int(place) and 0 <= place < len(table) for place in table.values())
+    return all(is_int(place) and 0 <= place < len(table) for place in table.values())
 
 
 def _words(obj: Any, state: Any) -> str | None:
@@ -125,7 +136,7 @@ def _one_hot(obj: Any, state: Any) -> str | None:
         count = _columns(found, mapping)
         if count < 0 or (drop is not None and (type(drop) is not int or not 0 <= drop < count)):
             return "a category has a column that is not there"
-        if not _is_int(width) or width < count - (drop is not None):
+        if not is_int(width) or width < count - (drop is not None):
             return "a category has a column that is not there"
     return None
 
@@ -142,17 +153,13 @@ def _columns(found: Any, mapping: Any) -> int:
     return int(places.max()) + 1
 
 
-def _is_int(value: Any) -> bool:
-    return type(value) is int or is_one(value, "numpy", "integer")
-
-
 def _centres(obj: Any, state: Any) -> str | None:
     """What is closest to which centre is found by compiled code, which takes the width of the data for theirs."""
     wrong = attributes(state)
     if wrong is not None or "cluster_centers_" not in state:
         return wrong
     centres = plain_array(state["cluster_centers_"], "f")
-    if centres is None or centres.ndim != 2 or centres.shape[1] != state.get("n_features_in_"):
+    if centres is None or centres.ndim != 2 or not are_as_many(centres.shape[1], state.get("n_features_in_")):
         return "its centres have other features"
     counts = state.get("_counts")
     if counts is None:
@@ -169,7 +176,7 @@ def _neighbours(obj: Any, state: Any) -> str | None:
     points = state["_fit_X"]
     if not is_array(points) and not any(is_one(points, "scipy.sparse", name) for name in ("spmatrix", "sparray")):
         return "its points are no table"
-    if len(points.shape) != 2 or points.shape[1] != state.get("n_features_in_"):
+    if len(points.shape) != 2 or not are_as_many(points.shape[1], state.get("n_features_in_")):
         return "its points have other features"
     return None
 
@@ -198,7 +205,7 @@ def first_guess(state: Any) -> str | None:
         return "its trees are no table"
     count = members.shape[1]
     # Before scikit-learn 1.4 the loss says how many there are.
-    if not _is_int(state.get("n_trees_per_iteration_", 1)) or state.get("n_trees_per_iteration_", count) != count:
+    if not is_int(state.get("n_trees_per_iteration_", 1)) or state.get("n_trees_per_iteration_", count) != count:
         return "its trees are not as many as it counts"
     if count <= 1:
         return None if count else "its trees are not as many as it counts"
@@ -218,21 +225,22 @@ _POINTS = "points of another width or class than compiled code takes them for"
 _UNFOLDED = "lists that are unfolded, texts that are made of anything, where nobody counts"
 _HERE = "found here"
 
-#: What state the instances may be given. The first one holds for all whose ``__setstate__`` is that of the base.
+#: What state the instances may be given. The first one holds for all whose ``__setstate__`` is that of the base, and
+#: compares nothing with anything.
 ESTIMATOR_STATES: Mapping[tuple[str, str], LibraryState] = MappingProxyType(
     {
         ("sklearn.base", "BaseEstimator"): (_estimator, None, _UNFOLDED, "D07"),
-        ("sklearn.isotonic", "IsotonicRegression"): (_curve, None, _UNFOLDED, "D07, D15, D16"),
-        ("sklearn.feature_extraction.text", "CountVectorizer"): (_words, None, _OUTSIDE, _HERE),
-        ("sklearn.feature_extraction.text", "TfidfVectorizer"): (_words, None, _OUTSIDE, _HERE),
-        ("sklearn.feature_extraction._dict_vectorizer", "DictVectorizer"): (_words, None, _OUTSIDE, _HERE),
-        ("sklearn.cluster._kmeans", "KMeans"): (_centres, None, _POINTS, _HERE),
-        ("sklearn.cluster._kmeans", "MiniBatchKMeans"): (_centres, None, _POINTS, _HERE),
-        ("sklearn.neighbors._classification", "KNeighborsClassifier"): (_voters, None, _POINTS, _HERE),
-        ("sklearn.neighbors._regression", "KNeighborsRegressor"): (_neighbours, None, _POINTS, _HERE),
-        ("sklearn.neighbors._unsupervised", "NearestNeighbors"): (_neighbours, None, _POINTS, _HERE),
-        ("sklearn.preprocessing._label", "MultiLabelBinarizer"): (_labels, None, _OUTSIDE, _HERE),
-        ("sklearn.preprocessing._encoders", "OneHotEncoder"): (_one_hot, None, _OUTSIDE, _HERE),
+        ("sklearn.isotonic", "IsotonicRegression"): (_curve, has_state, _UNFOLDED, "D07, D15, D16"),
+        ("sklearn.feature_extraction.text", "CountVectorizer"): (_words, has_state, _OUTSIDE, _HERE),
+        ("sklearn.feature_extraction.text", "TfidfVectorizer"): (_words, has_state, _OUTSIDE, _HERE),
+        ("sklearn.feature_extraction._dict_vectorizer", "DictVectorizer"): (_words, has_state, _OUTSIDE, _HERE),
+        ("sklearn.cluster._kmeans", "KMeans"): (_centres, has_state, _POINTS, _HERE),
+        ("sklearn.cluster._kmeans", "MiniBatchKMeans"): (_centres, has_state, _POINTS, _HERE),
+        ("sklearn.neighbors._classification", "KNeighborsClassifier"): (_voters, has_state, _POINTS, _HERE),
+        ("sklearn.neighbors._regression", "KNeighborsRegressor"): (_neighbours, has_state, _POINTS, _HERE),
+        ("sklearn.neighbors._unsupervised", "NearestNeighbors"): (_neighbours, has_state, _POINTS, _HERE),
+        ("sklearn.preprocessing._label", "MultiLabelBinarizer"): (_labels, has_state, _OUTSIDE, _HERE),
+        ("sklearn.preprocessing._encoders", "OneHotEncoder"): (_one_hot, has_state, _OUTSIDE, _HERE),
     }
 )
 

@@ -27,6 +27,7 @@ from .estimators import CHANGEABLE, ESTIMATOR_STATES, attributes, copied_by_curv
 from .labels import are_texts, is_label, wrong_fields
 from .library_parts import (
     LibraryState,
+    are_as_many,
     class_of,
     has_state,
     index_array,
@@ -36,7 +37,6 @@ from .library_parts import (
     is_one,
     is_placeholder,
     lie_within,
-    number_array,
     plain_array,
 )
 from .parts import Args
@@ -141,6 +141,17 @@ def _sparse_values(obj: Any, state: Any) -> str | None:
     if not is_array(values) or values.ndim != 1 or not is_one(index, "pandas._libs.sparse", "SparseIndex"):
         return "wants an array of values, and an index of where they are"
     return None if values.size == index.npoints else "its values are not as many as its index says"
+
+
+def _column_state(obj: Any, state: Any) -> str | None:
+    """An index may be of it, and what points into the index was compared with how many there are: so it comes once."""
+    return None if type(state) is dict else "wants a column and its dtype"
+
+
+def _interval_state(obj: Any, state: Any) -> str | None:
+    """The same for where intervals begin and end."""
+    plain = type(state) is tuple and len(state) == 1 and type(state[0]) is dict
+    return None if plain else "wants where intervals begin and end"
 
 
 def _codes(codes: Any, levels: Any) -> str | None:
@@ -348,7 +359,7 @@ def _tree_estimator(obj: Any, state: Any) -> str | None:
         return None
     if not is_one(tree, "sklearn.tree._tree", "Tree") or not tree.node_count:
         return "its tree is none"
-    return None if state.get("n_features_in_") == tree.n_features else "its tree has other features"
+    return None if are_as_many(state.get("n_features_in_"), tree.n_features) else "its tree has other features"
 
 
 def _forest(obj: Any, state: Any) -> str | None:
@@ -366,7 +377,7 @@ def _forest(obj: Any, state: Any) -> str | None:
         if not is_one(member, "sklearn.tree._classes", "BaseDecisionTree"):
             continue
         fields = vars(member)
-        if "tree_" not in fields or fields.get("n_features_in_") != state.get("n_features_in_"):
+        if "tree_" not in fields or not are_as_many(fields.get("n_features_in_"), state.get("n_features_in_")):
             return "a tree in it has other features, or no nodes"
     return None
 
@@ -383,9 +394,9 @@ def _support(obj: Any, state: Any) -> str | None:
         return wrong
     if state.get("_sparse") is not False:
         return "wants a model of dense data"
-    support, vectors = index_array(state.get("support_")), number_array(state["support_vectors_"])
-    each, weights = plain_array(state.get("_n_support"), "i"), number_array(state.get("_dual_coef_"))
-    shown = number_array(state.get("dual_coef_"))
+    support, vectors = index_array(state.get("support_")), plain_array(state["support_vectors_"])
+    each, weights = plain_array(state.get("_n_support"), "i"), plain_array(state.get("_dual_coef_"))
+    shown = plain_array(state.get("dual_coef_"))
     if support is None or vectors is None or each is None or weights is None or vectors.ndim != 2 or weights.ndim != 2:
         return "wants its vectors and their weights"
     count = len(vectors)
@@ -397,13 +408,13 @@ def _support(obj: Any, state: Any) -> str | None:
         return "its classes are not as many as it counts"
     pairs = len(each) * (len(each) - 1) // 2 if is_classifier else 1
     for name in ("_probA", "_probB"):
-        array = number_array(state.get(name))
+        array = plain_array(state.get(name))
         if array is None or len(array) not in (0, pairs):
             return "its probabilities are not those of its classes"
-    intercepts = number_array(state.get("_intercept_"))
+    intercepts = plain_array(state.get("_intercept_"))
     if intercepts is None or len(intercepts) != pairs or shown is None:
         return "its intercepts are not those of its classes"
-    if vectors.shape[1] != state.get("n_features_in_"):
+    if not are_as_many(vectors.shape[1], state.get("n_features_in_")):
         return "its vectors have other features"
     # Of a kernel that was computed before, they are places in a row of it.
     fitted = state.get("shape_fit_")
@@ -461,6 +472,13 @@ _MASKED = (
     ("pandas.core.arrays.integer", "IntegerArray"),
 )
 
+#: Arrays on those of pyarrow, by the names of pandas 3 and 2.
+_COLUMNS = (
+    *(("pandas.arrays", name) for name in ("ArrowExtensionArray", "ArrowStringArray")),
+    ("pandas.core.arrays.arrow.array", "ArrowExtensionArray"),
+    ("pandas.core.arrays.string_arrow", "ArrowStringArray"),
+)
+
 #: What is copied of arguments and of state, in bytes: any number of objects may share one array (D16).
 LIBRARY_CALL_WEIGHTS: Mapping[Pair, Callable[[Args], int]] = MappingProxyType(
     {
@@ -499,8 +517,11 @@ LIBRARY_STATES: Mapping[Pair, LibraryState] = MappingProxyType(
         ("pandas.arrays", "SparseArray"): (_sparse_values, has_state, _OUTSIDE, _HERE),
         ("pandas.core.arrays.sparse.array", "SparseArray"): (_sparse_values, has_state, _OUTSIDE, _HERE),
         **dict.fromkeys(_MASKED, (_masked_state, has_state, _OUTSIDE, _HERE)),
-        ("pandas", "DataFrame"): (_frame_state, None, _HOOKS, "R46"),
-        ("pandas", "Series"): (_frame_state, None, _HOOKS, "R46"),
+        **dict.fromkeys(_COLUMNS, (_column_state, has_state, _OUTSIDE, _HERE)),
+        ("pandas._libs.interval", "__pyx_unpickle_IntervalMixin"): (_interval_state, has_state, _OUTSIDE, _HERE),
+        # Pandas before 3.1 keeps the very list of what a frame has attributes for, and hashes what is in it by now.
+        ("pandas", "DataFrame"): (_frame_state, has_state, _HOOKS, "R46, D06"),
+        ("pandas", "Series"): (_frame_state, has_state, _HOOKS, "R46, D06"),
         **dict.fromkeys(_SPARSE, (sparse_state, has_state, _OUTSIDE, _HERE)),
         ("sklearn.tree._tree", "Tree"): (_tree_state, None, _OUTSIDE, _HERE),
         **{("sklearn.tree._classes", name): (_tree_estimator, has_state, _OUTSIDE, _HERE) for name in _TREES.split()},

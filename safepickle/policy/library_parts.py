@@ -15,6 +15,7 @@ from typing import Any
 
 __all__ = [
     "LibraryState",
+    "are_as_many",
     "array_of",
     "class_of",
     "has_state",
@@ -23,6 +24,7 @@ __all__ = [
     "is_class_of",
     "is_dtype",
     "is_exactly",
+    "is_int",
     "is_one",
     "is_placeholder",
     "lie_within",
@@ -92,13 +94,23 @@ def array_of(value: Any, kinds: str) -> Any:
 
 
 def index_array(value: Any) -> Any:
-    """Return an array of ints with signs, likewise."""
-    return array_of(value, "i")
+    """Return an array of ints with signs that has its data, or None: it could get any places behind the check."""
+    return plain_array(value, "i")
 
 
 def number_array(value: Any) -> Any:
     """Return an array of numbers, likewise."""
     return array_of(value, "biufc")
+
+
+def is_int(value: Any) -> bool:
+    """Say whether a value is an int, Python's own or one of numpy: nothing that is equal to one now and not later."""
+    return type(value) is int or is_one(value, "numpy", "integer")
+
+
+def are_as_many(one: Any, other: Any) -> bool:
+    """Say whether two values are the same number."""
+    return is_int(one) and is_int(other) and bool(one == other)
 
 
 def plain_array(value: Any, kinds: str = "iuf") -> Any:

@@ -3,9 +3,9 @@
 Rules that hold here:
 
 * Nothing is imported here: what comes to a check has been made by scipy, so that it is loaded.
-* An index is compared with what it points into, for all items, before anybody uses it. An array that still waits for
-  its data is refused where anything would be read from it, and one that has it gets no other (see ``arrays``): so what
-  was checked stays.
+* An index is compared with what it points into, for all items, before anybody uses it. An array of indices that still
+  waits for its data is refused, and one that has it gets no other (see ``arrays``): so what was checked stays. Only
+  data may wait, where no index leads to any: they look like the data of a matrix of small ints without entries.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from .library_parts import index_array, is_array, is_one, is_placeholder, lie_within, number_array, plain_array
+from .library_parts import index_array, is_array, is_int, lie_within, number_array, plain_array
 
 __all__ = ["sparse_state"]
 
@@ -81,8 +81,6 @@ def _coordinates(state: Any, shape: tuple[int, ...]) -> str | None:
         array = index_array(place)
         if array is None or array.shape != data.shape or not lie_within(array, 0, length):
             return "a coordinate lies outside"
-        if data.size and is_placeholder(array):
-            return "a coordinate is not there"
     return None
 
 
@@ -100,7 +98,7 @@ def _lists(state: Any, shape: tuple[int, ...]) -> str | None:
     for columns, values in zip(rows, data, strict=True):
         if type(columns) is not list or type(values) is not list or len(columns) != len(values):
             return "wants as many columns as values"
-        if not all(_is_int(column) and 0 <= column < shape[1] for column in columns):
+        if not all(is_int(column) and 0 <= column < shape[1] for column in columns):
             return "a column lies outside"
     return None
 
@@ -108,7 +106,3 @@ def _lists(state: Any, shape: tuple[int, ...]) -> str | None:
 def _keys(state: Any, shape: tuple[int, ...]) -> str | None:
     entries = state.get("_dict")
     return None if type(entries) is dict else "wants a dict of entries"
-
-
-def _is_int(value: Any) -> bool:
-    return type(value) is int or is_one(value, "numpy", "integer")

@@ -178,7 +178,9 @@ def _neighbours(obj: Any, state: Any) -> str | None:
         return "its points are no table"
     if len(points.shape) != 2 or not are_as_many(points.shape[1], state.get("n_features_in_")):
         return "its points have other features"
-    return None
+    # It divides by how many there are.
+    there = points.shape[0] > 0 and are_as_many(points.shape[0], state.get("n_samples_fit_"))
+    return None if there else "its points are not as many as it counts"
 
 
 def _voters(obj: Any, state: Any) -> str | None:

@@ -154,6 +154,14 @@ def _interval_state(obj: Any, state: Any) -> str | None:
     return None if plain else "wants where intervals begin and end"
 
 
+def _offset_state(obj: Any, state: Any) -> str | None:
+    """Its parts are hashed wherever it is a frequency, but for those of no name that is seen."""
+    if type(state) is not dict or not all(type(key) is str for key in state):
+        return "wants its parts"
+    labels = all(key[:1] == "_" or is_label(part) for key, part in state.items())
+    return None if labels else "a part of it is no text or number"
+
+
 def _codes(codes: Any, levels: Any) -> str | None:
     """Say what is wrong with numbers that point into an index; -1 points to nothing."""
     if not is_one(levels, "pandas", "Index"):
@@ -383,8 +391,15 @@ def _forest(obj: Any, state: Any) -> str | None:
 
 
 def _boosting(obj: Any, state: Any) -> str | None:
+    """What members have for a tree is taken for one by compiled code, without asking them."""
     wrong = _forest(obj, state)
-    return first_guess(state) if wrong is None else wrong
+    if wrong is not None:
+        return wrong
+    members = state.get("estimators_")
+    for member in members.flat if is_array(members) else ():
+        if not is_one(member, "sklearn.tree._classes", "BaseDecisionTree") or vars(member).get("tree_") is None:
+            return "a member of it is no tree"
+    return first_guess(state)
 
 
 def _support(obj: Any, state: Any) -> str | None:
@@ -519,6 +534,8 @@ LIBRARY_STATES: Mapping[Pair, LibraryState] = MappingProxyType(
         **dict.fromkeys(_MASKED, (_masked_state, has_state, _OUTSIDE, _HERE)),
         **dict.fromkeys(_COLUMNS, (_column_state, has_state, _OUTSIDE, _HERE)),
         ("pandas._libs.interval", "__pyx_unpickle_IntervalMixin"): (_interval_state, has_state, _OUTSIDE, _HERE),
+        # Of which all that are made of parts derive.
+        ("pandas._libs.tslibs.offsets", "RelativeDeltaOffset"): (_offset_state, None, _UNFOLDED, "D06"),
         # Pandas before 3.1 keeps the very list of what a frame has attributes for, and hashes what is in it by now.
         ("pandas", "DataFrame"): (_frame_state, has_state, _HOOKS, "R46, D06"),
         ("pandas", "Series"): (_frame_state, has_state, _HOOKS, "R46, D06"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import pickle
 import warnings
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -87,6 +87,16 @@ def test_what_was_fitted_is_loaded(sp: ModuleType, name: str) -> None:
         assert (answers[0].toarray() == answers[1].toarray()).all()
 
 
+BARE = SimpleNamespace(tree_=LINE.estimators_[0, 0].tree_)
+
+
+def members(model: Any, last: Any) -> Any:
+    """Return the trees of a model, but for the last one."""
+    found = model.estimators_.copy()
+    found[-1, 0] = last
+    return found
+
+
 def widened(model: Any, count: int) -> Any:
     return np.array([[row[0]] * count for row in model.estimators_], dtype=object)
 
@@ -114,6 +124,8 @@ HOSTILE: dict[str, Any] = {
     "more trees than are counted": changed(BOOSTING, n_trees_per_iteration_=1),
     "trees of other classes": changed(BOOSTING, init_=TWO),
     "trees that begin with a model": changed(BOOSTING, init_=PREPARING.StandardScaler()),
+    "a member that is no tree": changed(LINE, estimators_=members(LINE, BARE)),
+    "a member without a tree": changed(LINE, estimators_=members(LINE, changed(LINE.estimators_[0, 0], tree_=None))),
     "no trees": changed(ZERO, estimators_=np.empty((2, 0), dtype=object), n_trees_per_iteration_=0),
     "centres of other features": changed(CENTRES, cluster_centers_=np.zeros((3, 1))),
     "centres in a row": changed(CENTRES, cluster_centers_=np.zeros(3)),
@@ -121,6 +133,9 @@ HOSTILE: dict[str, Any] = {
     "centres for other features": changed(FEW_CENTRES, n_features_in_=30),
     "counts of other centres": changed(FEW_CENTRES, _counts=np.zeros(1)),
     "points of other features": changed(NEIGHBOUR, _fit_X=np.zeros((40, 1))),
+    "fewer points than are counted": changed(NEIGHBOUR, n_samples_fit_=41),
+    "points that nobody counted": changed(NEIGHBOUR, n_samples_fit_=None),
+    "no points": changed(VOTERS, _fit_X=np.zeros((0, 3)), _y=np.zeros(0, int), n_samples_fit_=0),
     "points in a list": changed(NEIGHBOUR, _fit_X=[[0.0] * 3]),
     "points in a row": changed(VOTERS, _fit_X=np.zeros(3)),
     "scattered points of other features": changed(LOOSE_VOTERS, _fit_X=SPARSE.csr_matrix((40, 1))),
@@ -183,7 +198,7 @@ def test_curves_that_share_their_points_are_paid_for(sp: ModuleType) -> None:
 
 def test_points_that_are_looked_through_are_paid_for(sp: ModuleType) -> None:
     points, kinds = np.zeros((20_000, 3)), np.zeros(20_000, int)
-    many = [changed(VOTERS, _fit_X=points, _y=kinds) for _ in range(200)]
+    many = [changed(VOTERS, _fit_X=points, _y=kinds, n_samples_fit_=20_000) for _ in range(200)]
     data = pickle.dumps(many)
     assert sp.loads(pickle.dumps(many[:1]), policy=SKLEARN, limits=Limits(max_memory=5_000_000))
     with pytest.raises(LimitError) as error:

@@ -164,6 +164,7 @@ def test_a_width_is_a_number(sp: ModuleType) -> None:
 # ---- state that comes twice --------------------------------------------------------------------------------
 
 POINTS = np.zeros((4, 2))
+COUNTED = {"n_features_in_": 2, "n_samples_fit_": 4}
 TWICE: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
     "centres": ("cluster._kmeans:KMeans", {"cluster_centers_": POINTS, "n_features_in_": 2}, {"n_features_in_": 9999}),
     "few centres": (
@@ -171,14 +172,14 @@ TWICE: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
         {"cluster_centers_": POINTS, "n_features_in_": 2}, {"n_features_in_": 9999},
     ),
     "neighbours": (
-        "neighbors._unsupervised:NearestNeighbors", {"_fit_X": POINTS, "n_features_in_": 2}, {"n_features_in_": 9999},
+        "neighbors._unsupervised:NearestNeighbors", {"_fit_X": POINTS, **COUNTED}, {"n_features_in_": 9999},
     ),
     "neighbours of numbers": (
-        "neighbors._regression:KNeighborsRegressor", {"_fit_X": POINTS, "n_features_in_": 2}, {"n_features_in_": 9999},
+        "neighbors._regression:KNeighborsRegressor", {"_fit_X": POINTS, **COUNTED}, {"n_features_in_": 9999},
     ),
     "voters": (
         "neighbors._classification:KNeighborsClassifier",
-        {"_fit_X": POINTS, "n_features_in_": 2, "_y": np.zeros(4, int), "classes_": np.arange(2)},
+        {"_fit_X": POINTS, **COUNTED, "_y": np.zeros(4, int), "classes_": np.arange(2)},
         {"_y": np.full(4, 10**9)},
     ),
     "columns": (

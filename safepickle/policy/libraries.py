@@ -155,11 +155,11 @@ def _interval_state(obj: Any, state: Any) -> str | None:
 
 
 def _offset_state(obj: Any, state: Any) -> str | None:
-    """Its parts are hashed wherever it is a frequency, but for those of no name that is seen."""
+    """Its parts are hashed wherever it is a frequency: those of a plain name, or what it was told that they are."""
     if type(state) is not dict or not all(type(key) is str for key in state):
         return "wants its parts"
-    labels = all(key[:1] == "_" or is_label(part) for key, part in state.items())
-    return None if labels else "a part of it is no text or number"
+    labels = all(is_label(part) for key, part in state.items() if key[:1] != "_")
+    return None if labels and "_cache" not in state else "a part of it is no text or number"
 
 
 def _codes(codes: Any, levels: Any) -> str | None:

@@ -69,6 +69,7 @@ UNFOLDED = {
     "text as the frequency of times": index(pd.DatetimeIndex, data=DAYS, freq="1" * 50 + "D"),
     "text as the frequency of a period": Made(pd.Period, (None, " " * 50 + "D", 1)),
     "part of an offset": Made(pd.DateOffset, (), {"n": 1, "normalize": False, "months": NAME}),
+    "parts of an offset": Made(pd.DateOffset, (), {"n": 1, "normalize": False, "_cache": {"_params": NAME}}),
     "a file as a zone": index(pd.DatetimeIndex, data=DAYS, tz="dateutil//etc/hostname"),
     "text as a zone": Made(TIMES, (pd.DatetimeIndex, {"data": DAYS, "tz": "UTC", "freq": None})),
 }

@@ -45,6 +45,8 @@ __all__ = [
 
 #: Bytes that looking at one place weighs.
 _ENTRY = 48
+#: As many threads as a process may have on the largest machines.
+_MOST_THREADS = 4096
 MOST_ATTRIBUTES, LONGEST_NAME, LONGEST_VERSION = 1000, 200, 40
 
 
@@ -161,6 +163,10 @@ def _centres(obj: Any, state: Any) -> str | None:
     centres = plain_array(state["cluster_centers_"], "f")
     if centres is None or centres.ndim != 2 or not are_as_many(centres.shape[1], state.get("n_features_in_")):
         return "its centres have other features"
+    # Of fewer than none OpenMP makes so many that there is no memory for them, and ends the process.
+    threads = state.get("_n_threads", 1)
+    if not is_int(threads) or not 1 <= threads <= _MOST_THREADS:
+        return "it wants no number of threads"
     counts = state.get("_counts")
     if counts is None:
         return None

@@ -13,6 +13,7 @@ import pytest
 
 np = pytest.importorskip("numpy")
 pd = pytest.importorskip("pandas")
+sparse = pytest.importorskip("scipy.sparse")
 pytest.importorskip("pyarrow")
 sklearn = pytest.importorskip("sklearn")
 
@@ -106,9 +107,15 @@ def fitted(module: str, cls: str, **given: Any) -> bytes:
 # ---- arrays that wait for their data -----------------------------------------------------------------------
 
 
+#: Where the entries of a matrix are, for scipy since 1.13 and before.
+PLACES = (
+    {"coords": tuple_of(again(1), again(2))}
+    if "coords" in vars(sparse.coo_matrix((1, 1)))
+    else {"row": again(1), "col": again(2)}
+)
 MATRICES: dict[str, tuple[dict[str, bytes], dict[int, Any]]] = {
     "coo": (
-        {"data": again(0), "coords": tuple_of(again(1), again(2))},
+        {"data": again(0), **PLACES},
         {0: np.ones(1), 1: np.array([10**8], "i4"), 2: np.array([10**8], "i4")},
     ),
     "csr": (
@@ -210,6 +217,10 @@ def test_half_of_the_state_of_an_estimator_is_not_set_behind(sp: ModuleType, cas
         sp.loads(pickled(stream + attributes(**second) + BUILD), policy=SKLEARN)
 
 
+#: What pandas calls a column of Arrow's, since 2.1 and before.
+HELD = "_pa_array" if "_pa_array" in vars(pd.array(["a"], dtype="string[pyarrow]")) else "_data"
+
+
 def arrow(texts: list[str]) -> bytes:
     """Push the state of a column of Arrow's."""
     ends = np.cumsum([0, *map(len, texts)]).astype("i4").tobytes()
@@ -218,7 +229,7 @@ def arrow(texts: list[str]) -> bytes:
     parts = tuple_of(kind, number(len(texts)), number(0), number(0), list_of(NONE, *buffers), LIST, NONE)
     own = attributes(_storage="pyarrow", pyarrow_dtype=kind)
     return attributes(
-        _pa_array=call(name("pyarrow.lib", "_restore_array"), parts),
+        **{HELD: call(name("pyarrow.lib", "_restore_array"), parts)},
         _dtype=new(name("pandas", "ArrowDtype")) + own + BUILD,
     )
 

@@ -22,7 +22,7 @@ cdef class Gate(Adopting):
     cdef object last_built
     cdef GlobalHandle last_owner
     cdef Shape last_shape
-    cdef readonly list watched
+    cdef readonly list watched, unready
 
     cpdef open_gate(
         self, object policy, Budget budget, object find_class, object persistent_load, bint fix_imports, bint inert
@@ -46,6 +46,8 @@ cdef class Gate(Adopting):
     @cython.locals(weight=cython.longlong)
     cdef object _refusal_to_build(self, GlobalHandle handle, Shape shape, object obj, object state)
     cdef count_filled(self)
+    @cython.locals(handle=GlobalHandle)
+    cpdef look_again(self, bint shared)
     cpdef append(self, object obj, list items)
     @cython.locals(index=Py_ssize_t)
     cpdef set_items(self, object obj, list items)

@@ -106,6 +106,8 @@ class Gate(Adopting):
         self.last_shape: Any = None
         #: State that may change although its contract has passed it, as it was set: handle, contract, object, state.
         self.watched: Any = None
+        #: What calls gave that its library would take for what it is not, if it were given no state.
+        self.unready: Any = None
 
     def let_go(self) -> None:
         """Keep nothing of a load that went well: it may be opened anew."""
@@ -115,6 +117,7 @@ class Gate(Adopting):
         self.last_owner = None
         self.last_shape = None
         self.watched = None
+        self.unready = None
 
     # -- calls -------------------------------------------------------------------------------------------------
 
@@ -309,6 +312,11 @@ class Gate(Adopting):
                 is_asked = handle.guards is not None and handle.guards.asks_of_making()
                 handle.makes_plainly = not (is_asked or handle.sized or handle.usual or handle.sizer)
                 handle.makes_bare = is_bare(target)
+        if contract is not None and contract.waits is not None:
+            if self.unready is None:
+                self.unready = []
+            self.budget.take_memory(8)
+            self.unready.append(result)
         if handle.is_atom and type(result) is handle.registered:
             self.atom = True
         if handle.usual == DTYPE:
@@ -441,6 +449,16 @@ class Gate(Adopting):
             refusal = contract.refusal(obj, state)
             if refusal is not None:
                 self.deny(handle, BUILD, f"its state is refused: {refusal}, at the end of the pickle")
+
+    def look_again(self, shared: bool) -> None:
+        """Look at what later opcodes may have changed, and refuse what was given no state: its data are not there."""
+        if shared or self.lent or self.changed:
+            # Else no container has been at two places, and what was checked once has stayed as it was.
+            self.recheck()
+        for obj in self.unready or ():
+            handle = self.owner(obj)
+            if handle is not None and handle.contract.waits(obj):
+                self.deny(handle, CALL, "what it gave was given no state")
 
     def _survey_state(self, handle: GlobalHandle, state: Any) -> None:
         """Note what a rule has against state that is not set."""

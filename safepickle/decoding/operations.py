@@ -112,10 +112,8 @@ class Operations(Window):
             raise FormatError("STOP before the end of its frame")
         value = self.gate.value(self.stack[-1])
         gate = self.gate
-        if (gate.guarded is not None or gate.watched is not None) and self.origin == 0:
-            if self.nesting.shared or gate.lent or gate.changed:
-                # Else no container has been at two places, and what was checked once has stayed as it was.
-                gate.recheck()
+        if self.origin == 0 and (gate.guarded is not None or gate.watched is not None or gate.unready is not None):
+            gate.look_again(self.nesting.shared)
         if self.nesting.may_be_deep():
             self._measure(value, 0)
         return value

@@ -39,7 +39,7 @@ cdef class UsualArrays:
     cdef readonly object ndarray
     cdef readonly object empty
     cdef readonly object dtypes
-    cdef object generic, from_buffer, dtype
+    cdef object generic, from_buffer, dtype, waiting
     cdef dict copied
     cdef long long item_size, number_size
     cdef bint has_objects

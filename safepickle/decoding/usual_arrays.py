@@ -116,6 +116,7 @@ class UsualArrays:
         self.generic = numpy.generic
         self.from_buffer: Any = None
         self.empty: Any = numpy.empty
+        self.waiting: Any = numpy.dtype("b")
         #: The dtype that was looked at last, its item's size, and whether there are objects in it.
         self.dtype: Any = None
         self.item_size = 0
@@ -262,8 +263,8 @@ class UsualArrays:
         return 0 if self._fits_dtype(obj, state) else -1
 
     def _fits_array(self, array: Any, state: tuple[Any, ...]) -> bool:
-        # Only one that waits for its data may be given any.
-        if type(array) is not self.ndarray or array.size != 0 or array.dtype.char != "b":
+        # Only one that waits for its data may be given any: it has the dtype that all share.
+        if type(array) is not self.ndarray or array.size != 0 or array.dtype is not self.waiting:
             return False
         return self._describes_array(state)
 

@@ -62,6 +62,7 @@ cdef class UsualFrames:
 
     cdef bint _knows_pandas(self) except -1
     cpdef bint fits_frame_call(self, int which, tuple args) except -1
+    cdef bint _is_ready(self, object data) except -1
     @cython.locals(fields=dict)
     cpdef Py_ssize_t weigh_frame_call(self, int which, tuple args) except -2
     @cython.locals(kind=str, size=Py_ssize_t)

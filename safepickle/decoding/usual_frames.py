@@ -168,8 +168,14 @@ class UsualFrames:
         if not _has_only(fields, _INDEX_FIELDS) or not _is_plain_name(fields.get("name")):
             return False
         if "data" in fields:
-            return True
+            return self._is_ready(fields["data"])
         return _is_bound(fields.get("start")) and _is_bound(fields.get("stop")) and _is_bound(fields.get("step"))
+
+    def _is_ready(self, data: Any) -> bool:
+        """Return whether data are an array that surely does not wait for its own."""
+        if type(data) is self.ndarray:
+            return bool(data.size != 0)
+        return is_subtype(type(data), self.backed) and self.backed.__dict__["_ndarray"].__get__(data) is not None
 
     def weigh_frame_call(self, which: int, args: tuple[Any, ...]) -> int:
         """Return what the contract takes a call to weigh, -1 where it is to be asked."""
@@ -213,13 +219,15 @@ class UsualFrames:
             return False
         values: Any = args[0]
         if args[2] != 2:
-            return True
+            return self._is_ready(values)
         if type(values) is self.ndarray and values.ndim == 2:
             start: int = places.start
             stop: int = places.stop
             step: int = places.step
             return len(values) == (stop - start + step - 1) // step
-        return not is_subtype(type(values), self.ndarray)
+        return self._is_ready(values) or not (
+            is_subtype(type(values), self.ndarray) or is_subtype(type(values), self.backed)
+        )
 
     def _fits_manager(self, args: tuple[Any, ...]) -> bool:
         """Return whether blocks of pandas' own, their places written as slices, are inside of a frame."""

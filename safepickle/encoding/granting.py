@@ -32,6 +32,7 @@ from ..decoding.usual_texts import fits_texts, is_of_texts
 from ..errors import NOT_GIVEN, UNNAMED, Denial, EncodingError, PolicyError, quote
 from ..policy.contracts import HARMLESS_FACTORIES
 from ..policy.gadgets import gadget_reason
+from ..policy.library_parts import of_what_is_written
 from ..policy.rules import Policy, Right, suggestion
 from . import conforming, reducing
 from .conforming import check_state, is_new_helper, made_by, state_contract_of
@@ -375,7 +376,10 @@ class WriteGate:
             return
         if right == "call" and not kwargs and self._surely_takes(grant, args):
             return
-        self._refuse(grant, right, "arguments are", contract.check(args, kwargs), encoder)
+        refusal = contract.check(args, kwargs)
+        if refusal is not None:
+            refusal = of_what_is_written(contract.check, args, kwargs)
+        self._refuse(grant, right, "arguments are", refusal, encoder)
         later = contract.calls_later
         if later is not None and later < len(args) and _is_global(args[later]):
             factory = self._grant(args[later], None, encoder)
@@ -457,7 +461,10 @@ class WriteGate:
             usual = usual_state(*grant.pair, kind) if grant.usual else 0
             seen = self.usual_arrays().may_give(usual, obj, state) if usual else self._fits_model(contract, obj, state)
             if not seen:
-                self._refuse(grant, "build", "state is", contract.refusal(obj, state), encoder)
+                refusal = contract.refusal(obj, state)
+                if refusal is not None:
+                    refusal = of_what_is_written(contract.refusal, obj, state)
+                self._refuse(grant, "build", "state is", refusal, encoder)
             if usual and grant.guards is None:
                 self.builders[identity(owner)] = usual
         if grant.guards is not None:

@@ -49,6 +49,8 @@ _FILL_VALUES = frozenset({bool, int, float, complex, str, bytes, type(None)})
 #: numpy's own bound since 2.0; 32 before.
 _MOST_DIMENSIONS = 64
 _LARGEST = 2**62
+#: More items than any limit lets in.
+_MOST_ITEMS = 2**50
 #: How deep structures may be inside of each other, and of how many parts, each counted as often as it is met.
 _DEEPEST, _MOST_PARTS = 32, 10_000
 #: Flags of a dtype that come from its fields (NPY_FROM_FIELDS), and of an aligned structure.
@@ -165,10 +167,15 @@ def _masked_state(array: Any, state: Any) -> str | None:
 
 def _array_weight(state: Any) -> int:
     """Return the bytes that numpy copies: all of the data, where it has to swap them."""
-    raw = state[-1] if type(state) is tuple and len(state) in (4, 5) else b""
+    if type(state) is not tuple or len(state) not in (4, 5):
+        return 0
+    raw = state[-1]
     if type(raw) is list:
         return 8 * len(raw)
-    return len(raw) if type(raw) in (bytes, str) else 0
+    if type(raw) not in (bytes, str):
+        return 0
+    # Texts of no length take no bytes, however many: whoever copies or compares them makes something of each.
+    return len(raw) or 8 * min(item_count(state[-4]) or 0, _MOST_ITEMS)
 
 
 def _masked_weight(state: Any) -> int:

@@ -13,10 +13,10 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from .library_parts import is_array, is_one
+from .library_parts import LibraryState, has_state, is_array, is_one, length, waits
 from .parts import Args
 
-__all__ = ["BLOCK_CALLS"]
+__all__ = ["BLOCK_CALLS", "BLOCK_STATES"]
 
 _MOST = 2**31
 
@@ -28,6 +28,8 @@ def _unpickle_block(args: Args) -> str | None:
     count = _count(places)
     if count < 0:
         return "its columns are no slice or array of places"
+    if waits(values):
+        return "its values wait for their data"
     if dimensions != 2:
         return None
     if not is_array(values) or values.ndim != 2:
@@ -63,6 +65,35 @@ def _manager(args: Args) -> str | None:
             return "a block says that it is a column that is not there"
     return None
 
+
+def _series_manager_state(obj: Any, state: Any) -> str | None:  # noqa: ARG001
+    """Pandas takes it that a series has as many values as its index, and does not look."""
+    extra = state[3] if type(state) is tuple and len(state) == 4 else None
+    parts = extra.get("0.14.1") if type(extra) is dict else None
+    if type(parts) is not dict or parts.keys() != {"axes", "blocks"}:
+        return "wants an index and a block"
+    axes, blocks = parts["axes"], parts["blocks"]
+    if type(axes) is not list or type(blocks) is not list or len(axes) != 1 or len(blocks) != 1:
+        return "wants an index and a block"
+    block = blocks[0]
+    if not is_one(axes[0], "pandas", "Index") or type(block) is not dict or block.keys() != {"values", "mgr_locs"}:
+        return "wants an index and a block"
+    values = block["values"]
+    if waits(values) or not (is_array(values) or is_one(values, "pandas.api.extensions", "ExtensionArray")):
+        return "its values are no array, or wait for their data"
+    if _count(block["mgr_locs"]) < 0:
+        return "its place is no slice or array of places"
+    return None if length(values) == length(axes[0]) >= 0 else "its values are not as many as its index says"
+
+
+#: What state the instances may be given.
+BLOCK_STATES: Mapping[tuple[str, str], LibraryState] = MappingProxyType(
+    {
+        ("pandas.core.internals.managers", "SingleBlockManager"): (
+            _series_manager_state, has_state, "values that are fewer than an index says", "found here"
+        ),
+    }
+)  # fmt: skip
 
 #: What the callables may be given: the check, what it stops, and where that is from.
 BLOCK_CALLS: Mapping[tuple[str, str], tuple[Callable[[Args], str | None], str, str]] = MappingProxyType(

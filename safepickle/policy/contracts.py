@@ -38,6 +38,7 @@ from .dates import (
 )
 from .formats import FORMAT_CALLS, FORMAT_STATES
 from .libraries import (
+    CALLS_THAT_WAIT,
     CHANGEABLE_STATES,
     LIBRARY_CALL_WEIGHTS,
     LIBRARY_CALLS,
@@ -75,6 +76,8 @@ class Contract(NamedTuple):
     calls_later: int | None = None
     #: Returns how many bytes the call copies of arguments that it is allowed.
     weigh: Callable[[Args], int] | None = None
+    #: Says whether what the call gave still has to be given state, without which nobody may have it; or None.
+    waits: Callable[[Any], bool] | None = None
 
 
 class StateContract(NamedTuple):
@@ -424,7 +427,13 @@ CONTRACTS: Mapping[Pair, Contract] = MappingProxyType(
         ),
         **_entry("builtins", "UnicodeTranslateError", _unicode_error(None), "start and end outside", "gh-123378"),
         **{
-            pair: Contract(_positional(check), reason, source, weigh=LIBRARY_CALL_WEIGHTS.get(pair))
+            pair: Contract(
+                _positional(check),
+                reason,
+                source,
+                weigh=LIBRARY_CALL_WEIGHTS.get(pair),
+                waits=CALLS_THAT_WAIT.get(pair),
+            )
             for pair, (check, reason, source) in {**ARRAY_CALLS, **LIBRARY_CALLS, **FORMAT_CALLS}.items()
         },
     }

@@ -20,7 +20,7 @@ from types import MappingProxyType
 from typing import Any
 
 from .arrays import ArrayCall
-from .blocks import BLOCK_CALLS
+from .blocks import BLOCK_CALLS, BLOCK_STATES
 from .columns import ARROW_CALLS
 from .copies import COPIES, COPYING_CALLS, copied_of_frame, read_of_state, refuse_nothing
 from .estimators import CHANGEABLE, ESTIMATOR_STATES, attributes, copied_by_curve, first_guess, read_of_places
@@ -36,14 +36,17 @@ from .library_parts import (
     is_dtype,
     is_one,
     is_placeholder,
+    length,
     lie_within,
     plain_array,
+    waits,
 )
 from .parts import Args
 from .sparse import sparse_state
 
 __all__ = [
     "BACKED_KEYS",
+    "CALLS_THAT_WAIT",
     "CHANGEABLE_STATES",
     "FARTHEST",
     "FRAME_KEYS",
@@ -143,17 +146,6 @@ def _sparse_values(obj: Any, state: Any) -> str | None:
     return None if values.size == index.npoints else "its values are not as many as its index says"
 
 
-def _column_state(obj: Any, state: Any) -> str | None:
-    """An index may be of it, and what points into the index was compared with how many there are: so it comes once."""
-    return None if type(state) is dict else "wants a column and its dtype"
-
-
-def _interval_state(obj: Any, state: Any) -> str | None:
-    """The same for where intervals begin and end."""
-    plain = type(state) is tuple and len(state) == 1 and type(state[0]) is dict
-    return None if plain else "wants where intervals begin and end"
-
-
 def _offset_state(obj: Any, state: Any) -> str | None:
     """Its parts are hashed wherever it is a frequency: those of a plain name, or what it was told that they are."""
     if type(state) is not dict or not all(type(key) is str for key in state):
@@ -190,6 +182,8 @@ def _new_index(args: Args) -> str | None:
     wrong = wrong_fields(fields)
     if wrong is not None:
         return wrong
+    if "data" in fields and not _is_ready(fields["data"]):
+        return "its data are no array, or one that waits for its own"
     if "data" not in fields and not all(_is_bound(fields.get(name)) for name in ("start", "stop", "step")):
         return "its range is longer than can be counted"
     if issubclass(cls, class_of("pandas", "IntervalIndex")):
@@ -200,6 +194,12 @@ def _new_index(args: Args) -> str | None:
     if issubclass(cls, class_of("pandas", "MultiIndex")):
         return _levels(fields.get("levels"), fields.get("codes", fields.get("labels")))
     return None
+
+
+def _is_ready(data: Any) -> bool:
+    """Say whether data are an array that stays as long as it is, which a list does not and no pickler writes."""
+    kinds = (("pandas", "Index"), ("pandas.api.extensions", "ExtensionArray"))
+    return not waits(data) and (is_array(data) or any(is_one(data, *kind) for kind in kinds))
 
 
 def _is_bound(value: Any) -> bool:
@@ -225,6 +225,8 @@ def _of_times(args: Args) -> str | None:
     if wrong is not None:
         return wrong
     data = fields["data"]
+    if not _is_ready(data):
+        return "its times are no array, or one that waits for its own"
     if is_array(data) and data.dtype.name not in _WITH_UNITS:
         return "its times are of no unit that pandas has"
     return "its times are an index" if is_one(data, "pandas", "Index") else None
@@ -236,9 +238,22 @@ def _intervals(args: Args) -> str | None:
     if numpy is None or type(fields) is not dict:
         return "wants a class of indexes, and where intervals begin and end"
     for side in (fields.get("left"), fields.get("right")):
-        if type(side) is not numpy.ndarray and not is_one(side, "pandas", "Index"):
+        if waits(side) or (type(side) is not numpy.ndarray and not is_one(side, "pandas", "Index")):
             return "intervals begin and end where an array or an index says"
     return wrong_fields(fields)
+
+
+def _interval_state(obj: Any, state: Any) -> str | None:
+    """Compiled code reads as many right sides as there are left ones."""
+    sides = state[0] if type(state) is tuple and len(state) == 1 and type(state[0]) is dict else {}
+    left, right = sides.get("_left"), sides.get("_right")
+    if not _is_ready(left) or not _is_ready(right) or type(left) is not type(right):
+        return "wants arrays of where its intervals begin and end"
+    return None if length(left) == length(right) >= 0 else "its intervals do not begin as often as they end"
+
+
+def _arrow_state(obj: Any, state: Any) -> str | None:
+    return None if type(state) is dict else "wants an array of Arrow's and a dtype"
 
 
 def _levels(levels: Any, codes: Any) -> str | None:
@@ -465,6 +480,11 @@ LIBRARY_CALLS: Mapping[Pair, ArrayCall] = MappingProxyType(
     }
 )
 
+#: What gives something that still waits for its data, and what says whether it does.
+CALLS_THAT_WAIT: Mapping[Pair, Callable[[Any], bool]] = MappingProxyType(
+    {("pandas._libs.arrays", "__pyx_unpickle_NDArrayBacked"): waits}
+)
+
 _FORESTS = {
     "sklearn.ensemble._forest": "RandomForestClassifier RandomForestRegressor ExtraTreesClassifier ExtraTreesRegressor "
     "RandomTreesEmbedding",
@@ -486,12 +506,11 @@ _MASKED = (
     ("pandas.core.arrays.floating", "FloatingArray"),
     ("pandas.core.arrays.integer", "IntegerArray"),
 )
-
-#: Arrays on those of pyarrow, by the names of pandas 3 and 2.
-_COLUMNS = (
-    *(("pandas.arrays", name) for name in ("ArrowExtensionArray", "ArrowStringArray")),
-    ("pandas.core.arrays.arrow.array", "ArrowExtensionArray"),
+#: Columns of pyarrow: whoever holds one has seen how long it is.
+_ARROW = (
+    *(("pandas.arrays", name) for name in ("ArrowStringArray", "ArrowExtensionArray")),
     ("pandas.core.arrays.string_arrow", "ArrowStringArray"),
+    ("pandas.core.arrays.arrow.array", "ArrowExtensionArray"),
 )
 
 #: What is copied of arguments and of state, in bytes: any number of objects may share one array (D16).
@@ -532,8 +551,9 @@ LIBRARY_STATES: Mapping[Pair, LibraryState] = MappingProxyType(
         ("pandas.arrays", "SparseArray"): (_sparse_values, has_state, _OUTSIDE, _HERE),
         ("pandas.core.arrays.sparse.array", "SparseArray"): (_sparse_values, has_state, _OUTSIDE, _HERE),
         **dict.fromkeys(_MASKED, (_masked_state, has_state, _OUTSIDE, _HERE)),
-        **dict.fromkeys(_COLUMNS, (_column_state, has_state, _OUTSIDE, _HERE)),
         ("pandas._libs.interval", "__pyx_unpickle_IntervalMixin"): (_interval_state, has_state, _OUTSIDE, _HERE),
+        **dict.fromkeys(_ARROW, (_arrow_state, has_state, _OUTSIDE, _HERE)),
+        **BLOCK_STATES,
         # Of which all that are made of parts derive.
         ("pandas._libs.tslibs.offsets", "RelativeDeltaOffset"): (_offset_state, None, _UNFOLDED, "D06"),
         # Pandas before 3.1 keeps the very list of what a frame has attributes for, and hashes what is in it by now.

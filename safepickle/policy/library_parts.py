@@ -10,6 +10,7 @@ Rules that hold here:
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -27,15 +28,27 @@ __all__ = [
     "is_int",
     "is_one",
     "is_placeholder",
+    "length",
     "lie_within",
     "number_array",
+    "of_what_is_written",
     "plain_array",
+    "waits",
 ]
 
 #: Of a contract for state: the check of object and state, whether no state may be given any more, what it stops, and
 #: where that is from.
 LibraryState = tuple[Callable[[Any, Any], str | None], Callable[[Any], bool] | None, str, str]
 
+
+
+class _Written(threading.local):
+    """Whether what is looked at is there already, and no pickle will change it."""
+
+    now = False
+
+
+_written = _Written()
 #: Items of an array that are looked at one by one.
 _FEW = 64
 
@@ -70,6 +83,15 @@ def has_state(value: Any) -> bool:
     return bool(object.__getattribute__(value, "__dict__"))
 
 
+def length(value: Any) -> int:
+    """Return how many items an array of one dimension has, of numpy's or of pandas', or -1 for anything else."""
+    try:
+        shape = value.shape
+    except Exception:  # noqa: BLE001 (pandas' own code, asked for an array that has no state or no such)
+        return -1
+    return shape[0] if type(shape) is tuple and len(shape) == 1 and type(shape[0]) is int else -1
+
+
 # ---- arrays ------------------------------------------------------------------------------------------------
 
 
@@ -84,8 +106,29 @@ def is_array(value: Any) -> bool:
 
 
 def is_placeholder(array: Any) -> bool:
-    """Say whether an array looks like one that waits for its state."""
-    return bool(array.size == 0 and array.dtype.char == "b")
+    """Say whether an array waits for its state: it has the very dtype that all share, and one of a pickle is a copy."""
+    return bool(array.size == 0 and array.dtype is class_of("numpy", "dtype")("b")) and not _written.now
+
+
+def of_what_is_written(ask: Callable[..., str | None], *what: Any) -> str | None:
+    """Return what a contract has against what a program writes: none of its arrays waits, whatever its dtype."""
+    _written.now = True
+    try:
+        return ask(*what)
+    finally:
+        _written.now = False
+
+
+def waits(value: Any) -> bool:
+    """Say whether a value is an array without its data, of numpy's or of pandas' own.
+
+    One of numpy's may be given more items than whoever made something of it has seen, and of one of pandas' compiled
+    code reads what is not there.
+    """
+    if is_one(value, "numpy", "ndarray"):
+        return is_placeholder(value)
+    backed = class_of("pandas._libs.arrays", "NDArrayBacked")
+    return backed is not None and issubclass(type(value), backed) and backed.__dict__["_ndarray"].__get__(value) is None
 
 
 def array_of(value: Any, kinds: str) -> Any:

@@ -181,6 +181,7 @@ class Made:
 NEW_INDEX = sys.modules["pandas.core.indexes.base"].__dict__["_new_Index"]
 BACKED = sys.modules["pandas._libs.arrays"].__dict__["__pyx_unpickle_NDArrayBacked"]
 ARROW = pa.lib._restore_array
+ARRAY = np.zeros(1).__reduce__()[0]
 LEVELS = [pd.Index([1, 2]), pd.Index([3, 4])]
 
 
@@ -287,7 +288,7 @@ HOSTILE_FRAMES = {
     "categories of no dtype": categories([0], dtype=np.dtype("i4")),
     "attributes of categories": categories([0], {"__class__": 1}),
     "categories that wait for their data": Made(BACKED, (pd.Categorical, 82904607, None),
-                                                (pd.CategoricalDtype(["a"]), np.zeros(0, "i1"))),
+                                                (pd.CategoricalDtype(["a"]), Made(ARRAY, (np.ndarray, (0,), b"b")))),
     "state of an array at once": Made(BACKED, (pd.Categorical, 82904607, (1, 2))),
     "array of another class": Made(BACKED, (np.dtype, 82904607, None)),
     "longer than its buffers": arrow("int64", 10**9, None, bytes(8)),

@@ -40,6 +40,24 @@ def test_what_arrow_takes_to_be_there_is_there(sp: ModuleType, name: str) -> Non
         sp.loads(pickle.dumps(HOSTILE[name]), policy=PANDAS)
 
 
+def view(size: int, buffer: int = 0, place: int = 0) -> bytes:
+    """Return where a text is."""
+    return b"".join(number.to_bytes(4, "little") for number in (size, 0, buffer, place))
+
+
+@pytest.mark.parametrize("kind", ["string_view", "binary_view"])
+@pytest.mark.parametrize("places", [view(50, 9), view(50, 0, 2**30), view(2**31 - 1)])
+def test_missing_texts_are_somewhere(sp: ModuleType, kind: str, places: bytes) -> None:
+    """Arrow's validation leaves out what is missing, and its comparison does not."""
+    column = arrow(kind, 2, b"\x01", view(20) + bytes(16), bytes(20), nulls=1)
+    assert len(sp.loads(pickle.dumps(column), policy=PANDAS)) == 2
+    for missing, nulls in ((b"\x01", 1), (b"\x01", -1)):
+        with pytest.raises(PolicyError, match="finds it invalid"):
+            sp.loads(pickle.dumps(arrow(kind, 2, missing, view(20) + places, bytes(20), nulls=nulls)), policy=PANDAS)
+    with pytest.raises(PolicyError, match="finds it invalid"):
+        sp.loads(pickle.dumps(arrow(kind, 1, b"\x00", places, nulls=1)), policy=PANDAS)
+
+
 @pytest.mark.parametrize("count", [2**28, 2**40, 2**61])
 def test_columns_of_nothing_are_paid_for(sp: ModuleType, count: int) -> None:
     """A hundred bytes would be as many items as whoever walks them will never see the end of."""

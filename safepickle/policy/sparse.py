@@ -10,6 +10,7 @@ Rules that hold here:
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -40,7 +41,26 @@ def sparse_state(obj: Any, state: Any) -> str | None:
         "dia": _diagonals, "lil": _lists, "dok": _keys,
     }  # fmt: skip
     check = checks.get(kind)
-    return "no sparse matrix that is known" if check is None else check(state, shape)
+    if check is None:
+        return "no sparse matrix that is known"
+    return check(state, shape) or _overlap(state)
+
+
+def _overlap(state: Mapping[str, Any]) -> str | None:
+    """Scipy adds up, sorts and multiplies in place: what is data would be indices by then, with nobody to compare them.
+
+    Coordinates may be one array, as those of a diagonal are.
+    """
+    places = state.get("coords")
+    if type(places) is not tuple:
+        places = state.get("row"), state.get("col")
+    apart = [state[name] for name in ("indptr", "indices", "offsets", "data") if is_array(state.get(name))]
+    overlap = getattr(sys.modules.get("numpy"), "may_share_memory", None)
+    for number, array in enumerate(apart):
+        for other in (*apart[number + 1 :], *places):
+            if is_array(other) and overlap is not None and overlap(array, other):
+                return "its data and its indices are one"
+    return None
 
 
 def _compressed(state: Any, shape: tuple[int, ...]) -> str | None:
@@ -95,6 +115,8 @@ def _lists(state: Any, shape: tuple[int, ...]) -> str | None:
     rows, data = state.get("rows"), state.get("data")
     if len(shape) != 2 or not all(is_array(part) and part.shape == shape[:1] for part in (rows, data)):
         return "wants a list of columns and one of values for each row"
+    if not {*map(id, rows)}.isdisjoint(map(id, data)):
+        return "its columns and its values are one"  # who sets an item puts its column and its value into both
     for columns, values in zip(rows, data, strict=True):
         if type(columns) is not list or type(values) is not list or len(columns) != len(values):
             return "wants as many columns as values"

@@ -124,6 +124,50 @@ HOSTILE_MATRICES = {
 }
 
 
+class Made:
+    """Reduces to what it is given."""
+
+    def __init__(self, *reduced: Any) -> None:
+        self.reduced = reduced
+
+    def __reduce__(self) -> Any:
+        return self.reduced
+
+
+BUFFERED = np.zeros(1).__reduce_ex__(5)[0]
+
+
+def one_memory(matrix: Any, *names: str) -> Any:
+    """Return a matrix some of whose arrays are one."""
+    return changed(matrix, **dict.fromkeys(names, getattr(matrix, names[0])))
+
+
+ONES = scipy_sparse.csr_matrix((np.array([1, 1], "i4"), np.array([1, 1], "i4"), np.array([0, 2], "i4")), (1, 2))
+COO = ONES.tocoo()
+MEMORY = bytearray(8)
+ROWS = scipy_sparse.lil_matrix((2, 2))
+HOSTILE_MATRICES |= {
+    "data that are columns": one_memory(ONES, "indices", "data"),
+    "columns that are starts": one_memory(scipy_sparse.csr_matrix(np.ones((1, 2))), "indptr", "indices"),
+    "data that are starts": one_memory(ONES.T, "indptr", "data"),
+    "data that are coordinates": changed(COO, coords=COO.coords, data=COO.coords[0]),
+    "data in the memory of columns": changed(
+        ONES, **{name: Made(BUFFERED, (MEMORY, np.dtype("i4"), (2,), "C")) for name in ("indices", "data")}
+    ),
+    "values that are columns": one_memory(ROWS, "rows", "data"),
+    "values of another row that are columns": changed(ROWS, rows=ROWS.rows, data=ROWS.rows[::-1].copy()),
+}
+
+
+def test_coordinates_of_a_diagonal_may_be_one_array(sp: ModuleType) -> None:
+    places = np.arange(3, dtype="i4")
+    matrix = scipy_sparse.coo_matrix((np.ones(3), (places, places)))
+    matrix.coords = places, places
+    loaded = sp.loads(pickle.dumps(matrix), policy=SPARSE)
+    assert loaded.coords[0] is loaded.coords[1]
+    assert sp.loads(sp.dumps(matrix, policy=SPARSE), policy=SPARSE).nnz == 3
+
+
 @pytest.mark.parametrize("name", HOSTILE_MATRICES)
 def test_hostile_matrices_are_refused(sp: ModuleType, name: str) -> None:
     with pytest.raises(PolicyError, match="its state is refused"):
@@ -166,16 +210,6 @@ def test_matrices_get_their_state_once(sp: ModuleType) -> None:
         if type(matrix).__module__ != "scipy.sparse._dok":
             with pytest.raises(PolicyError, match="already"):
                 sp.loads(twice(matrix, matrix.__dict__), policy=SPARSE)
-
-
-class Made:
-    """Reduces to what it is given."""
-
-    def __init__(self, *reduced: Any) -> None:
-        self.reduced = reduced
-
-    def __reduce__(self) -> Any:
-        return self.reduced
 
 
 NEW_INDEX = sys.modules["pandas.core.indexes.base"].__dict__["_new_Index"]

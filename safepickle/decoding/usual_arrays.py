@@ -222,8 +222,8 @@ class UsualArrays:
         if not is_subtype(type(dtype), self.dtypes):
             return False
         size = dtype.itemsize
-        if not 0 < size < _LARGEST:
-            # One without a size may still get one.
+        if not 0 < size < _LARGEST or dtype.subdtype is not None:
+            # One without a size may still get one, and no array has one with a base.
             return False
         self.item_size = size
         self.has_objects = bool(dtype.hasobject)

@@ -137,6 +137,9 @@ def _content(shape: Any, dtype: Any, fortran: Any, raw: Any) -> str | None:
         return "its type is no dtype"
     if _may_grow(dtype):
         return "its type has no size"
+    if dtype.subdtype is not None:
+        # numpy makes more dimensions of it where it makes an array, and writes past the end of one that has it.
+        return "its type is an array itself"
     if not _is_flag(fortran):
         return "its order is neither true nor false"
     if dtype.hasobject:
@@ -210,6 +213,8 @@ def _scalar(args: Args) -> str | None:
         return "wants a dtype and data"
     if args[0].hasobject or _may_grow(args[0]):
         return "wants a dtype with a size and without objects"
+    if args[0].subdtype is not None:
+        return "its type is an array itself"
     if _raw_size(args[1] if len(args) == 2 else b"") != args[0].itemsize:
         return f"wants {args[0].itemsize} bytes of data"
     return None

@@ -20,6 +20,7 @@ from packs.test_libraries import ARRAY, BACKED, NEW_INDEX, PANDAS, Made, frame, 
 
 from safepickle.errors import LimitError, PolicyError, SafePickleError  # noqa: E402
 
+SCALAR = np.float64(1).__reduce__()[0]
 SINGLE = importlib.import_module("pandas.core.internals.managers").SingleBlockManager
 INTERVALS = sys.modules["pandas._libs.interval"].__dict__["__pyx_unpickle_IntervalMixin"]
 DATES = importlib.import_module("pandas.core.indexes.datetimes").__dict__["_new_DatetimeIndex"]
@@ -153,6 +154,18 @@ def test_an_array_without_items_gets_its_state_once(sp: ModuleType) -> None:
     empty = np.zeros(0, "i1")
     with pytest.raises(PolicyError, match="already"):
         sp.loads(twice(empty, np.arange(9).__reduce__()[2]), policy=PANDAS)
+
+
+def test_no_array_is_of_arrays(sp: ModuleType) -> None:
+    """Of such a dtype numpy makes an array of more dimensions; one that has it is written to past its end."""
+    for dtype in (np.dtype(("f8", (3,))), np.dtype(("u1", (2, 2)))):
+        state = (1, (4,), dtype, False, bytes(4 * dtype.itemsize))
+        with pytest.raises(PolicyError, match="its type is an array itself"):
+            sp.loads(pickle.dumps(Made(ARRAY, (np.ndarray, (0,), b"b"), state)), policy=PANDAS)
+        with pytest.raises(PolicyError, match="its type is an array itself"):
+            sp.loads(pickle.dumps(Made(SCALAR, (dtype, bytes(dtype.itemsize)))), policy=PANDAS)
+        part = np.zeros(2, [("a", dtype)])
+        assert (sp.loads(pickle.dumps(part), policy=PANDAS) == part).all()
 
 
 @pytest.mark.parametrize("code", ["S0", "U0"])

@@ -46,7 +46,7 @@ cdef extern from *:
 cdef extern from "Python.h":
     object generic_getattr "PyObject_GenericGetAttr"(object obj, object name)
 
-cdef int BACKED_CALL, INDEX_CALL, BLOCK_CALL, MANAGER_CALL, BACKED, CATEGORIES, FRAME
+cdef int BACKED_CALL, INDEX_CALL, BLOCK_CALL, MANAGER_CALL, BACKED, CATEGORIES, FRAME, COLUMN
 cdef object _BACKED_CALL, _INDEX_CALL, _BLOCK_CALL, _MANAGER_CALL
 cdef dict _MODULES
 cdef object _FARTHEST
@@ -57,7 +57,7 @@ cpdef int usual_frame_call(object contract) except -1
 
 cdef class UsualFrames:
     cdef object dtypes, times, spans, texts, zoned, texts_dtype
-    cdef tuple blocks
+    cdef tuple blocks, columns
     cdef object ndarray, index, levels, periods, intervals, categorical, categories, manager, backed
 
     cdef bint _knows_pandas(self) except -1

@@ -34,8 +34,8 @@ __all__ = ["FRAME_STATES", "UsualFrames", "usual_frame_call"]
 
 #: What is called.
 BACKED_CALL, INDEX_CALL, BLOCK_CALL, MANAGER_CALL = 201, 202, 203, 204
-#: What is given state: arrays of pandas, dtypes of categories, frames and series.
-BACKED, CATEGORIES, FRAME = 11, 12, 13
+#: What is given state: arrays of pandas, dtypes of categories, frames and series, columns of Arrow.
+BACKED, CATEGORIES, FRAME, COLUMN = 11, 12, 13, 14
 
 _BACKED_CALL: Any = CONTRACTS["pandas._libs.arrays", "__pyx_unpickle_NDArrayBacked"]
 _INDEX_CALL: Any = CONTRACTS["pandas.core.indexes.base", "_new_Index"]
@@ -46,6 +46,7 @@ FRAME_STATES: dict[Any, int] = {
     LIBRARY_STATES["pandas._libs.arrays", "__pyx_unpickle_NDArrayBacked"][0]: BACKED,
     LIBRARY_STATES["pandas", "CategoricalDtype"][0]: CATEGORIES,
     LIBRARY_STATES["pandas", "DataFrame"][0]: FRAME,
+    LIBRARY_STATES["pandas.arrays", "ArrowStringArray"][0]: COLUMN,
 }
 _MODULES: Any = sys.modules
 #: What indexes are nearly always made from.
@@ -112,7 +113,8 @@ class UsualFrames:
         self.texts: Any = None
         self.zoned: Any = None
         self.texts_dtype: Any = None
-        #: The classes of blocks of pandas' own.
+        #: The classes of columns of Arrow, and of blocks, of pandas' own.
+        self.columns: Any = None
         self.blocks: Any = None
 
     def _knows_pandas(self) -> bool:
@@ -140,6 +142,7 @@ class UsualFrames:
         self.texts = getattr(arrays, "StringArray", None)
         self.zoned = getattr(pandas, "DatetimeTZDtype", None)
         self.texts_dtype = getattr(pandas, "StringDtype", None)
+        self.columns = tuple([getattr(arrays, name, None) for name in ("ArrowStringArray", "ArrowExtensionArray")])
         blocks = _MODULES.get("pandas.core.internals.blocks")
         self.blocks = tuple([getattr(blocks, name, None) for name in _BLOCKS])
         self.backed = backed
@@ -175,6 +178,9 @@ class UsualFrames:
         """Return whether data are an array that surely does not wait for its own."""
         if type(data) is self.ndarray:
             return bool(data.size != 0)
+        for own in self.columns:
+            if type(data) is own:
+                return True
         return is_subtype(type(data), self.backed) and self.backed.__dict__["_ndarray"].__get__(data) is not None
 
     def weigh_frame_call(self, which: int, args: tuple[Any, ...]) -> int:
@@ -260,7 +266,7 @@ class UsualFrames:
             return type(state) is tuple and self._fits_backed(obj, state)
         if type(state) is not dict:
             return False
-        if which == CATEGORIES:
+        if which == CATEGORIES or which == COLUMN:
             return True
         if which != FRAME or not _has_only(state, _FRAME_FIELDS):
             return False

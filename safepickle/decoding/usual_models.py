@@ -21,7 +21,7 @@ import sys
 from typing import Any
 
 from ..policy.contracts import CONTRACTS
-from ..policy.estimators import LONGEST_NAME, LONGEST_VERSION, MOST_ATTRIBUTES
+from ..policy.estimators import LONGEST_NAME, LONGEST_VERSION, MOST_ATTRIBUTES, MOST_FEATURES, MOST_JOBS
 from ..policy.libraries import LIBRARY_STATES
 from .usual_frames import FRAME_STATES, UsualFrames
 
@@ -177,6 +177,12 @@ class UsualModels(UsualFrames):
         version = fields.get("_sklearn_version", "")
         if type(version) is not str or len(version) > LONGEST_VERSION:
             return -1
+        jobs: Any = fields.get("n_jobs")
+        if jobs is not None and (type(jobs) is not int or not -MOST_JOBS <= jobs <= MOST_JOBS):
+            return -1
+        features: Any = fields.get("n_features_in_", 0)
+        if type(features) is not int or not 0 <= features <= MOST_FEATURES:
+            return -1
         if which == ESTIMATOR:
             return 0 if self._fits_estimator(fields) else -1
         return 0 if which == FOREST and self._fits_forest(fields) else -1
@@ -212,7 +218,7 @@ class UsualModels(UsualFrames):
         nodes: Any = state.get("nodes")
         values: Any = state.get("values")
         deepest = state.get("max_depth")
-        if type(count) is not int or not 0 < count <= _MOST or type(deepest) is not int or not 0 <= deepest <= _MOST:
+        if type(count) is not int or not 0 < count <= _MOST or type(deepest) is not int or not 0 <= deepest < count:
             return -1
         depth: int = deepest
         if type(nodes) is not self.ndarray or type(values) is not self.ndarray or values.dtype.kind != "f":

@@ -25,6 +25,7 @@ from .library_parts import (
     has_state,
     index_array,
     is_array,
+    is_exactly,
     is_int,
     is_one,
     lie_within,
@@ -37,8 +38,11 @@ __all__ = [
     "LONGEST_NAME",
     "LONGEST_VERSION",
     "MOST_ATTRIBUTES",
+    "MOST_FEATURES",
+    "MOST_JOBS",
     "attributes",
     "copied_by_curve",
+    "estimator_state",
     "first_guess",
     "read_of_places",
 ]
@@ -47,6 +51,11 @@ __all__ = [
 _ENTRY = 48
 #: As many threads as a process may have on the largest machines.
 _MOST_THREADS = 4096
+#: As many columns as a sparse matrix of them has room for, and what distances are measured with.
+_MOST_COLUMNS = 2**31
+_MEASURES = frozenset({"p", "w", "V", "VI", "missing_values", "squared"})
+#: As many processes as a load may have started, and as many features as names are made up for.
+MOST_JOBS, MOST_FEATURES = 1024, 2**24
 MOST_ATTRIBUTES, LONGEST_NAME, LONGEST_VERSION = 1000, 200, 40
 
 
@@ -60,16 +69,35 @@ def attributes(state: Any) -> str | None:
         if key[0] == "_" and key[1:2] == "_":
             return "an attribute without a plain name"
     version = state.get("_sklearn_version", "")
-    return None if type(version) is str and len(version) <= LONGEST_VERSION else "its version is no short text"
+    if type(version) is not str or len(version) > LONGEST_VERSION:
+        return "its version is no short text"
+    # Joblib starts as many processes as it is told, and a name is made up for each feature to show a model.
+    jobs, features = state.get("n_jobs"), state.get("n_features_in_", 0)
+    if jobs is not None and not (is_int(jobs) and -MOST_JOBS <= jobs <= MOST_JOBS):
+        return "it wants no number of jobs"
+    return None if is_int(features) and 0 <= features <= MOST_FEATURES else "its features are no number"
 
 
-def _estimator(obj: Any, state: Any) -> str | None:
-    return attributes(state)
+def estimator_state(obj: Any, state: Any) -> str | None:
+    """Say what is wrong with the attributes of an estimator, none of which takes the place of a method of its class."""
+    wrong = attributes(state)
+    if wrong is None and any(_is_method(type(obj), key) for key in state):
+        return "an attribute in the place of a method"
+    return wrong
+
+
+def _is_method(cls: type, name: str) -> bool:
+    """Say whether a class has a method of a name, or what becomes one: whatever an instance could have instead."""
+    for base in cls.__mro__:
+        found = vars(base).get(name)
+        if found is not None:
+            return hasattr(type(found), "__get__") and not hasattr(type(found), "__set__")
+    return False
 
 
 def _curve(obj: Any, state: Any) -> str | None:
     """An isotonic regression makes a curve of its points at once."""
-    wrong = attributes(state)
+    wrong = estimator_state(obj, state)
     if wrong is not None or not {"X_thresholds_", "y_thresholds_"} <= state.keys():
         return wrong
     places, values = plain_array(state["X_thresholds_"]), plain_array(state["y_thresholds_"])
@@ -91,7 +119,9 @@ def read_of_places(state: Any) -> int:
     if type(state) is not dict:
         return 0
     tables = (state.get(name) for name in ("vocabulary_", "_cached_dict"))
-    return read_of_state(state) + sum(_ENTRY * len(table) for table in tables if type(table) is dict)
+    members = state.get("estimators_")
+    more = _ENTRY * len(members) if type(members) is list else 0
+    return read_of_state(state) + more + sum(_ENTRY * len(table) for table in tables if type(table) is dict)
 
 
 def _lie_inside(table: Any) -> bool:
@@ -102,14 +132,14 @@ def _lie_inside(table: Any) -> bool:
 
 
 def _words(obj: Any, state: Any) -> str | None:
-    wrong = attributes(state)
+    wrong = estimator_state(obj, state)
     if wrong is None and "vocabulary_" in state and not _lie_inside(state["vocabulary_"]):
         return "a word has a place that is not there"
     return wrong
 
 
 def _labels(obj: Any, state: Any) -> str | None:
-    wrong = attributes(state)
+    wrong = estimator_state(obj, state)
     if wrong is None and state.get("_cached_dict") is not None and not _lie_inside(state["_cached_dict"]):
         return "a label has a place that is not there"
     return wrong
@@ -117,7 +147,7 @@ def _labels(obj: Any, state: Any) -> str | None:
 
 def _one_hot(obj: Any, state: Any) -> str | None:
     """Each category has a column of its own, but what is dropped, and what is rare."""
-    wrong = attributes(state)
+    wrong = estimator_state(obj, state)
     if wrong is not None or "_n_features_outs" not in state:
         return wrong
     widths, categories = state["_n_features_outs"], state.get("categories_")
@@ -157,7 +187,7 @@ def _columns(found: Any, mapping: Any) -> int:
 
 def _centres(obj: Any, state: Any) -> str | None:
     """What is closest to which centre is found by compiled code, which takes the width of the data for theirs."""
-    wrong = attributes(state)
+    wrong = estimator_state(obj, state)
     if wrong is not None or "cluster_centers_" not in state:
         return wrong
     centres = plain_array(state["cluster_centers_"], "f")
@@ -174,9 +204,99 @@ def _centres(obj: Any, state: Any) -> str | None:
     return None if counted is not None and counted.shape == (len(centres),) else "it counts other centres"
 
 
+def _is_square(value: Any, state: Any) -> bool:
+    """Say whether a value is an array of floats that has a row and a column for each feature."""
+    array = plain_array(value, "f")
+    if array is None or array.ndim != 2 or array.shape[0] != array.shape[1]:
+        return False
+    return are_as_many(array.shape[1], state.get("n_features_in_"))
+
+
+def _measure(state: Any) -> str | None:
+    """What distances are measured with is handed on to compiled code, which takes it for as wide as the data."""
+    given = state.get("effective_metric_params_")
+    if given is None:
+        return None
+    # Norms that were computed before are not among them: those are never asked how many they are.
+    if type(given) is not dict or not all(type(key) is str and key in _MEASURES for key in given):
+        return "it measures with something else than it may"
+    return None if "VI" not in given or _is_square(given["VI"], state) else "it measures other features"
+
+
+def _covariance(obj: Any, state: Any) -> str | None:
+    """Distances are measured with the inverse, or with that of what it was made of."""
+    wrong = estimator_state(obj, state)
+    if wrong is not None:
+        return wrong
+    found = [state[name] for name in ("covariance_", "precision_") if state.get(name) is not None]
+    return None if all(_is_square(array, state) for array in found) else "it is of other features"
+
+
+def _descent(obj: Any, state: Any) -> str | None:
+    """Who goes on with a descent writes to its weights, as many as the data are wide."""
+    wrong = estimator_state(obj, state)
+    found = [state[name] for name in ("_standard_coef", "_average_coef") if state.get(name) is not None]
+    if wrong is not None or (state.get("coef_") is None and not found):
+        return wrong
+    weights = state.get("coef_")
+    if not any(is_one(weights, "scipy.sparse", name) for name in ("spmatrix", "sparray")):
+        found.append(weights)  # those that are none are not gone on with
+    arrays = [plain_array(one, "f") for one in found]
+    for array in arrays:
+        if array is None or not 1 <= array.ndim <= 2 or array.size != arrays[0].size:
+            return "its weights are not those of one model"
+        if not are_as_many(array.shape[-1], state.get("n_features_in_")):
+            return "its weights are of other features"
+    return None
+
+
+def _one_by_one(obj: Any, state: Any) -> str | None:
+    """Of several labels, what each member answers becomes the rows of a matrix, however many rows it answers for."""
+    wrong = estimator_state(obj, state)
+    members, labels = state.get("estimators_"), state.get("label_binarizer_")
+    if wrong is not None or members is None:
+        return wrong
+    if is_exactly(labels, "sklearn.preprocessing._label", "LabelBinarizer"):
+        kind = vars(labels).get("y_type_")
+        if type(kind) is str and kind == "multiclass":
+            return None  # numpy compares those
+    if type(members) is not list or not all(_answers_each(member, state) for member in members):
+        return "a member of it may answer for other rows than it is asked"
+    return None
+
+
+def _answers_each(member: Any, state: Any) -> bool:
+    """Say whether a member surely has one answer for each row."""
+    if not is_one(member, "sklearn.base", "BaseEstimator"):
+        return False
+    pair, fields = (type(member).__module__, type(member).__name__), vars(member)
+    if pair in _COUNTED:
+        return True
+    if pair in _MACHINES:
+        classes = fields.get("classes_")
+        return is_array(classes) and classes.shape == (2,)
+    if pair not in _LINES:
+        return False
+    weights, start = plain_array(fields.get("coef_"), "f"), fields.get("intercept_")
+    if weights is None or weights.ndim != 2 or len(weights) != 1:
+        return False
+    return type(start) is float or (is_array(start) and start.dtype.kind == "f" and start.shape in {(), (1,)})
+
+
+def _hashing(obj: Any, state: Any) -> str | None:
+    """It divides by how many columns it makes."""
+    wrong = estimator_state(obj, state)
+    if wrong is not None or "n_features" not in state:
+        return wrong
+    count = state["n_features"]
+    return None if is_int(count) and 1 <= count < _MOST_COLUMNS else "it makes no number of columns"
+
+
 def _neighbours(obj: Any, state: Any) -> str | None:
     """The nearest points are found by compiled code, which takes the width of the data for theirs."""
-    wrong = attributes(state)
+    wrong = estimator_state(obj, state)
+    if wrong is None:
+        wrong = _measure(state)
     if wrong is not None or state.get("_fit_X") is None:
         return wrong
     points = state["_fit_X"]
@@ -230,18 +350,51 @@ def first_guess(state: Any) -> str | None:
 
 _OUTSIDE = "a place that is not there, which compiled code writes to"
 _POINTS = "points of another width or class than compiled code takes them for"
+_SHAPES = "numbers of other shapes than compiled code takes them for"
 _UNFOLDED = "lists that are unfolded, texts that are made of anything, where nobody counts"
 _HERE = "found here"
+
+#: Models with one answer for each row: by what they are, of two classes, and with one row of weights.
+_COUNTED = frozenset(
+    {("sklearn.tree._classes", name) for name in ("DecisionTreeClassifier", "ExtraTreeClassifier")}
+    | {("sklearn.ensemble._forest", name) for name in ("RandomForestClassifier", "ExtraTreesClassifier")}
+)
+_MACHINES = frozenset(("sklearn.svm._classes", name) for name in ("SVC", "NuSVC"))
+#: Their weights are looked at in the model that they are members of, so that these stay.
+_STAYING = (
+    ("sklearn.linear_model._logistic", "LogisticRegression"),
+    ("sklearn.linear_model._logistic", "LogisticRegressionCV"),
+    ("sklearn.linear_model._ridge", "RidgeClassifier"),
+    ("sklearn.linear_model._ridge", "RidgeClassifierCV"),
+    ("sklearn.svm._classes", "LinearSVC"),
+    ("sklearn.preprocessing._label", "LabelBinarizer"),
+)
+#: Linear models that can be fitted further.
+_DESCENTS = (
+    ("sklearn.linear_model._stochastic_gradient", "SGDClassifier"),
+    ("sklearn.linear_model._stochastic_gradient", "SGDRegressor"),
+    ("sklearn.linear_model._stochastic_gradient", "SGDOneClassSVM"),
+    ("sklearn.linear_model._passive_aggressive", "PassiveAggressiveClassifier"),
+    ("sklearn.linear_model._passive_aggressive", "PassiveAggressiveRegressor"),
+    ("sklearn.linear_model._perceptron", "Perceptron"),
+)
+
+_LINES = frozenset({*_STAYING[:-1], *_DESCENTS} - {("sklearn.linear_model._stochastic_gradient", "SGDRegressor")})
 
 #: What state the instances may be given. The first one holds for all whose ``__setstate__`` is that of the base, and
 #: compares nothing with anything.
 ESTIMATOR_STATES: Mapping[tuple[str, str], LibraryState] = MappingProxyType(
     {
-        ("sklearn.base", "BaseEstimator"): (_estimator, None, _UNFOLDED, "D07"),
+        ("sklearn.base", "BaseEstimator"): (estimator_state, None, _UNFOLDED, "D07"),
         ("sklearn.isotonic", "IsotonicRegression"): (_curve, has_state, _UNFOLDED, "D07, D15, D16"),
         ("sklearn.feature_extraction.text", "CountVectorizer"): (_words, has_state, _OUTSIDE, _HERE),
         ("sklearn.feature_extraction.text", "TfidfVectorizer"): (_words, has_state, _OUTSIDE, _HERE),
         ("sklearn.feature_extraction._dict_vectorizer", "DictVectorizer"): (_words, has_state, _OUTSIDE, _HERE),
+        ("sklearn.feature_extraction.text", "HashingVectorizer"): (_hashing, has_state, _SHAPES, _HERE),
+        ("sklearn.covariance._empirical_covariance", "EmpiricalCovariance"): (_covariance, has_state, _SHAPES, _HERE),
+        ("sklearn.multiclass", "OneVsRestClassifier"): (_one_by_one, has_state, _OUTSIDE, _HERE),
+        **dict.fromkeys(_STAYING, (estimator_state, has_state, _SHAPES, _HERE)),
+        **dict.fromkeys(_DESCENTS, (_descent, has_state, _SHAPES, _HERE)),
         ("sklearn.cluster._kmeans", "KMeans"): (_centres, has_state, _POINTS, _HERE),
         ("sklearn.cluster._kmeans", "MiniBatchKMeans"): (_centres, has_state, _POINTS, _HERE),
         ("sklearn.neighbors._classification", "KNeighborsClassifier"): (_voters, has_state, _POINTS, _HERE),
@@ -252,5 +405,7 @@ ESTIMATOR_STATES: Mapping[tuple[str, str], LibraryState] = MappingProxyType(
     }
 )
 
-#: Whose places are in dicts and lists.
-CHANGEABLE = frozenset(pair for pair, row in ESTIMATOR_STATES.items() if row[2] is _OUTSIDE)
+#: Whose places, or what they measure with, are in dicts and lists.
+CHANGEABLE = frozenset(
+    pair for pair, row in ESTIMATOR_STATES.items() if row[2] is _OUTSIDE or row[0] in (_neighbours, _voters)
+)

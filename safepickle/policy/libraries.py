@@ -23,7 +23,15 @@ from .arrays import ArrayCall
 from .blocks import BLOCK_CALLS, BLOCK_STATES
 from .columns import ARROW_CALLS
 from .copies import COPIES, COPYING_CALLS, copied_of_frame, read_of_state, refuse_nothing
-from .estimators import CHANGEABLE, ESTIMATOR_STATES, attributes, copied_by_curve, first_guess, read_of_places
+from .estimators import (
+    CHANGEABLE,
+    ESTIMATOR_STATES,
+    attributes,
+    copied_by_curve,
+    estimator_state,
+    first_guess,
+    read_of_places,
+)
 from .labels import are_texts, is_label, wrong_fields
 from .library_parts import (
     LibraryState,
@@ -326,6 +334,9 @@ def _tree_state(obj: Any, state: Any) -> str | None:
         return "wants as many nodes and values as it counts"
     if values.shape[1] != obj.n_outputs or values.shape[2] != obj.max_n_classes:
         return "its values are not those of its outputs"
+    # Whoever asks for the way makes room for that many nodes of each row.
+    if not 0 <= depth < count:
+        return "it is deeper than it has nodes"
     if not {"left_child", "right_child", "feature"} <= set(names):
         return "its nodes have other fields"
     left, right, feature = nodes["left_child"], nodes["right_child"], nodes["feature"]
@@ -419,7 +430,7 @@ def _boosting(obj: Any, state: Any) -> str | None:
 
 def _support(obj: Any, state: Any) -> str | None:
     """Libsvm reads as many rows as it is told that there are."""
-    wrong = attributes(state)
+    wrong = estimator_state(obj, state)
     if wrong is not None or "support_vectors_" not in state:
         return wrong
     if state.get("_sparse") is not False:
@@ -430,7 +441,12 @@ def _support(obj: Any, state: Any) -> str | None:
     if support is None or vectors is None or each is None or weights is None or vectors.ndim != 2 or weights.ndim != 2:
         return "wants its vectors and their weights"
     count = len(vectors)
-    is_classifier = "classes_" in state
+    # As libsvm asks the class, not the state: which of its kinds it is, and how many numbers it has for each.
+    is_classifier = is_one(obj, "sklearn.svm._base", "BaseSVC")
+    if "_impl" in state or (len(each) != 2 and not is_classifier):
+        return "it is another kind of machine"
+    if is_classifier and not is_array(state.get("classes_")):
+        return "its classes are no array"
     total = int(each.sum()) if is_classifier else int(each[0])
     if not lie_within(each, 0, count + 1) or total != count or support.shape != (count,) or weights.shape[1] != count:
         return "its vectors are not as many as it counts"

@@ -78,6 +78,9 @@ def _pointers(starts: Any, indices: Any, count: int, rows: int, columns: int) ->
         return "its starts are not in order"
     if int(starts[-1]) > min(len(indices), count):
         return "its starts lie beyond its data"
+    # Who takes columns goes through all indices, and has room for as many as the starts say.
+    if len(indices) != int(starts[-1]):
+        return "it has more indices than entries"
     return None if lie_within(indices, 0, columns) else "an index lies outside"
 
 

@@ -51,6 +51,8 @@ __all__ = [
 _ENTRY = 48
 #: As many threads as a process may have on the largest machines.
 _MOST_THREADS = 4096
+#: As many neighbours as may be asked for, even where there are fewer.
+_FEW_NEIGHBOURS = 1000
 #: As many columns as a sparse matrix of them has room for, and what distances are measured with.
 _MOST_COLUMNS = 2**31
 _MEASURES = frozenset({"p", "w", "V", "VI", "missing_values", "squared"})
@@ -304,6 +306,10 @@ def _neighbours(obj: Any, state: Any) -> str | None:
         return "its points are no table"
     if len(points.shape) != 2 or not are_as_many(points.shape[1], state.get("n_features_in_")):
         return "its points have other features"
+    # It makes room for as many of them as it is asked for, whether they are there or not.
+    asked = state.get("n_neighbors")
+    if asked is not None and not (is_int(asked) and asked <= max(points.shape[0], _FEW_NEIGHBOURS)):
+        return "it asks for more points than there are"
     # It divides by how many there are.
     there = points.shape[0] > 0 and are_as_many(points.shape[0], state.get("n_samples_fit_"))
     return None if there else "its points are not as many as it counts"
@@ -324,8 +330,9 @@ def _voters(obj: Any, state: Any) -> str | None:
     return None
 
 
-def first_guess(state: Any) -> str | None:
+def first_guess(obj: Any, state: Any) -> str | None:
     """Say what is wrong with what boosting begins with: each of its trees adds to a column of that, without a look."""
+    kind = "Regressor" if is_one(obj, "sklearn.base", "RegressorMixin") else "Classifier"
     members = state.get("estimators_")
     if not is_array(members):
         return None
@@ -335,15 +342,19 @@ def first_guess(state: Any) -> str | None:
     # Before scikit-learn 1.4 the loss says how many there are.
     if not is_int(state.get("n_trees_per_iteration_", 1)) or state.get("n_trees_per_iteration_", count) != count:
         return "its trees are not as many as it counts"
-    if count <= 1:
-        return None if count else "its trees are not as many as it counts"
+    if not count:
+        return "its trees are not as many as it counts"
     guess = state.get("init_")
-    if type(guess) is str and guess == "zero" and "n_trees_per_iteration_" in state:
+    if guess is None or (type(guess) is str and guess == "zero" and ("n_trees_per_iteration_" in state or count == 1)):
         return None
-    if not is_one(guess, "sklearn.dummy", "DummyClassifier"):
-        return "it begins with another model, which may know fewer classes"
-    known = plain_array(vars(guess).get("class_prior_"), "f")
-    if known is None or known.shape != (count,) or vars(guess).get("n_classes_") != count:
+    # Other models may answer for fewer rows, or know fewer classes.
+    first = vars(guess) if is_one(guess, "sklearn.dummy", f"Dummy{kind}") else {}
+    if not are_as_many(first.get("n_outputs_"), 1):
+        return "it begins with another model"
+    if kind == "Regressor":
+        return None
+    known, classes = plain_array(first.get("class_prior_"), "f"), max(count, 2)
+    if known is None or known.shape != (classes,) or not are_as_many(first.get("n_classes_"), classes):
         return "it begins with other classes than its trees have"
     return None
 

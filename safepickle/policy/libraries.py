@@ -418,14 +418,16 @@ def _forest(obj: Any, state: Any) -> str | None:
 
 def _boosting(obj: Any, state: Any) -> str | None:
     """What members have for a tree is taken for one by compiled code, without asking them."""
-    wrong = _forest(obj, state)
+    wrong = estimator_state(obj, state)
+    if wrong is None:
+        wrong = _forest(obj, state)
     if wrong is not None:
         return wrong
     members = state.get("estimators_")
     for member in members.flat if is_array(members) else ():
         if not is_one(member, "sklearn.tree._classes", "BaseDecisionTree") or vars(member).get("tree_") is None:
             return "a member of it is no tree"
-    return first_guess(state)
+    return first_guess(obj, state)
 
 
 def _support(obj: Any, state: Any) -> str | None:
@@ -450,7 +452,7 @@ def _support(obj: Any, state: Any) -> str | None:
     total = int(each.sum()) if is_classifier else int(each[0])
     if not lie_within(each, 0, count + 1) or total != count or support.shape != (count,) or weights.shape[1] != count:
         return "its vectors are not as many as it counts"
-    if is_classifier and (len(each) != len(state["classes_"]) or weights.shape[0] != max(len(each) - 1, 1)):
+    if weights.shape[0] != max(len(each) - 1, 1) or (is_classifier and len(each) != len(state["classes_"])):
         return "its classes are not as many as it counts"
     pairs = len(each) * (len(each) - 1) // 2 if is_classifier else 1
     for name in ("_probA", "_probB"):

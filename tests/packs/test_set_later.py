@@ -164,7 +164,7 @@ def test_a_width_is_a_number(sp: ModuleType) -> None:
         if fits:
             assert sp.loads(stream, policy=SKLEARN).n_features_in_ == 2
             continue
-        with pytest.raises(PolicyError, match="its centres have other features|its features are no number"):
+        with pytest.raises(PolicyError, match=r"its (centres have other features|features are no number)"):
             sp.loads(stream, policy=SKLEARN)
 
 

@@ -64,6 +64,9 @@ with warnings.catch_warnings():
         "bayes for classes": MANY.OneVsRestClassifier(BAYES.GaussianNB()).fit(POINTS, KINDS),
         "jobs": FORESTS.RandomForestClassifier(3, n_jobs=-1).fit(POINTS, KINDS),
         "many features": LINEAR.LinearRegression().fit(np.ones((1, 5000)), [1]),
+        "boosting": FORESTS.GradientBoostingRegressor(n_estimators=2).fit(POINTS, NUMBERS),
+        "boosting from zero": FORESTS.GradientBoostingRegressor(n_estimators=2, init="zero").fit(POINTS, NUMBERS),
+        "boosting of two": FORESTS.GradientBoostingClassifier(n_estimators=2).fit(POINTS, KINDS % 2),
         "columns": TEXTS.HashingVectorizer(n_features=16),
     }  # fmt: skip
 
@@ -103,6 +106,7 @@ def of_members(member: Any, **attributes: Any) -> Any:
     return changed(FOR_LABELS, estimators_=[*FOR_LABELS.estimators_[1:], member], **attributes)
 
 
+BOOSTING = GOOD["boosting"]
 LINE = FOR_LABELS.estimators_[0]
 COUNT = len(CLASSES.support_vectors_)
 MEASURED, COVARIANCE = GOOD["measured"], GOOD["covariance"]
@@ -139,6 +143,7 @@ HOSTILE: dict[str, Any] = {
     ),
     "machine of another kind": changed(NUMBER, _impl="c_svc"),
     "number of one kind": changed(NUMBER, _n_support=NUMBER._n_support[:1].copy()),
+    "numbers without weights": changed(NUMBER, _dual_coef_=np.zeros((0, len(NUMBER.support_)))),
     "one class of many kinds": changed(
         GOOD["machine of one class"], _n_support=np.array([len(GOOD["machine of one class"].support_), 0, 0, 0], "i4")
     ),
@@ -157,6 +162,14 @@ HOSTILE: dict[str, Any] = {
     "features beyond": changed(GOOD["many features"], n_features_in_=10**9),
     "features of no number": changed(GOOD["many features"], n_features_in_=1e9),
     "features of a tree beyond": changed(FORESTS.RandomForestClassifier(), n_features_in_=10**9),
+    "boosting from no rows": changed(BOOSTING, init_=changed(BOOSTING.init_, n_outputs_=0)),
+    "boosting from another model": changed(BOOSTING, init_=LINE),
+    "boosting from classes": changed(BOOSTING, init_=GOOD["boosting of two"].init_),
+    "boosting from other classes": changed(
+        GOOD["boosting of two"], init_=changed(GOOD["boosting of two"].init_, class_prior_=np.ones(1))
+    ),
+    "boosting from what it is asked": changed(BOOSTING, _raw_predict_init=np.float64),
+    "more neighbours than there are": changed(GOOD["voted"], n_neighbors=10**9),
     "no columns": changed(GOOD["columns"], n_features=0),
     "false columns": changed(GOOD["columns"], n_features=False),
     "columns beyond": changed(GOOD["columns"], n_features=2**31),

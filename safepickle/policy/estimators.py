@@ -195,6 +195,8 @@ def _centres(obj: Any, state: Any) -> str | None:
     centres = plain_array(state["cluster_centers_"], "f")
     if centres is None or centres.ndim != 2 or not are_as_many(centres.shape[1], state.get("n_features_in_")):
         return "its centres have other features"
+    if not len(centres):
+        return "it has no centres"
     # Of fewer than none OpenMP makes so many that there is no memory for them, and ends the process.
     threads = state.get("_n_threads", 1)
     if not is_int(threads) or not 1 <= threads <= _MOST_THREADS:

@@ -19,6 +19,7 @@ from safepickle.errors import PolicyError  # noqa: E402
 
 LINEAR, SVM, MANY = (importlib.import_module(f"sklearn.{name}") for name in ("linear_model", "svm", "multiclass"))
 FORESTS, BAYES, PARTS = (importlib.import_module(f"sklearn.{name}") for name in ("ensemble", "naive_bayes", "pipeline"))
+CLUSTERS = importlib.import_module("sklearn.cluster")
 SPARSE = importlib.import_module("scipy.sparse")
 TEXTS = importlib.import_module("sklearn.feature_extraction.text")
 EmpiricalCovariance = importlib.import_module("sklearn.covariance").EmpiricalCovariance
@@ -67,6 +68,8 @@ with warnings.catch_warnings():
         "boosting": FORESTS.GradientBoostingRegressor(n_estimators=2).fit(POINTS, NUMBERS),
         "boosting from zero": FORESTS.GradientBoostingRegressor(n_estimators=2, init="zero").fit(POINTS, NUMBERS),
         "boosting of two": FORESTS.GradientBoostingClassifier(n_estimators=2).fit(POINTS, KINDS % 2),
+        "centres": CLUSTERS.KMeans(3, n_init=1).fit(POINTS),
+        "few centres": CLUSTERS.MiniBatchKMeans(3, n_init=1).fit(POINTS),
         "columns": TEXTS.HashingVectorizer(n_features=16),
     }  # fmt: skip
 
@@ -170,6 +173,8 @@ HOSTILE: dict[str, Any] = {
     ),
     "boosting from what it is asked": changed(BOOSTING, _raw_predict_init=np.float64),
     "more neighbours than there are": changed(GOOD["voted"], n_neighbors=10**9),
+    "no centres": changed(GOOD["centres"], cluster_centers_=np.zeros((0, 3))),
+    "none of few centres": changed(GOOD["few centres"], cluster_centers_=np.zeros((0, 3)), _counts=np.zeros(0)),
     "no columns": changed(GOOD["columns"], n_features=0),
     "false columns": changed(GOOD["columns"], n_features=False),
     "columns beyond": changed(GOOD["columns"], n_features=2**31),

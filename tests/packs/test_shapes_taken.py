@@ -154,6 +154,9 @@ HOSTILE: dict[str, Any] = {
     "answers shifted for other rows": of_members(changed(LINE, intercept_=np.zeros(300))),
     "answers of more classes": of_members(CLASSES),
     "answers of anything": of_members(BAYES.GaussianNB()),
+    "answers of one class": of_members(
+        changed(GOOD["one class"], coef_=np.ones((1, 3)), _standard_coef=np.ones((1, 3)), offset_=np.zeros(300))
+    ),
     "answers of no model": of_members(5),
     "answers in an array": changed(FOR_LABELS, estimators_=np.array([LINE], dtype=object)),
     "answers of labels that say nothing": of_members(BAYES.GaussianNB(), label_binarizer_=None),

@@ -266,9 +266,9 @@ class UsualFrames:
             return type(state) is tuple and self._fits_backed(obj, state)
         if type(state) is not dict:
             return False
-        if which == CATEGORIES or which == COLUMN:
-            return True
-        if which != FRAME or not _has_only(state, _FRAME_FIELDS):
+        if which != FRAME:
+            return which in (CATEGORIES, COLUMN)
+        if not _has_only(state, _FRAME_FIELDS):
             return False
         if not _is_plain_name(state.get("_name")) or not _is_plain_name(state.get("name")):
             return False

@@ -15,6 +15,7 @@ Rules that hold here:
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
@@ -83,18 +84,19 @@ def attributes(state: Any) -> str | None:
 def estimator_state(obj: Any, state: Any) -> str | None:
     """Say what is wrong with the attributes of an estimator, none of which takes the place of a method of its class."""
     wrong = attributes(state)
-    if wrong is None and any(_is_method(type(obj), key) for key in state):
+    kind: Any = type(obj)
+    if wrong is None and not _methods(kind).isdisjoint(state):
         return "an attribute in the place of a method"
     return wrong
 
 
-def _is_method(cls: type, name: str) -> bool:
-    """Say whether a class has a method of a name, or what becomes one: whatever an instance could have instead."""
-    for base in cls.__mro__:
-        found = vars(base).get(name)
-        if found is not None:
-            return hasattr(type(found), "__get__") and not hasattr(type(found), "__set__")
-    return False
+@lru_cache(256)
+def _methods(cls: type) -> frozenset[str]:
+    """Return the names of methods of a class, and of what becomes one: whatever an instance could have instead."""
+    found = {name: kept for base in reversed(cls.__mro__) for name, kept in vars(base).items() if kept is not None}
+    return frozenset(
+        name for name, kept in found.items() if hasattr(type(kept), "__get__") and not hasattr(type(kept), "__set__")
+    )
 
 
 def _curve(obj: Any, state: Any) -> str | None:

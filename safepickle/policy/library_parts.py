@@ -10,7 +10,7 @@ Rules that hold here:
 from __future__ import annotations
 
 import sys
-import threading
+from _thread import _local  # threading.local; the module takes longer to import
 from collections.abc import Callable
 from typing import Any
 
@@ -41,8 +41,7 @@ __all__ = [
 LibraryState = tuple[Callable[[Any, Any], str | None], Callable[[Any], bool] | None, str, str]
 
 
-
-class _Written(threading.local):
+class _Written(_local):
     """Whether what is looked at is there already, and no pickle will change it."""
 
     now = False

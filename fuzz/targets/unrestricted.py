@@ -15,7 +15,7 @@ from typing import Any
 from fuzz import samples, terms
 from fuzz.assembly import op
 from fuzz.outcomes import Finding, describe
-from safepickle.errors import LimitError
+from safepickle.errors import LimitError, TruncatedError
 from safepickle.policy.rules import UNRESTRICTED
 
 INPUT = "stream"
@@ -130,11 +130,14 @@ def _whole(data: bytes, options: dict[str, Any], mine: tuple[Any, ...]) -> None:
     if b"Q" in data or b"P" in data:
         return
     samples.restore()
-    rest = terms.package.loads(
-        data[: data.rindex(b".") + 1],
-        policy=UNRESTRICTED,
-        limits=terms.LIMITS,
-        **{**options, "buffers": terms.buffers()},
-    )
+    cut = data[: data.rindex(b".") + 1]
+    try:
+        rest = terms.package.loads(
+            cut, policy=UNRESTRICTED, limits=terms.LIMITS, **{**options, "buffers": terms.buffers()}
+        )
+    except TruncatedError:
+        if len(cut) == len(data):
+            raise
+        return  # its last frame goes on behind the end
     if describe(rest) != mine[1]:
         raise Finding("loads gives another value than an Unpickler under UNRESTRICTED", data.hex()[:200])

@@ -391,8 +391,10 @@ def _parts_weight(state: Any) -> int:
     """Return what it weighs to look at the parts of a dtype: any number may share one."""
     if type(state) is not tuple or len(state) < 5:
         return 0
-    parts = [field[0] for field in state[4].values()] if type(state[4]) is dict else []
-    return 128 * _part_count(parts or (state[2] or ())[:1])
+    base, fields = state[2], state[4]
+    held = [*(fields.values() if type(fields) is dict else ()), base]
+    parts = [one[0] for one in held if type(one) is tuple and one and is_dtype(one[0])]
+    return 128 * max(0, _part_count(parts))
 
 
 def _metadata(char: str, metadata: Any) -> str | None:

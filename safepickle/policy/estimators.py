@@ -241,10 +241,12 @@ def _covariance(obj: Any, state: Any) -> str | None:
 def _descent(obj: Any, state: Any) -> str | None:
     """Who goes on with a descent writes to its weights, as many as the data are wide."""
     wrong = estimator_state(obj, state)
-    found = [state[name] for name in ("_standard_coef", "_average_coef") if state.get(name) is not None]
-    if wrong is not None or (state.get("coef_") is None and not found):
+    if wrong is not None:
         return wrong
+    found = [state[name] for name in ("_standard_coef", "_average_coef") if state.get(name) is not None]
     weights = state.get("coef_")
+    if weights is None and not found:
+        return None
     if not any(is_one(weights, "scipy.sparse", name) for name in ("spmatrix", "sparray")):
         found.append(weights)  # those that are none are not gone on with
     arrays = [plain_array(one, "f") for one in found]
@@ -259,9 +261,9 @@ def _descent(obj: Any, state: Any) -> str | None:
 def _one_by_one(obj: Any, state: Any) -> str | None:
     """Of several labels, what each member answers becomes the rows of a matrix, however many rows it answers for."""
     wrong = estimator_state(obj, state)
-    members, labels = state.get("estimators_"), state.get("label_binarizer_")
-    if wrong is not None or members is None:
+    if wrong is not None or state.get("estimators_") is None:
         return wrong
+    members, labels = state["estimators_"], state.get("label_binarizer_")
     if is_exactly(labels, "sklearn.preprocessing._label", "LabelBinarizer"):
         kind = vars(labels).get("y_type_")
         if type(kind) is str and kind == "multiclass":

@@ -16,6 +16,8 @@ sklearn = pytest.importorskip("sklearn")
 from packs.test_libraries import MODELS, SKLEARN, changed, tree  # noqa: E402
 
 from safepickle.errors import PolicyError  # noqa: E402
+from safepickle.policy.contracts import STATES  # noqa: E402
+from safepickle.policy.estimators import ESTIMATOR_STATES  # noqa: E402
 
 LINEAR, SVM, MANY = (importlib.import_module(f"sklearn.{name}") for name in ("linear_model", "svm", "multiclass"))
 FORESTS, BAYES, PARTS = (importlib.import_module(f"sklearn.{name}") for name in ("ensemble", "naive_bayes", "pipeline"))
@@ -228,3 +230,19 @@ def test_a_matrix_has_as_many_indices_as_entries(sp: ModuleType, kind: str) -> N
     more = changed(matrix, indices=np.concatenate([matrix.indices] * 3), data=np.concatenate([matrix.data] * 3))
     with pytest.raises(PolicyError, match="it has more indices than entries"):
         sp.loads(pickle.dumps(more), policy=SKLEARN)
+
+
+@pytest.mark.parametrize("pair", ESTIMATOR_STATES, ids=lambda pair: pair[1])
+def test_state_of_any_kind_is_looked_at_without_asking_it(pair: tuple[str, str]) -> None:
+    class Asked:
+        def __getattr__(self, name: str) -> Any:
+            raise AssertionError("asked")
+
+        __len__ = __iter__ = __getitem__ = __contains__ = __eq__ = __bool__ = __getattr__  # type: ignore[assignment]
+        __hash__ = None  # type: ignore[assignment]
+
+    estimator = getattr(importlib.import_module(pair[0]), pair[1], None)
+    if estimator is None:
+        pytest.skip("not in this scikit-learn")
+    for state in (None, [], 1, "text", (), [{}], Asked(), {1: 2}):
+        assert STATES[pair].refusal(object.__new__(estimator), state) is not None

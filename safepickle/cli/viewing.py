@@ -82,7 +82,8 @@ _ITEM_BASES = (list, tuple, set, frozenset, deque)
 #: What extension types keep outside of ``__dict__`` and ``__slots__``, and worth seeing: by module and class.
 _EXTENSION_FIELDS = {
     ("pandas._libs.internals", "BlockManager"): ("axes", "blocks"),
-    ("pandas._libs.internals", "Block"): ("values",),
+    # The latter two before pandas 2.2.
+    **{("pandas._libs.internals", name): ("values",) for name in ("Block", "NumpyBlock", "NDArrayBackedBlock")},
     ("pandas._libs.arrays", "NDArrayBacked"): ("_dtype", "_ndarray"),
 }
 #: The most bytes of an array's item that is copied to be shown.

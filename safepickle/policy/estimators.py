@@ -358,7 +358,7 @@ def first_guess(obj: Any, state: Any) -> str | None:
     if not are_as_many(first.get("n_outputs_"), 1):
         return "it begins with another model"
     if kind == "Regressor":
-        return None
+        return None if count == 1 else "its trees are not as many as it counts"
     known, classes = plain_array(first.get("class_prior_"), "f"), max(count, 2)
     if known is None or known.shape != (classes,) or not are_as_many(first.get("n_classes_"), classes):
         return "it begins with other classes than its trees have"

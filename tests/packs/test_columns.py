@@ -49,6 +49,8 @@ def view(size: int, buffer: int = 0, place: int = 0) -> bytes:
 @pytest.mark.parametrize("places", [view(50, 9), view(50, 0, 2**30), view(2**31 - 1)])
 def test_missing_texts_are_somewhere(sp: ModuleType, kind: str, places: bytes) -> None:
     """Arrow's validation leaves out what is missing, and its comparison does not."""
+    if int(pa.__version__.split(".")[0]) < 18:
+        pytest.skip("this pyarrow makes no such columns of buffers")
     column = arrow(kind, 2, b"\x01", view(20) + bytes(16), bytes(20), nulls=1)
     assert len(sp.loads(pickle.dumps(column), policy=PANDAS)) == 2
     for missing, nulls in ((b"\x01", 1), (b"\x01", -1)):

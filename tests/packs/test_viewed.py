@@ -84,5 +84,7 @@ def test_frames_show_what_is_in_them() -> None:
     frame = pandas.DataFrame({"price": [1.5, 2.5], "day": pandas.to_datetime(["2020-01-02"] * 2)})
     frame.columns = frame.columns.astype(object)
     text = as_text(view(frame))
-    for shown in ("'price'", "1.5, 2.5", "datetime.datetime(2020, 1, 2"):
-        assert shown in text
+    assert "'price'" in text
+    assert "1.5, 2.5" in text
+    # Before pandas 3 they are counted in nanoseconds, which no date of Python's holds.
+    assert "datetime.datetime(2020, 1, 2" in text or "1577923200000000000" in text

@@ -166,6 +166,14 @@ def test_a_width_is_a_number(sp: ModuleType) -> None:
             continue
         with pytest.raises(PolicyError, match=r"its (centres have other features|features are no number)"):
             sp.loads(stream, policy=SKLEARN)
+    for count, fits in ((4, True), (array(np.array([4])), False), (4.0, False), (5, False)):
+        parts = {"_fit_X": POINTS, "n_features_in_": 2, "n_samples_fit_": count}
+        stream = pickled(fitted("neighbors._unsupervised", "NearestNeighbors", **parts))
+        if fits:
+            assert sp.loads(stream, policy=SKLEARN).n_samples_fit_ == 4
+            continue
+        with pytest.raises(PolicyError, match="its points are not as many as it counts"):
+            sp.loads(stream, policy=SKLEARN)
 
 
 # ---- state that comes twice --------------------------------------------------------------------------------

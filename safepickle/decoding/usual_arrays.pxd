@@ -27,7 +27,7 @@ cdef long long _LARGEST, _MOST_UNITS, _LARGEST_RECORD, _MOST_ALIGNED
 cdef Py_ssize_t _MOST_DIMENSIONS, _MOST_DIGITS, _MOST_FIELDS, _MOST_KNOWN
 cdef dict _CALLS
 cdef frozenset _CODES, _UNITS
-cdef str _PLAIN, _ORDERS, _SIZED_CODES
+cdef str _PLAIN, _SIZED_CODES, _WITHOUT_ORDER
 
 @cython.locals(found=cython.int)
 cpdef int usual_call(str module, str name, object target) except -1
@@ -67,7 +67,7 @@ cdef class UsualArrays:
     @cython.locals(count=cython.longlong)
     cdef bint _describes_array(self, tuple state) except -1
     cdef bint _fits_dtype(self, object dtype, tuple state) except -1
-    @cython.locals(char=str, count=Py_ssize_t)
+    @cython.locals(char=str, order=str, count=Py_ssize_t)
     cdef bint _describes_dtype(self, object dtype, tuple state) except -1
     @cython.locals(names=tuple, fields=dict, size=cython.longlong)
     cdef bint _describes_record(self, object dtype, tuple state) except -1

@@ -59,8 +59,9 @@ _SIZED_CODES = "SUV"
 _MOST_DIGITS = 9
 #: The same as one character each.
 _PLAIN = "?bBhHiIlLqQefdFD"
-_ORDERS = "<>|="
-#: Flags of a dtype of objects; of one with fields that are numbers, which numpy sets or leaves out.
+#: Those without an order of bytes, which is then written "|".
+_WITHOUT_ORDER = "?bBOV"
+#: Flags of a dtype of objects; of one with fields that are numbers.
 _OF_OBJECTS = 0x3F
 _OF_RECORDS = 0x10
 #: Units of dates and times.
@@ -289,13 +290,16 @@ class UsualArrays:
         count = len(state)
         if (count != 8 and count != 9) or type(state[0]) is not int or type(state[1]) is not str:
             return False
-        if len(state[1]) != 1 or state[1] not in _ORDERS or state[2] is not None:
+        if state[2] is not None:
             return False
         if type(state[5]) is not int or type(state[6]) is not int or type(state[7]) is not int:
             return False
         if not issubclass(type(dtype), self.dtypes):
             return False
         char: str = dtype.char
+        order: str = state[1]
+        if order != "|" if char in _WITHOUT_ORDER else order != "<" and order != ">":
+            return False
         if char == "V":
             return count == 8 and state[0] == 3 and self._describes_record(dtype, state)
         if state[3] is not None or state[4] is not None or state[5] != -1 or state[6] != -1:
@@ -314,7 +318,7 @@ class UsualArrays:
         fields: dict[Any, Any] = state[4]
         if not 0 < len(names) <= _MOST_FIELDS:
             return False
-        if not 0 < state[5] <= _LARGEST_RECORD or (state[7] != 0 and state[7] != _OF_RECORDS):
+        if not 0 < state[5] <= _LARGEST_RECORD or state[7] != _OF_RECORDS:
             return False
         alignment: int = state[6]
         # numpy divides by it when it copies: the process would end.

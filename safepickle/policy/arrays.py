@@ -57,8 +57,12 @@ _DEEPEST, _MOST_PARTS = 32, 10_000
 _FROM_FIELDS, _ALIGNED = 0x1B, 0x80
 #: Of the types that have any by themselves; not every numpy asks for text to be cleared.
 _FLAGS = {"O": (0x3F,), "U": (8, 0)}
-#: What numpy sets for every type with fields.
+#: What numpy sets for every type with fields (NPY_NEEDS_PYAPI): without it, it compares them with no hold of the
+#: interpreter's lock.
 _NEEDS_PYTHON = 0x10
+#: Types that numpy writes a size of, those that have no order of bytes, and what it writes for either.
+_WITH_SIZE, _WITHOUT_ORDER = "SUVc", "?bBSVOc"
+_BYTE_ORDERS, _NO_ORDER = ("<", ">"), ("|",)
 _GENERATORS = ("MT19937", "PCG64", "PCG64DXSM", "Philox", "SFC64")
 
 
@@ -258,25 +262,25 @@ def _dtype_state(dtype: Any, state: Any) -> str | None:
     if not is_dtype(dtype):
         return "not a dtype"
     _, endian, subarray, names, fields, size, alignment, flags = state[:8]
-    if (
-        type(endian) not in (str, bytes)
-        or len(endian) != 1
-        or endian not in ("<", ">", "|", "=", b"<", b">", b"|", b"=")
-    ):
-        return "its byte order is none of < > | ="
+    char = dtype.char
+    # Python 2 wrote it as bytes.
+    order = endian.decode("latin-1") if type(endian) is bytes else endian
+    if type(order) is not str or order not in (_NO_ORDER if char in _WITHOUT_ORDER else _BYTE_ORDERS):
+        # numpy swaps what is said to be in the other order: pointers, too.
+        return "its byte order is not | for objects, bytes, records and what has one byte, or < or > for others"
     if not is_int(size, -1, 2**31 - 1) or not is_int(alignment, -1, 4096) or type(flags) is not int:
         return "its size, alignment and flags are ints within their ranges"
-    char = dtype.char
-    if char not in "SUV" and size != -1:
+    sized = char in _WITH_SIZE
+    if not sized and size != -1:
         return "wants no size of its own for this type"
-    if char in "SUV" and (size < 0 or (char == "U" and size % 4)):
+    if sized and (size < 0 or (char == "U" and size % 4)):
         return "wants a size, a multiple of 4 for text"
-    if char in "SUV" and (alignment < 1 or alignment & (alignment - 1)):
+    if sized and (alignment < 1 or alignment & (alignment - 1)):
         # numpy divides by it when it copies: the process would end.
         return "wants a power of two as its alignment"
     if char != "V" and (subarray is not None or names is not None or fields is not None):
         return "only a void type has fields or a base"
-    if char in "SUV" and size != dtype.itemsize and not _may_grow(dtype):
+    if sized and size != dtype.itemsize and not _may_grow(dtype):
         return "its size is another one than its code says"
     known = _known_flags(char, subarray, names, fields, size)
     if isinstance(known, str):
@@ -328,7 +332,7 @@ def _flags_of_fields(names: Any, fields: Any, size: int) -> tuple[int, ...] | st
         return "its names are a tuple and its fields a dict with all of them"
     if not all(type(name) is str for name in names) or not all(type(name) is str for name in fields):
         return "its names are texts"
-    flags = 0
+    flags = _NEEDS_PYTHON
     titles = {
         field[2] for field in fields.values() if type(field) is tuple and len(field) == 3 and type(field[2]) is str
     }
@@ -358,7 +362,7 @@ def _flags_of_fields(names: Any, fields: Any, size: int) -> tuple[int, ...] | st
         # The same field under another name.
         if title in fields and (title not in titled or not _are_one(fields[title], titled[title])):
             return "a title is of no field"
-    return flags, flags | _NEEDS_PYTHON
+    return (flags,)
 
 
 def _are_one(field: Any, other: tuple[Any, ...]) -> bool:

@@ -103,7 +103,7 @@ def text(value: str) -> bytes:
 def dtypes(count: int, *states: tuple[int, bytes]) -> bytes:
     """Return a pickle's beginning: dtypes of one byte in the memo, then the state of some."""
     made = [text("V1") + b"\x89\x88\x87R" + bytes((0x71, number)) + b"0" for number in range(count)]
-    given = [bytes((0x68, number)) + b"(K\x03" + text("|") + state + b"K\x01K\x01K\x00tb0" for number, state in states]
+    given = [bytes((0x68, number)) + b"(K\x03" + text("|") + state + b"tb0" for number, state in states]
     call = text("numpy") + text("dtype") + b"\x93q\xff"
     return b"\x80\x04" + call + b"0" + b"".join(b"h\xff" + one for one in made) + b"".join(given)
 
@@ -112,11 +112,11 @@ def fields(*numbers: int) -> bytes:
     """Return the fields of a dtype's state: each is one of the dtypes, and all of them are the same byte."""
     names = [text(f"f{place}") for place in range(len(numbers))]
     items = [name + bytes((0x68, number)) + b"K\x00\x86" for name, number in zip(names, numbers, strict=True)]
-    return b"N(" + b"".join(names) + b"t}(" + b"".join(items) + b"u"
+    return b"N(" + b"".join(names) + b"t}(" + b"".join(items) + b"uK\x01K\x01K\x10"
 
 
 def base(number: int) -> bytes:
-    return bytes((0x68, number)) + b"K\x01\x85\x86NN"
+    return bytes((0x68, number)) + b"K\x01\x85\x86NNK\x01K\x01K\x00"
 
 
 def test_dtypes_are_not_in_themselves(sp: ModuleType) -> None:
@@ -175,7 +175,7 @@ USES = {
     "an array": b"(K\x01K\x02\x85h\x01\x89C\x04\x01\x00\x02\x00tb",
     "a scalar": b"0" + MULTIARRAY + text("scalar") + b"\x93h\x01C\x02\x01\x00\x86R",
     "another dtype": b"0h\x00" + text("V2") + b"\x89\x88\x87R(K\x03" + text("|") + b"N" + text("a")
-    + b"\x85}" + text("a") + b"h\x01K\x00\x86sK\x02K\x01K\x00tb",
+    + b"\x85}" + text("a") + b"h\x01K\x00\x86sK\x02K\x01K\x10tb",
     "its state": b"0" + SWAPPED + b"N",
 }  # fmt: skip
 
@@ -217,7 +217,7 @@ def test_fields_of_a_dtype_stay_as_they_were(sp: ModuleType) -> None:
     """Numpy keeps the dict that it is given: moved, a field would lie outside, where its array would write."""
     start = b"\x80\x04" + NUMBER + b"}q\x02" + text("a") + b"h\x01K\x00\x86s0"
     made = b"h\x00" + text("V2") + b"\x89\x88\x87Rq\x03(K\x03" + text("|") + b"N" + text("a") + b"\x85h\x02"
-    made += b"K\x02K\x01K\x00tb"
+    made += b"K\x02K\x01K\x10tb"
     moved = b"h\x02" + text("a") + b"h\x01M\x00\x40\x86s0"
     for given in (made + b"0" + moved + b"h\x03.", made + moved + b"."):
         dtype = sp.loads(start + given, policy=NUMPY)

@@ -124,7 +124,7 @@ types_of_fields = st.sampled_from(
 fields_of_one = st.tuples(types_of_fields, st.sampled_from([0, 0, 4, 8, 9, 16, -1, True, Number(0), 2**70]))
 keys_of_fields = st.sampled_from(["a", "b", "c", Text("b"), 1])
 record_states = st.tuples(
-    st.sampled_from([3, 3, 4]), st.just("|"), st.none() | others, names_of_fields,
+    st.sampled_from([3, 3, 4]), st.just("|") | endians, st.none() | others, names_of_fields,
     st.dictionaries(keys_of_fields, fields_of_one | st.tuples(types_of_fields, st.just(0), st.just("t")), max_size=3)
     | st.fixed_dictionaries({"a": fields_of_one, "b": fields_of_one}),
     st.sampled_from([16, 16, 8, 0, -1, 2**40]), st.sampled_from([1, 1, 8, 3, 0, -1, 128, 2**20]), masks,

@@ -107,17 +107,25 @@ def usual_state(module: str, name: str, kind: type) -> int:
     return found if found == DTYPE else 0
 
 
+#: numpy as it was seen last, its classes of arrays, dtypes and scalars, its ``empty``, and the dtype of an array that
+#: waits for its data: asking for them takes a tenth of the load of a small array.
+_seen: tuple[Any, Any, Any, Any, Any, Any] = (False, None, None, None, None, None)
+
+
+def _see(numpy: Any) -> None:
+    global _seen
+    _seen = (numpy, numpy.ndarray, numpy.dtype, numpy.generic, numpy.empty, numpy.dtype("b"))
+
+
 class UsualArrays:
     """What one load has to do with numpy; made when it is there."""
 
     def __init__(self) -> None:
         numpy: Any = sys.modules["numpy"]
-        self.ndarray = numpy.ndarray
-        self.dtypes = numpy.dtype
-        self.generic = numpy.generic
+        if numpy is not _seen[0]:
+            _see(numpy)
+        _, self.ndarray, self.dtypes, self.generic, self.empty, self.waiting = _seen
         self.from_buffer: Any = None
-        self.empty: Any = numpy.empty
-        self.waiting: Any = numpy.dtype("b")
         #: The dtype that was looked at last, its item's size, and whether there are objects in it.
         self.dtype: Any = None
         self.item_size = 0

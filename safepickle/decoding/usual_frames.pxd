@@ -69,7 +69,7 @@ cdef class UsualFrames:
     cdef Py_ssize_t _made_anew(self, object array) except -2
     @cython.locals(start=cython.longlong, stop=cython.longlong, step=cython.longlong)
     cdef bint _fits_block(self, tuple args) except -1
-    @cython.locals(width=Py_ssize_t)
+    @cython.locals(width=Py_ssize_t, count=Py_ssize_t, start=cython.longlong, step=cython.longlong)
     cdef bint _fits_manager(self, tuple args) except -1
     cdef bint _is_own_block(self, object kind) noexcept
     cpdef bint fits_frame_state(self, int which, object obj, object state) except -1

@@ -248,7 +248,12 @@ class UsualFrames:
                 return False
             placement: Any = generic_getattr(block, "_mgr_locs")
             places: Any = placement.indexer
-            if type(places) is not slice or places.stop > width or len(placement) != block.shape[0]:
+            if type(places) is not slice or type(places.start) is not int or type(places.step) is not int:
+                return False
+            count: int = len(placement)
+            start: int = places.start
+            step: int = places.step
+            if step <= 0 or start + (count - 1) * step >= width or count != block.shape[0]:
                 return False
         return True
 

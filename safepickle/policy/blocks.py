@@ -13,8 +13,8 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from .library_parts import LibraryState, has_state, is_array, is_one, length, waits
-from .parts import Args
+from .library_parts import LibraryState, has_state, is_array, is_exactly, is_one, length, waits
+from .parts import Args, is_int
 
 __all__ = ["BLOCK_CALLS", "BLOCK_STATES"]
 
@@ -40,14 +40,42 @@ def _unpickle_block(args: Args) -> str | None:
 def _count(places: Any) -> int:
     """Return how many places there are, -1 for what is none or has some below zero."""
     if type(places) is slice:
-        start, stop, step = places.start, places.stop, places.step
-        step = 1 if step is None else step
-        if type(start) is not int or type(stop) is not int or type(step) is not int:
-            return -1
-        return len(range(start, stop, step)) if 0 <= start <= stop < _MOST and 0 < step < _MOST else -1
+        named = _range_of(places)
+        return -1 if named is None else len(named)
     if not is_array(places) or places.ndim != 1 or places.dtype.kind not in "iu":
         return -1
     return int(places.size) if not places.size or int(places.min()) >= 0 else -1
+
+
+def _range_of(places: slice) -> range | None:
+    """Return the places that a slice names, None for one that pandas would not write or that has some below zero.
+
+    It writes places that go down as well, and a stop beyond the frame: of three columns, two are ``slice(0, 4, 2)``.
+    """
+    start, stop, step = _plain(places.start), _plain(places.stop), 1 if places.step is None else _plain(places.step)
+    if not is_int(start, 0, _MOST) or not is_int(step, -_MOST, _MOST) or step == 0:
+        return None
+    if step < 0 and stop is None:
+        return range(start, -1, step)
+    # One below zero would be counted from the end.
+    if not is_int(stop, 0, _MOST) or (stop < start if step > 0 else stop > start):
+        return None
+    return range(start, stop, step)
+
+
+def _plain(bound: Any) -> Any:
+    """Return a bound of a slice; what a pivot gives has some of numpy's."""
+    return int(bound) if is_exactly(bound, "numpy", "int64") else bound
+
+
+def _end_of(places: Any) -> int:
+    """Return the first place beyond those of a block that was made."""
+    if type(places) is slice:
+        named = _range_of(places)
+        if named is None:
+            return _MOST
+        return max(named[0], named[-1]) + 1 if named else 0
+    return int(places.max()) + 1 if places.size else 0
 
 
 def _manager(args: Args) -> str | None:
@@ -59,9 +87,7 @@ def _manager(args: Args) -> str | None:
     for block in args[0]:
         if not is_one(block, "pandas.core.internals.blocks", "Block"):
             return "a block that is none"
-        places = block.mgr_locs.indexer
-        end = places.stop if type(places) is slice else int(places.max()) + 1 if places.size else 0
-        if end > width or len(block.mgr_locs) != block.shape[0]:
+        if _end_of(block.mgr_locs.indexer) > width or len(block.mgr_locs) != block.shape[0]:
             return "a block says that it is a column that is not there"
     return None
 

@@ -34,6 +34,10 @@ HOSTILE = {
     "a slice from below zero": of_blocks((ROW, slice(-1, 0)), columns=1),
     "a slice backwards": of_blocks((TWO, slice(1, -1, -1))),
     "a slice without an end": of_blocks((TWO, slice(0, None))),
+    "a slice down from beyond": of_blocks((TWO, slice(2, 0, -1))),
+    "a slice down from the end": of_blocks((TWO, slice(1, -3, -1))),
+    "a slice of steps of none": of_blocks((TWO, slice(0, 2, 0))),
+    "a slice whose last place is outside": of_blocks((TWO, slice(0, 4, 2))),
     "a place that is not there": of_blocks((TWO, np.array([0, 5]))),
     "places far away": of_blocks((ROW, np.array([2**40])), columns=1),
     "a slice that ends outside": of_blocks((TWO, slice(1, 3))),
@@ -62,3 +66,23 @@ def test_blocks_of_every_kind_go_both_ways(sp: ModuleType) -> None:
             loaded = sp.loads(pickle.dumps(one, protocol), policy=PANDAS)
             assert loaded.equals(one)
         assert sp.loads(sp.dumps(one, policy=PANDAS), policy=PANDAS).equals(one)
+
+
+def test_blocks_at_every_other_place_go_both_ways(sp: ModuleType) -> None:
+    """Pandas writes a stop that lies beyond the frame, places that go down, and bounds of numpy's."""
+    dates = pd.DataFrame({"a": [1, 2], "d": pd.date_range("2000", periods=2)}).assign(z=1).copy()
+    assert slice(0, 4, 2) in [block.mgr_locs.indexer for block in dates._mgr.blocks]
+    made = [
+        dates,
+        of_blocks((TWO, slice(1, None, -1))),
+        of_blocks((TWO, np.array([1, 0]))),
+        of_blocks((ROW, slice(1, 0, -1)), (ROW, slice(0, 1))),
+        of_blocks((TWO, slice(np.int64(0), np.int64(2), 1))),
+        of_blocks((ROW, slice(1, 2, 5)), (ROW, slice(0, 9, 9))),
+    ]
+    for one in made:
+        for protocol in (2, 5):
+            data = pickle.dumps(one, protocol)
+            loaded = sp.loads(data, policy=PANDAS)
+            assert loaded.equals(pickle.loads(data))
+            assert loaded.copy().equals(loaded)

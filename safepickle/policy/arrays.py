@@ -55,8 +55,9 @@ _MOST_ITEMS = 2**50
 _DEEPEST, _MOST_PARTS = 32, 10_000
 #: Flags of a dtype that come from its fields (NPY_FROM_FIELDS), and of an aligned structure.
 _FROM_FIELDS, _ALIGNED = 0x1B, 0x80
-#: Of the types that have any by themselves; not every numpy asks for text to be cleared.
-_FLAGS = {"O": (0x3F,), "U": (8, 0)}
+#: Of the types that have any by themselves; not every numpy asks for text to be cleared (NPY_NEEDS_INIT).
+_CLEARED = 8
+_FLAGS = {"O": (0x3F,), "U": (_CLEARED, 0)}
 #: What numpy sets for every type with fields (NPY_NEEDS_PYAPI): without it, it compares them with no hold of the
 #: interpreter's lock.
 _NEEDS_PYTHON = 0x10
@@ -362,7 +363,8 @@ def _flags_of_fields(names: Any, fields: Any, size: int) -> tuple[int, ...] | st
         # The same field under another name.
         if title in fields and (title not in titled or not _are_one(fields[title], titled[title])):
             return "a title is of no field"
-    return (flags,)
+    # Some of the fields of a structure have its flags, though no text is among them.
+    return flags, flags | _CLEARED
 
 
 def _are_one(field: Any, other: tuple[Any, ...]) -> bool:

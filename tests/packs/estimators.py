@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import scipy.sparse as sparse
 
 
@@ -57,6 +58,7 @@ def estimators() -> dict[str, Any]:
     from sklearn.neural_network import MLPClassifier
     from sklearn.pipeline import FeatureUnion, Pipeline
     from sklearn.preprocessing import (
+        FunctionTransformer,
         LabelEncoder,
         MinMaxScaler,
         Normalizer,
@@ -97,6 +99,10 @@ def estimators() -> dict[str, Any]:
         "Pipeline": Pipeline([("s", StandardScaler()), ("m", LogisticRegression())]).fit(x, y),
         "FeatureUnion": FeatureUnion([("s", StandardScaler()), ("m", MinMaxScaler())]).fit(x, y),
         "ColumnTransformer": ColumnTransformer([("s", StandardScaler(), [0, 1])]).fit(x, y),
+        "ColumnTransformer of a frame": ColumnTransformer(
+            [("s", StandardScaler(), ["a"]), ("p", "passthrough", ["b"])], remainder="passthrough"
+        ).set_output(transform="pandas").fit(pd.DataFrame(x[:, :3], columns=list("abc")), y),
+        "FunctionTransformer of none": FunctionTransformer(),
         "VotingClassifier": VotingClassifier([("a", GaussianNB()), ("b", LogisticRegression())]).fit(x, y),
         "GridSearchCV": GridSearchCV(Ridge(), {"alpha": [1, 2]}, cv=2).fit(x, y),
         "not fitted": RandomForestClassifier(),

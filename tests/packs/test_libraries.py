@@ -406,6 +406,9 @@ HOSTILE_MODELS = {
     "hook of a forest": changed(MODELS["RandomForestClassifier"], __class_getitem__=1),
     "arguments": Made(sklearn.linear_model.Ridge, (1,)),
     "transformer of a callable": sklearn.preprocessing.FunctionTransformer(np.load),
+    "transformer of a class that may be referred to": sklearn.preprocessing.FunctionTransformer(np.ndarray),
+    "inverse of a transformer": sklearn.preprocessing.FunctionTransformer(inverse_func=np.ndarray),
+    "arguments of a transformer": sklearn.preprocessing.FunctionTransformer(kw_args={"shape": 2**40}),
 }
 
 

@@ -113,7 +113,7 @@ _seen: tuple[Any, Any, Any, Any, Any, Any] = (False, None, None, None, None, Non
 
 
 def _see(numpy: Any) -> None:
-    global _seen
+    global _seen  # noqa: PLW0603 (found once, for the process)
     _seen = (numpy, numpy.ndarray, numpy.dtype, numpy.generic, numpy.empty, numpy.dtype("b"))
 
 

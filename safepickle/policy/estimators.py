@@ -57,8 +57,8 @@ _FEW_NEIGHBOURS = 1000
 #: As many columns as a sparse matrix of them has room for, and what distances are measured with.
 _MOST_COLUMNS = 2**31
 _MEASURES = frozenset({"p", "w", "V", "VI", "missing_values", "squared"})
-#: As many processes as a load may have started, and as many features as names are made up for.
-MOST_JOBS, MOST_FEATURES = 1024, 2**24
+#: As many processes as a load may have started, as many features as names are made up for, and products of how many.
+MOST_JOBS, MOST_FEATURES, _HIGHEST_DEGREE = 1024, 2**24, 1024
 MOST_ATTRIBUTES, LONGEST_NAME, LONGEST_VERSION = 1000, 200, 40
 
 
@@ -300,6 +300,24 @@ def _hashing(obj: Any, state: Any) -> str | None:
     return None if is_int(count) and 1 <= count < _MOST_COLUMNS else "it makes no number of columns"
 
 
+def _powers(obj: Any, state: Any) -> str | None:
+    """It makes a column of each product of features, up to a degree."""
+    wrong = estimator_state(obj, state)
+    if wrong is not None or "n_features_in_" not in state:
+        return wrong
+    degree = state.get("degree")
+    if type(degree) is tuple and len(degree) == 2:
+        degree = degree[1]
+    if not is_int(degree) or not 0 <= degree <= _HIGHEST_DEGREE:
+        return "its degree is no number, or too high a one"
+    count = 1
+    for number in range(degree):
+        count = count * (state["n_features_in_"] + number + 1) // (number + 1)
+        if count > MOST_FEATURES:
+            return "it makes more columns than names are made up for"
+    return None
+
+
 def _neighbours(obj: Any, state: Any) -> str | None:
     """The nearest points are found by compiled code, which takes the width of the data for theirs."""
     wrong = estimator_state(obj, state)
@@ -417,6 +435,7 @@ ESTIMATOR_STATES: Mapping[tuple[str, str], LibraryState] = MappingProxyType(
         ("sklearn.feature_extraction.text", "TfidfVectorizer"): (_words, has_state, _OUTSIDE, _HERE),
         ("sklearn.feature_extraction._dict_vectorizer", "DictVectorizer"): (_words, has_state, _OUTSIDE, _HERE),
         ("sklearn.feature_extraction.text", "HashingVectorizer"): (_hashing, has_state, _SHAPES, _HERE),
+        ("sklearn.preprocessing._polynomial", "PolynomialFeatures"): (_powers, has_state, _UNFOLDED, _HERE),
         ("sklearn.covariance._empirical_covariance", "EmpiricalCovariance"): (_covariance, has_state, _SHAPES, _HERE),
         ("sklearn.multiclass", "OneVsRestClassifier"): (_one_by_one, has_state, _OUTSIDE, _HERE),
         **dict.fromkeys(_STAYING, (estimator_state, has_state, _SHAPES, _HERE)),

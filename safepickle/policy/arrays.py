@@ -368,7 +368,9 @@ def _flags_of_fields(names: Any, fields: Any, size: int) -> tuple[int, ...] | st
 
 
 def _are_one(field: Any, other: tuple[Any, ...]) -> bool:
-    return field is other or (type(field) is tuple and field[:1] == other[:1] and field[1:] == other[1:])
+    if type(field) is not tuple or len(field) != 3 or type(field[2]) is not str or not is_int(field[1], 0, _LARGEST):
+        return False
+    return field[0] is other[0] and field[1:] == other[1:]
 
 
 def _part_count(parts: Any, whole: Any = None) -> int:

@@ -28,7 +28,8 @@ def _restore_array(args: Args) -> str | None:
     if len(args) != 1 or type(args[0]) is not tuple or len(args[0]) != 7:
         return "wants type, length, nulls, offset, buffers, children and a dictionary"
     kind, length, nulls, offset, buffers, children, dictionary = args[0]
-    if not is_one(kind, "pyarrow.lib", "DataType") or type(buffers) is not list or children or dictionary is not None:
+    plain = type(children) in (list, tuple, type(None)) and not children and dictionary is None
+    if not is_one(kind, "pyarrow.lib", "DataType") or type(buffers) is not list or not plain:
         return "wants a plain type and its buffers, without children or a dictionary"
     numbers = (length, nulls, offset)
     if any(type(number) is not int or not -1 <= number < 2**62 for number in numbers) or length < 0 or offset < 0:

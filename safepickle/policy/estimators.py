@@ -349,7 +349,7 @@ def _voters(obj: Any, state: Any) -> str | None:
         return "its points have other classes"
     if state.get("outputs_2d_") is True:
         return None  # numpy counts those
-    if kinds.ndim != 1 or not is_array(classes) or not lie_within(kinds, 0, len(classes)):
+    if kinds.ndim != 1 or not is_array(classes) or classes.ndim != 1 or not lie_within(kinds, 0, len(classes)):
         return "a point is of a class that is not there"
     return None
 

@@ -442,17 +442,17 @@ def _support(obj: Any, state: Any) -> str | None:
     shown = plain_array(state.get("dual_coef_"))
     if support is None or vectors is None or each is None or weights is None or vectors.ndim != 2 or weights.ndim != 2:
         return "wants its vectors and their weights"
-    count = len(vectors)
+    count, classes = len(vectors), state.get("classes_")
     # As libsvm asks the class, not the state: which of its kinds it is, and how many numbers it has for each.
     is_classifier = is_one(obj, "sklearn.svm._base", "BaseSVC")
-    if "_impl" in state or (len(each) != 2 and not is_classifier):
+    if "_impl" in state or each.ndim != 1 or (len(each) != 2 and not is_classifier):
         return "it is another kind of machine"
-    if is_classifier and not is_array(state.get("classes_")):
-        return "its classes are no array"
+    if is_classifier and (not is_array(classes) or classes.shape != each.shape):
+        return "its classes are not as many as it counts"
     total = int(each.sum()) if is_classifier else int(each[0])
     if not lie_within(each, 0, count + 1) or total != count or support.shape != (count,) or weights.shape[1] != count:
         return "its vectors are not as many as it counts"
-    if weights.shape[0] != max(len(each) - 1, 1) or (is_classifier and len(each) != len(state["classes_"])):
+    if weights.shape[0] != max(len(each) - 1, 1):
         return "its classes are not as many as it counts"
     pairs = len(each) * (len(each) - 1) // 2 if is_classifier else 1
     for name in ("_probA", "_probB"):

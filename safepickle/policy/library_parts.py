@@ -156,9 +156,9 @@ def are_as_many(one: Any, other: Any) -> bool:
 
 
 def plain_array(value: Any, kinds: str = "iuf") -> Any:
-    """Return an array of some kinds of items that has its data, or None."""
+    """Return an array of some kinds of items that has a length and its data, or None."""
     array = array_of(value, kinds)
-    return None if array is None or is_placeholder(array) else array
+    return None if array is None or array.ndim == 0 or is_placeholder(array) else array
 
 
 def lie_within(array: Any, low: int, high: int) -> bool:

@@ -87,8 +87,10 @@ def _pointers(starts: Any, indices: Any, count: int, rows: int, columns: int) ->
 def _blocks(state: Any, shape: tuple[int, ...]) -> str | None:
     starts, indices = plain_array(state.get("indptr"), "i"), index_array(state.get("indices"))
     data = number_array(state.get("data"))
-    if starts is None or indices is None or data is None or data.ndim != 3 or len(shape) != 2 or starts.ndim != 1:
+    if starts is None or indices is None or data is None or data.ndim != 3 or len(shape) != 2:
         return "wants arrays of starts, indices and blocks"
+    if starts.ndim != 1 or indices.ndim != 1:
+        return "its starts and indices are no rows"
     height, width = data.shape[1:]
     if not height or not width or shape[0] % height or shape[1] % width:
         return "its shape is not one of whole blocks"

@@ -33,6 +33,7 @@ else:
     from .._form import cython
 
 _UNHASHABLE = frozenset({list, dict, set, bytearray})
+_PLAIN_ARGUMENTS = frozenset({type(None), bool, int, float, str, bytes})
 #: What constructors of sets and dicts read, whose own way of going through it is known.
 _ITERATED: tuple[Any, ...] = (list, tuple, set, frozenset, dict, range, deque)
 #: Arguments that are looked at for nothing.
@@ -70,6 +71,15 @@ def names_atom(module: str, name: str) -> bool:
 def failure_of(handle: GlobalHandle, error: Exception) -> ReconstructionError:
     """Return the error for a call that failed."""
     return ReconstructionError(f"{quote_name(handle.module, handle.name)} failed: {type(error).__name__}")
+
+
+def refusal_of_plain(contract: Any, args: tuple[Any, ...], kwargs: Any) -> str | None:
+    """Return why a contract refuses arguments, as far as they are there while nothing is made; None for nothing."""
+    for arg in (*args, *(kwargs or {}).values()):
+        if type(arg) not in _PLAIN_ARGUMENTS:
+            return None
+    refusal: str | None = contract.check(args, kwargs or {})
+    return refusal
 
 
 class Adopting(Naming):
@@ -150,7 +160,8 @@ class Adopting(Naming):
             if issubclass(kind, base):
                 # As the interpreter would: what a class of its own makes of them is not known.
                 pairs = issubclass(handle.target, dict) and base is not dict
-                for item in base.__iter__(arg):
+                for index, item in enumerate(base.__iter__(arg)):
+                    self.keys.look(index)
                     key = item[0] if pairs and type(item) in (tuple, list) and item else item
                     if type(key) not in _UNHASHABLE:
                         self.keys.check(arg, key)

@@ -6,7 +6,7 @@ from safepickle.decoding.handles cimport GlobalHandle
 from safepickle.decoding.usual cimport A_DECIMAL, fits_packed
 from safepickle.decoding.usual_arrays cimport DTYPE
 from safepickle.wire.lists cimport push
-from safepickle.wire.reading cimport piece, uint4
+from safepickle.wire.reading cimport memo_index, piece
 
 cdef extern from *:
     """

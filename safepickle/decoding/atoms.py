@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..wire.reading import piece, uint4
+from ..wire.reading import memo_index, piece
 from .filling import Filling
 from .handles import GlobalHandle
 from .usual import fits_packed
@@ -109,8 +109,8 @@ class Atoms(Filling):
         # the second: a time zone from the memo
         known = len(memo)
         zone: Any = None
-        if data[place] == 0x68 or data[place] == 0x6A:
-            index = data[place + 1] if data[place] == 0x68 else uint4(data, place + 1)
+        index = memo_index(data, place)
+        if index >= 0:
             if index >= known or self.nesting.knows(index):
                 return 0
             zone = memo[index]

@@ -7,7 +7,7 @@ from safepickle.decoding.nesting cimport Nesting
 from safepickle.decoding.usual_arrays cimport DTYPE, UsualArrays
 from safepickle.decoding.usual_forms cimport DtypeForm, form_by_code
 from safepickle.wire.lists cimport push
-from safepickle.wire.reading cimport uint4, utf8
+from safepickle.wire.reading cimport memo_index, utf8
 
 cdef int BUILD, CALL
 cdef Py_ssize_t _FEWEST, _FIXED, _ORDER, _ENTRY, _ADOPTED, _SPARE

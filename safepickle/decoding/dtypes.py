@@ -21,7 +21,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from ..wire.reading import uint4, utf8
+from ..wire.reading import memo_index, utf8
 from .door import Door
 from .handles import GlobalHandle
 from .refusals import BUILD, CALL
@@ -123,16 +123,10 @@ class Dtypes(Door):
             noted_order = data[place + 3] == 0x94
             place += 3 + noted_order
         else:
-            if data[place] == 0x68:
-                index = data[place + 1]
-                place += 2
-            elif data[place] == 0x6A:
-                index = uint4(data, place + 1)
-                place += 5
-            else:
+            index = memo_index(data, place)
+            if index < 0 or index >= known or type(memo[index]) is not str:
                 return 0
-            if index >= known or type(memo[index]) is not str:
-                return 0
+            place += 2 if data[place] == 0x68 else 5
             order = memo[index]
         gate = self.gate
         arrays = gate.arrays

@@ -94,7 +94,8 @@ def _range(gate: Any, args: Args) -> Any:
     """``range(start, stop, step)``; Python 2's ``xrange`` writes the same."""
     if not 1 <= len(args) <= 3 or any(type(arg) is not int for arg in args) or args[2:] == (0,):
         return NotImplemented
-    _size(gate, 144)
+    # It holds its length as well, which is a new int of as many digits as its bounds have.
+    _size(gate, 144 + sum(arg.bit_length() for arg in args) // 4)
     return range(*args)
 
 

@@ -6,7 +6,7 @@ from safepickle.decoding.handles cimport GlobalHandle, HeldTuple
 from safepickle.decoding.nesting cimport Nesting
 from safepickle.decoding.usual_arrays cimport ARRAY, UsualArrays
 from safepickle.wire.lists cimport push
-from safepickle.wire.reading cimport int4, piece, uint4
+from safepickle.wire.reading cimport int4, memo_index, piece, uint4
 
 cdef extern from *:
     """

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..wire.reading import int4, piece, uint4
+from ..wire.reading import int4, memo_index, piece, uint4
 from .dtypes import Dtypes
 from .handles import GlobalHandle, HeldTuple
 from .refusals import BUILD, CALL, REFER
@@ -80,15 +80,15 @@ class Filling(Dtypes):
         if handle.usual != ARRAY or arrays is None or gate.fresh or end - position < _FEWEST:
             return 0
         # _reconstruct(ndarray, (0,), b"b"), and the mark of its state
-        place = position
-        if data[place] != 0x68 or data[place + 2] != 0x4B or data[place + 3] or data[place + 4] != 0x85:
+        index = memo_index(data, position)
+        place = position + (2 if data[position] == 0x68 else 5)
+        if index < 0 or data[place] != 0x4B or data[place + 1] or data[place + 2] != 0x85:
             return 0
-        index = data[place + 1]
         known = len(memo)
         if index >= known or type(memo[index]) is not GlobalHandle:
             return 0
         named: GlobalHandle = memo[index]
-        place += 5
+        place += 3
         noted_zero = data[place] == 0x94
         place += noted_zero
         cost = 0
@@ -101,12 +101,14 @@ class Filling(Dtypes):
             cost = _WRITTEN_OUT
             place += 4
         else:
-            if data[place] != 0x68 or data[place + 1] >= known or data[place + 2] != 0x87:
+            index = memo_index(data, place)
+            place += 2 if data[place] == 0x68 else 5
+            if index < 0 or index >= known or data[place] != 0x87:
                 return 0
-            letter = memo[data[place + 1]]
+            letter = memo[index]
             if type(letter) is not bytes or letter != _LETTER:
                 return 0
-            place += 3
+            place += 1
         noted_args = data[place] == 0x94
         place += noted_args
         if data[place] != 0x52:
@@ -144,15 +146,9 @@ class Filling(Dtypes):
         noted_shape = data[place + 1] == 0x94
         place += 1 + noted_shape
         # its dtype, and False: not in the order of Fortran
-        if data[place] == 0x68:
-            index = data[place + 1]
-            place += 2
-        elif data[place] == 0x6A:
-            index = uint4(data, place + 1)
-            place += 5
-        else:
-            return 0
-        if index >= known or data[place] != 0x89:
+        index = memo_index(data, place)
+        place += 2 if data[place] == 0x68 else 5
+        if index < 0 or index >= known or data[place] != 0x89:
             return 0
         dtype = memo[index]
         # its data

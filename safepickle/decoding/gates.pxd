@@ -1,6 +1,7 @@
 cimport cython
 from safepickle.decoding.budget cimport Budget
 from safepickle.decoding.handles cimport GlobalHandle, HeldTuple, Inert
+from safepickle.decoding.hashing cimport make_filled
 from safepickle.decoding.adopting cimport FEW, Adopting, new_instance
 from safepickle.decoding.resolving cimport is_bare, size_by
 from safepickle.decoding.usual cimport fits, form_of

@@ -20,9 +20,10 @@ from typing import Any
 from ..errors import FormatError, ReconstructionError, SafePickleError, quote, quote_name
 from ..policy.contracts import HARMLESS_FACTORIES, STATES
 from ..policy.rules import Policy
-from .adopting import Adopting, failure_of, names_atom
+from .adopting import Adopting, failure_of, names_atom, refusal_of_plain
 from .budget import Budget
 from .handles import GlobalHandle, HeldTuple, Inert
+from .hashing import make_filled
 from .naming import NAMED
 from .refusals import ADD, APPEND, BUILD, CALL, NEW, SETITEM
 from .resolving import is_bare, is_plain_id, size_by
@@ -164,11 +165,14 @@ class Gate(Adopting):
         self.calls += 1
         # A leaf where it is made: what a survey finds too deep a load would have to find, too.
         self.atom = bool(handle.rights & right) and names_atom(handle.module, handle.name)
+        refusal = None
         if handle.guards is not None and handle.rights & (NEW | CALL):
             self.look_through(len(args))
             refusal = handle.guards.refuse_call(right == NEW, args, kwargs)
-            if refusal is not None:
-                self.deny(handle, right, f"its arguments are refused: {refusal}")
+        if refusal is None and handle.contract is not None and handle.rights & right:
+            refusal = refusal_of_plain(handle.contract, args, kwargs)
+        if refusal is not None:
+            self.deny(handle, right, f"its arguments are refused: {refusal}")
         return Inert(handle)
 
     def _arguments(self, callee: GlobalHandle, args: Any) -> Any:
@@ -289,6 +293,8 @@ class Gate(Adopting):
                 result = self.arrays.call(usual, target, args)
             elif right == NEW:
                 result = new_instance(target, args, kwargs)
+            elif handle.sized:
+                result = make_filled(self.budget, target, args)
             else:
                 result = target(*args)
         except SafePickleError:
@@ -383,6 +389,7 @@ class Gate(Adopting):
             if refusal is not None:
                 self.deny(handle, BUILD, f"its state is refused: {refusal}")
                 return
+        was = self.keys.hash_of(obj) if self.keys.is_keyed(obj) else None
         try:
             if shape.setter is not None:
                 if shape.setter is BaseException.__setstate__:
@@ -409,6 +416,9 @@ class Gate(Adopting):
             raise ReconstructionError(
                 f"the state of {quote_name(handle.module, handle.name)} cannot be set: {type(error).__name__}"
             ) from error
+        if was is not None and self.keys.strict and self.keys.hash_of(obj) != was:
+            # Who looks for it goes astray, and an OrderedDict that is walked comes to no end.
+            raise FormatError(f"a {quote(kind.__name__)} is a key already, and its state changes its hash")
 
     def _refusal_to_build(self, handle: GlobalHandle, shape: Shape, obj: Any, state: Any) -> str | None:
         """Return what a contract or a rule has against state, or None; then it is paid for as they say."""
@@ -525,6 +535,7 @@ class Gate(Adopting):
             raise FormatError(f"a {quote(kind.__name__)} has no items to set")
         for index in range(0, len(items), 2):
             self.keys.check(obj, items[index])
+            self.keys.look(index)
             try:
                 setitem(obj, items[index], items[index + 1])
             except SafePickleError:
@@ -544,8 +555,9 @@ class Gate(Adopting):
         add = getattr(kind, "add", None)
         if add is None:
             raise FormatError(f"a {quote(kind.__name__)} takes no items")
-        for item in items:
+        for index, item in enumerate(items):
             self.keys.check(obj, item)
+            self.keys.look(index)
             try:
                 add(obj, item)
             except SafePickleError:

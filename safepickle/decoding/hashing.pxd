@@ -34,13 +34,19 @@ cdef class KeyGuard:
     cdef readonly Budget budget
     cdef readonly bint strict, bounded
     cdef public bint big_ints, failed
-    cdef dict sizes, counts
+    cdef dict sizes, counts, keyed
 
     cpdef open_guard(self, Budget budget, bint strict)
     cpdef let_go(self)
     cdef bint _is_instance(self, object obj) except -1
     cpdef check(self, object container, object key)
+    cpdef look(self, Py_ssize_t index)
+    cpdef bint is_keyed(self, object obj) except -1
+    cpdef hash_of(self, object obj)
+    @cython.locals(longest=Py_ssize_t, dearest=Py_ssize_t)
+    cdef Py_ssize_t _comparing(self, object key, dict known) except -1
 
+cpdef make_filled(Budget budget, object target, tuple args)
 @cython.locals(big_ints=bint, index=Py_ssize_t)
 cpdef add_items(KeyGuard guard, set target, object items)
 @cython.locals(index=Py_ssize_t, count=Py_ssize_t, look=Py_ssize_t)

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import gc
 import sys
+from collections import OrderedDict
 from typing import Any
 
 from ..errors import FormatError, LimitError, ReconstructionError, SafePickleError, quote
@@ -98,11 +99,14 @@ class KeyGuard:
         self.sizes: dict[int, tuple[int, int, object]] | None = None
         #: Count by hash, by id of the container; the container is kept likewise.
         self.counts: dict[int, tuple[dict[int, int], object]] | None = None
+        #: Instances with a hash of their own that are keys, or in one, by id.
+        self.keyed: dict[int, object] | None = None
 
     def let_go(self) -> None:
         """Keep nothing that was seen."""
         self.sizes = None
         self.counts = None
+        self.keyed = None
 
     def check(self, container: object, key: object) -> None:
         """Refuse *key* if hashing it, or one more of its hash in *container*, costs too much."""
@@ -128,6 +132,57 @@ class KeyGuard:
         if size:
             # Compared, in the worst case, with every key of the same hash.
             self.budget.take_hash_work(number * size)
+            if number > 1 and self.bounded:
+                self.budget.take_hash_work(number * self._comparing(key, {}))
+                self.budget.look_at_clock()
+
+    def look(self, index: int) -> None:
+        """Look at the clock once for so many items of a container that takes them one by one."""
+        if not index & _LOOK:
+            self.budget.look_at_clock()
+
+    def is_keyed(self, obj: object) -> bool:
+        """Return whether an object has a hash of its own and is a key, or in one."""
+        return self.keyed is not None and id(obj) in self.keyed
+
+    def hash_of(self, obj: object) -> int:
+        """Return the hash of an object that is a key, paid for."""
+        size, _ = self._measure(obj)
+        self.budget.take_hash_work(size)
+        return self._hash(obj)
+
+    def _comparing(self, key: object, known: dict[int, int]) -> int:
+        """Return how many comparisons telling *key* from one like it may take.
+
+        A member of a frozenset is looked for among those of the other one that have its hash; where these are many, and
+        frozensets themselves, the next level multiplies by as many times as many again.
+        """
+        if type(key) in _SCALARS:
+            return 1
+        cost = known.get(id(key))
+        if cost is not None:
+            return cost
+        # One that is met within itself counts as a leaf.
+        known[id(key)] = 1
+        parts = self._parts(key)
+        self.budget.take_hash_work(len(parts))
+        if type(key) is frozenset:
+            longest = dearest = 1
+            runs: dict[int, int] = {}
+            for part in parts:
+                if type(part) not in _FREE:
+                    value = self._hash(part)
+                    runs[value] = runs.get(value, 0) + 1
+                    longest = max(longest, runs[value])
+                    dearest = max(dearest, self._comparing(part, known))
+            # Two of these are not beyond a number of 64 bits, all three may be.
+            cost = SATURATED if len(parts) * longest > SATURATED // dearest else 1 + len(parts) * longest * dearest
+        else:
+            cost = 1
+            for part in parts:
+                cost = min(SATURATED, cost + self._comparing(part, known))
+        known[id(key)] = cost
+        return cost
 
     def passes(self) -> bool:
         """Note that a container raised while it took a key (the key's ``__eq__`` did); whether that is let out."""
@@ -246,6 +301,9 @@ class KeyGuard:
             return list(obj)  # type: ignore[call-overload,no-any-return]
         if kind.__hash__ is object.__hash__ or kind in _UNHASHABLE:
             return []
+        if self.keyed is None:
+            self.keyed = {}
+        self.keyed[id(obj)] = obj
         dtypes = getattr(sys.modules.get("numpy"), "dtype", None)
         if isinstance(dtypes, type) and issubclass(kind, dtypes):
             # It does not show the collector what it holds.
@@ -261,6 +319,21 @@ class KeyGuard:
             elif not isinstance(part, type):
                 parts.append(part)
         return parts
+
+
+def make_filled(budget: Budget, target: Any, args: tuple[Any, ...]) -> Any:
+    """Call a class with items that it takes: keys can be chosen so that each is looked for among many, without a look.
+
+    An OrderedDict of a list of pairs, as Python 2.7 wrote it, is filled piece by piece.
+    """
+    if target is not OrderedDict or len(args) != 1 or type(args[0]) not in (list, tuple):
+        return target(*args)
+    pairs = args[0]
+    made: Any = OrderedDict()
+    for start in range(0, len(pairs), _LOOK + 1):
+        budget.look_at_clock()
+        made.update(pairs[start : start + _LOOK + 1])
+    return made
 
 
 def add_items(guard: KeyGuard, target: set[Any], items: list[Any] | tuple[Any, ...]) -> None:

@@ -455,6 +455,8 @@ def _parts(obj: Any, refusals: Refusals) -> list[Any] | None:
         return None
     if kind in _PLAIN:
         return [part for part in reversed(tuple(obj)) if type(part) not in _LEAVES]
+    if kind is slice:
+        return [part for part in (obj.step, obj.stop, obj.start) if type(part) not in _LEAVES]
     if kind is dict:
         found = [part for part in reversed(obj.values()) if type(part) not in _LEAVES]
         found += [key for key in reversed(obj) if type(key) not in _LEAVES]

@@ -67,6 +67,7 @@ cdef class UsualArrays:
     cdef bint _fits_array(self, object array, tuple state) except -1
     @cython.locals(count=cython.longlong)
     cdef bint _describes_array(self, tuple state) except -1
+    cdef bint _has_waiting(self, list items) except -1
     cdef bint _fits_dtype(self, object dtype, tuple state) except -1
     @cython.locals(char=str, order=str, count=Py_ssize_t)
     cdef bint _describes_dtype(self, object dtype, tuple state) except -1

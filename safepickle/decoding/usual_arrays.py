@@ -287,8 +287,16 @@ class UsualArrays:
             return False
         data = state[4]
         if self.has_objects:
-            return type(data) is list and len(data) == count
+            return type(data) is list and len(data) == count and not self._has_waiting(data)
         return type(data) is bytes and len(data) == count * self.item_size
+
+    def _has_waiting(self, items: list[Any]) -> bool:
+        """Return whether there is an array that waits for its data: the one that gets the items is one itself."""
+        for item in items:
+            kind = type(item)
+            if (kind is self.ndarray or is_subtype(kind, self.ndarray)) and item.dtype is self.waiting:
+                return True
+        return False
 
     def _fits_dtype(self, dtype: Any, state: tuple[Any, ...]) -> bool:
         # Not the one that all share.

@@ -148,7 +148,11 @@ def _content(shape: Any, dtype: Any, fortran: Any, raw: Any) -> str | None:
     if not _is_flag(fortran):
         return "its order is neither true nor false"
     if dtype.hasobject:
-        return None if type(raw) is list and len(raw) == count else f"wants a list of the {count} objects"
+        if type(raw) is not list or len(raw) != count:
+            return f"wants a list of the {count} objects"
+        # numpy adds, compares and copies what is in it by recursion on the C stack, which has no end in itself.
+        held = any(is_array(item) and is_placeholder(item) for item in raw)
+        return "an array in it waits for its data, or is the array itself" if held else None
     size = _raw_size(raw)
     if size is None or size != count * dtype.itemsize:
         return f"wants its shape times its item size in bytes of data: {count * dtype.itemsize}"

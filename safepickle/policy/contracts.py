@@ -323,8 +323,28 @@ def _entry(
     reason: str,
     source: str,
     calls_later: int | None = None,
+    weigh: Callable[[Args], int] | None = None,
 ) -> dict[Pair, Contract]:
-    return {(module, name): Contract(_positional(check), reason, source, calls_later) for name in names.split()}
+    contract = Contract(_positional(check), reason, source, calls_later, weigh)
+    return {(module, name): contract for name in names.split()}
+
+
+def _parsed(each: int, behind: int) -> Callable[[Args], int]:
+    """Return what weighs an object that keeps what it has parsed, which may be of some text that is shared.
+
+    :param each: bytes for each character.
+    :param behind: bytes of what hangs on the object itself, and does not say its size.
+    """
+
+    def weigh(args: Args) -> int:
+        return behind + sum(each * len(arg) for arg in args if type(arg) is str or type(arg) is bytes)
+
+    return weigh
+
+
+def _reduced(args: Args) -> int:
+    """A fraction in its lowest terms has new numbers."""
+    return sum(len(arg) if type(arg) is str else arg.bit_length() // 4 for arg in args if type(arg) in (str, int))
 
 
 _PACKED = "a date made of any bytes: the constructor looks at the month only; year 0 crashes ctime()"
@@ -355,7 +375,7 @@ CONTRACTS: Mapping[Pair, Contract] = MappingProxyType(
             "D15, D06: it unfolds any sequence and hashes as a tuple",
         ),
         **_entry("decimal", "Decimal", _decimal, _ARITHMETIC, "D19: Decimal('1E999999999'), then int() of it"),
-        **_entry("fractions", "Fraction", _fraction, _ARITHMETIC, "D19: Fraction('1e100000000')"),
+        **_entry("fractions", "Fraction", _fraction, _ARITHMETIC, "D19: Fraction('1e100000000')", weigh=_reduced),
         **_entry(
             "builtins",
             "int float",
@@ -394,9 +414,20 @@ CONTRACTS: Mapping[Pair, Contract] = MappingProxyType(
             _path,
             "objects with __fspath__; interned parts without bound",
             "R26, R50",
+            weigh=_parsed(12, 512),
         ),
-        **_entry("ipaddress", "IPv4Address IPv4Network IPv4Interface", _address(32), "values of any kind", "R26"),
-        **_entry("ipaddress", "IPv6Address IPv6Network IPv6Interface", _address(128), "values of any kind", "R26"),
+        **{
+            pair: contract
+            for bits, version in ((32, "IPv4"), (128, "IPv6"))
+            for pair, contract in _entry(
+                "ipaddress",
+                f"{version}Address {version}Network {version}Interface",
+                _address(bits),
+                "values of any kind",
+                "R26",
+                weigh=_parsed(4, 1024),
+            ).items()
+        },
         **_entry("types", "SimpleNamespace", _nothing, "attributes that BUILD would refuse: __class__", "R46"),
         **_entry("http", "HTTPStatus HTTPMethod", _enum, "a value hashed uncharged", "D06"),
         **_entry("calendar", "Month Day", _enum, "a value hashed uncharged", "D06"),

@@ -170,7 +170,7 @@ def _one_hot(obj: Any, state: Any) -> str | None:
             return "what is rare is not said of each feature"
     for width, found, drop, mapping in zip(widths, categories, dropped, rare, strict=True):
         count = _columns(found, mapping)
-        if count < 0 or (drop is not None and (type(drop) is not int or not 0 <= drop < count)):
+        if count < 0 or (drop is not None and (not is_int(drop) or not 0 <= drop < count)):
             return "a category has a column that is not there"
         if not is_int(width) or width < count - (drop is not None):
             return "a category has a column that is not there"
@@ -286,7 +286,8 @@ def _answers_each(member: Any, state: Any) -> bool:
     if pair not in _LINES:
         return False
     weights, start = plain_array(fields.get("coef_"), "f"), fields.get("intercept_")
-    if weights is None or weights.ndim != 2 or len(weights) != 1:
+    # One row of them, which ridges of scikit-learn 1.9 have without a second dimension.
+    if weights is None or not (weights.ndim == 1 or (weights.ndim == 2 and len(weights) == 1)):
         return False
     return type(start) is float or (is_array(start) and start.dtype.kind == "f" and start.shape in {(), (1,)})
 

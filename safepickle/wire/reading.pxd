@@ -29,6 +29,17 @@ cdef extern from *:
         }
         return p[0] | (unsigned int)p[1] << 8 | (unsigned int)p[2] << 16 | (unsigned int)p[3] << 24;
     }
+    static CYTHON_INLINE long long safepickle_memo_index(PyObject *data, size_t position) {
+        const unsigned char *p = safepickle_bytes(data, position, position + 2);
+        if (p == NULL) {
+            return -2;
+        }
+        if (p[0] == 0x6A) {
+            p = safepickle_bytes(data, position, position + 5);
+            return p == NULL ? -2 : safepickle_uint4(data, position + 1);
+        }
+        return p[0] == 0x68 ? p[1] : -1;
+    }
     static CYTHON_INLINE PyObject *safepickle_uint8(PyObject *data, size_t position) {
         unsigned long long value = 0;
         int i;
@@ -139,6 +150,7 @@ cdef extern from *:
     """
     long long read_int4 "safepickle_int4"(bytes data, size_t position) except? -1
     long long read_uint4 "safepickle_uint4"(bytes data, size_t position) except? -1
+    long long read_memo_index "safepickle_memo_index"(bytes data, size_t position) except? -2
     object read_uint8 "safepickle_uint8"(bytes data, size_t position)
     long long read_size8 "safepickle_size8"(bytes data, size_t position) except? -1
     double read_float8 "safepickle_float8"(bytes data, size_t position) except? -1.0
@@ -156,6 +168,7 @@ cdef extern from *:
 
 cpdef long long int4(bytes data, Py_ssize_t position) except? -1
 cpdef long long uint4(bytes data, Py_ssize_t position) except? -1
+cpdef long long memo_index(bytes data, Py_ssize_t position) except? -2
 cpdef object uint8(bytes data, Py_ssize_t position)
 cpdef long long size8(bytes data, Py_ssize_t position) except? -1
 cpdef long long uint2(bytes data, Py_ssize_t position) except? -1

@@ -68,6 +68,15 @@ def uint4(data: bytes, position: int) -> int:
     return number
 
 
+def memo_index(data: bytes, position: int) -> int:
+    """Return which entry of the memo a BINGET or LONG_BINGET at *position* takes, -1 for any other opcode."""
+    if cython.compiled:
+        return read_memo_index(data, position)
+    if data[position] == 0x68:
+        return data[position + 1]
+    return uint4(data, position + 1) if data[position] == 0x6A else -1
+
+
 def uint8(data: bytes, position: int) -> int:
     """Unsigned, 8 bytes, little-endian."""
     if cython.compiled:

@@ -8,6 +8,7 @@ recorded.
 from __future__ import annotations
 
 import operator
+import time
 from typing import Any
 
 #: A known gadget under a name of our own: a rule for it hands over the gadget.
@@ -272,3 +273,17 @@ def _new(*arguments: object) -> str:
 
 
 shaped_like_a_class.__new__ = _new  # type: ignore[assignment,method-assign]
+
+
+class Dozing:
+    """Takes a while to be hashed, and counts how often it was."""
+
+    hashed = 0
+
+    def __hash__(self) -> int:
+        Dozing.hashed += 1
+        time.sleep(0.001)
+        return id(self) >> 4
+
+    def __eq__(self, other: object) -> bool:
+        return self is other

@@ -25,7 +25,7 @@ def sparse_objects() -> dict[str, Any]:
 def estimators() -> dict[str, Any]:
     """Return fitted estimators by name."""
     from sklearn.cluster import KMeans
-    from sklearn.compose import ColumnTransformer
+    from sklearn.compose import ColumnTransformer, make_column_selector
     from sklearn.decomposition import PCA, TruncatedSVD
     from sklearn.dummy import DummyClassifier
     from sklearn.ensemble import (
@@ -50,9 +50,11 @@ def estimators() -> dict[str, Any]:
         Ridge,
         RidgeClassifier,
         SGDClassifier,
+        TweedieRegressor,
     )
     from sklearn.mixture import GaussianMixture
     from sklearn.model_selection import GridSearchCV
+    from sklearn.multiclass import OneVsRestClassifier
     from sklearn.naive_bayes import BernoulliNB, GaussianNB, MultinomialNB
     from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
     from sklearn.neural_network import MLPClassifier
@@ -103,6 +105,13 @@ def estimators() -> dict[str, Any]:
             [("s", StandardScaler(), ["a"]), ("p", "passthrough", ["b"])], remainder="passthrough"
         ).set_output(transform="pandas").fit(pd.DataFrame(x[:, :3], columns=list("abc")), y),
         "FunctionTransformer of none": FunctionTransformer(),
+        "OneHotEncoder that drops": OneHotEncoder(drop=["a"]).fit([["a"], ["b"]]),
+        "OneVsRest of ridges": OneVsRestClassifier(RidgeClassifier()).fit(x, np.arange(len(x)) % 3),
+        "selector of numbers": make_column_selector(dtype_include=np.number),
+        **{
+            f"TweedieRegressor {power}": TweedieRegressor(power=power).fit(x, np.arange(len(x)) + 1.0)
+            for power in (0, 1, 1.5, 2, 3)
+        },
         "VotingClassifier": VotingClassifier([("a", GaussianNB()), ("b", LogisticRegression())]).fit(x, y),
         "GridSearchCV": GridSearchCV(Ridge(), {"alpha": [1, 2]}, cv=2).fit(x, y),
         "not fitted": RandomForestClassifier(),

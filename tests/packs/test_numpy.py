@@ -238,6 +238,23 @@ def test_hostile_arguments_are_refused(sp: ModuleType, name: str, protocol: int)
     assert caught.value.denials[0].module.split(".")[0] in ("numpy", "_codecs")
 
 
+def test_an_array_of_objects_is_not_in_itself(sp: ModuleType) -> None:
+    """Numpy would add, compare and copy it by recursion without end."""
+    inner, outer = np.empty(1, object), np.empty(2, object)
+    outer[:] = [inner, np.zeros(0, "i1")]
+    for protocol in (2, 5):
+        assert sp.loads(pickle.dumps(outer, protocol), policy=NUMPY)[1].size == 0
+    assert sp.loads(sp.dumps(outer, policy=NUMPY), policy=NUMPY)[1].size == 0
+    inner[0] = inner
+    for value in (inner, outer):
+        for protocol in (2, 5):
+            with pytest.raises(PolicyError, match="waits for its data, or is the array itself"):
+                sp.loads(pickle.dumps(value, protocol), policy=NUMPY)
+    inner[0] = outer
+    with pytest.raises(PolicyError, match="waits for its data, or is the array itself"):
+        sp.loads(pickle.dumps(outer, 5), policy=NUMPY)
+
+
 def test_an_array_gets_its_data_once(sp: ModuleType) -> None:
     """What was checked of it would not hold any longer for those who looked at it."""
     data = pickle.dumps(np.arange(3.0), 2)

@@ -40,6 +40,7 @@ COLUMNS: dict[str, Callable[[int], Any]] = {
     "periods": lambda n: pd.period_range("2020", periods=n, freq="M"),
     "intervals": lambda n: pd.IntervalIndex.from_breaks(range(n + 1)),
     "categories": lambda n: pd.Categorical(["uvw"[i % 3] for i in range(n)]),
+    "sparse": lambda n: pd.arrays.SparseArray([0] * (n - 1) + [1]),
     "masked ints": lambda n: pd.array([None if i % 2 else i for i in range(n)], dtype="Int64"),
     "masked bools": lambda n: pd.array([True] * n, dtype="boolean"),
     "masked texts": lambda n: pd.array(["a"] * n, dtype="string"),

@@ -62,6 +62,7 @@ examples:
 
 _CHECK = """\
 Runs the same machine over the files, but imports, calls and sets nothing: it says what load would be refused.
+What only an object shows (an array that does not fit its shape), load alone refuses.
 
 examples:
   safepickle check upload.pkl

@@ -33,7 +33,7 @@ FINDINGS, DIFFERS = 9, 10
 
 #: Codes with their meaning, for ``--help``.
 EXIT_CODES = (
-    (OK, "ok", "everything was loaded, or would be"),
+    (OK, "ok", "everything was loaded, or nothing speaks against it"),
     (DENIED, "denied", "the policy refuses something"),
     (
         UNREADABLE,

@@ -70,7 +70,8 @@ def learn(arguments: argparse.Namespace) -> int:
                 printer.line(f"safepickle: {ascii_text(name)}: {error_line(error)}", "red")
         if broken and not (arguments.keep_going and len(broken) < len(arguments.files)):
             if arguments.format == "text":
-                printer.line("safepickle: nothing was written; --keep-going leaves out what cannot be read", "bold red")
+                more = "" if len(broken) == len(arguments.files) else "; --keep-going leaves out what cannot be read"
+                printer.line(f"safepickle: nothing was written{more}", "bold red")
             return worst(codes)
         learned = learner.finish(name=arguments.name)
         if arguments.output == "-":

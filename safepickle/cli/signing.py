@@ -49,7 +49,8 @@ examples:
 """
 
 _SIGN = """\
-Signs a pickle, as a stream of chunks that are verified one by one. What the policy refuses is not signed.
+Signs a pickle, as a stream of chunks that are verified one by one. What the policy refuses is not signed, as far
+as that is seen without making anything.
 
 examples:
   safepickle sign report.pkl -o report.spk --keys report.keys --context report

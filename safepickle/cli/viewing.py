@@ -196,6 +196,9 @@ class _Viewer:
         numpy = sys.modules.get("numpy")
         if numpy is not None and (shown := self._by_numpy(value, kind, numpy, path, depth)) is not None:
             return shown
+        arrow = sys.modules.get("pyarrow.lib")
+        if arrow is not None and kind is arrow.ChunkedArray:
+            return self._column_of_arrow(value, path, depth)
         fields = () if any(kind is plain for plain in _PLAIN) else self._fields(value, kind, path, depth)
         if issubclass(kind, dict):
             pairs, omitted = self._pairs(value, path, depth)
@@ -240,6 +243,15 @@ class _Viewer:
             item = array.flat[index : index + 1]
             parts.append(self._item(item.item, array.itemsize, f"{path}[{index}]", depth))
         return tuple(parts)
+
+    def _column_of_arrow(self, column: Any, path: str, depth: int) -> Part:
+        """Return a column of a frame: what a class of Arrow's own holds, and says item by item."""
+        parts: list[Part] = []
+        while len(parts) < min(len(column), self._bounds.items) and self._left > 0:
+            index = len(parts)
+            size = column.slice(index, 1).nbytes
+            parts.append(self._item(column[index].as_py, size, f"{path}[{index}]", depth))
+        return Part("items", type_name(type(column)), (), tuple(parts), len(column) - len(parts))
 
     def _item(self, read: Callable[[], Any], size: int, path: str, depth: int) -> Part:
         """Return an item of so many bytes, which numpy makes a value of Python's, where there is one."""

@@ -203,6 +203,8 @@ def _frombuffer(args: Args) -> str | None:
     buffer, dtype, shape, order = args[:4]
     if not is_dtype(dtype) or dtype.hasobject or _may_grow(dtype):
         return "wants a dtype with a size and without objects"
+    if dtype.subdtype is not None:
+        return "its type is an array itself"
     if type(order) is not str or order not in _ORDERS:
         return "wants an order of C, F or K"
     count = item_count(shape)
@@ -358,7 +360,7 @@ def _flags_of_fields(names: Any, fields: Any, size: int) -> tuple[int, ...] | st
         if _may_grow(field[0]):
             return "a field has no size"
         if field[0].hasobject:
-            # Arrays of this type may be there by now: their bytes would be taken for pointers.
+            # numpy would read pointers from bytes beside those that were read.
             return "objects inside of a structure"
         flags |= int(field[0].flags) & _FROM_FIELDS
         if len(field) == 3 and type(field[2]) is str:

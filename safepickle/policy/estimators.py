@@ -301,14 +301,16 @@ def _hashing(obj: Any, state: Any) -> str | None:
     return None if is_int(count) and 1 <= count < _MOST_COLUMNS else "it makes no number of columns"
 
 
+def _highest(degree: Any) -> Any:
+    return degree[1] if type(degree) is tuple and len(degree) == 2 else degree
+
+
 def _powers(obj: Any, state: Any) -> str | None:
     """It makes a column of each product of features, up to a degree."""
     wrong = estimator_state(obj, state)
     if wrong is not None or "n_features_in_" not in state:
         return wrong
-    degree = state.get("degree")
-    if type(degree) is tuple and len(degree) == 2:
-        degree = degree[1]
+    degree = _highest(state.get("degree"))
     if not is_int(degree) or not 0 <= degree <= _HIGHEST_DEGREE:
         return "its degree is no number, or too high a one"
     count = 1

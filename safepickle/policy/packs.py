@@ -64,6 +64,8 @@ def load_pack(name: str, *, within: tuple[str, ...] = ()) -> Policy:
 def no_such_pack(name: Any) -> PolicyFileError:
     """Return the error for a name that no pack has."""
     known = ", ".join(pack_names())
+    if type(name) is str and ("." in name or "/" in name):
+        return PolicyFileError(f"no pack: {quote(name)} (only packs here: {known}; for a file: safepickle policy show)")
     return PolicyFileError(f"no such pack: {quote(name)} (there are {known}; a file is named by its path: ./my.toml)")
 
 

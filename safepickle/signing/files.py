@@ -64,7 +64,12 @@ def whole_file(path: Any, *, mode: int | None = None, replace: bool = True) -> I
     directory, name = os.path.split(target)
     temporary = os.path.join(directory, f".{name[:100]}.{secrets.token_hex(8)}.tmp")  # noqa: PTH118
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-    handle = os.open(temporary, flags, 0o666 if mode is None else mode)
+    try:
+        handle = os.open(temporary, flags, 0o666 if mode is None else mode)
+    except OSError as error:
+        # The name that was asked for, and not one that nobody has seen.
+        error.filename = os.fsdecode(path)
+        raise
     try:
         with os.fdopen(handle, "wb") as file:
             yield file

@@ -82,9 +82,10 @@ def test_arrays_are_bounded() -> None:
 
 def test_frames_show_what_is_in_them() -> None:
     frame = pandas.DataFrame({"price": [1.5, 2.5], "day": pandas.to_datetime(["2020-01-02"] * 2)})
-    frame.columns = frame.columns.astype(object)
+    frame["note"] = pandas.array(["dear", None], "string[pyarrow]")
     text = as_text(view(frame))
     assert "'price'" in text
+    assert "'dear', None" in text
     assert "1.5, 2.5" in text
     # Before pandas 3 they are counted in nanoseconds, which no date of Python's holds.
     assert "datetime.datetime(2020, 1, 2" in text or "1577923200000000000" in text

@@ -64,9 +64,10 @@ def load_pack(name: str, *, within: tuple[str, ...] = ()) -> Policy:
 def no_such_pack(name: Any) -> PolicyFileError:
     """Return the error for a name that no pack has."""
     known = ", ".join(pack_names())
-    if type(name) is str and ("." in name or "/" in name):
-        return PolicyFileError(f"no pack: {quote(name)} (only packs here: {known}; for a file: safepickle policy show)")
-    return PolicyFileError(f"no such pack: {quote(name)} (there are {known}; a file is named by its path: ./my.toml)")
+    # Where a file may be named, it was taken for one before.
+    is_path = type(name) is str and ("." in name or "/" in name)
+    hint = "only a pack can stand here" if is_path else "a file is named by its path: ./my.toml"
+    return PolicyFileError(f"no such pack: {quote(name)} (there are {known}; {hint})")
 
 
 def _read(name: str, within: tuple[str, ...]) -> Policy:

@@ -132,6 +132,7 @@ HOSTILE: dict[str, Any] = {
     "centres in a list": changed(FEW_CENTRES, cluster_centers_=[[0.0] * 3]),
     "centres for other features": changed(FEW_CENTRES, n_features_in_=30),
     "threads below none": changed(CENTRES, _n_threads=-1),
+    "threads of no number": changed(CENTRES, _n_threads="1"),
     "threads beyond any": changed(FEW_CENTRES, _n_threads=10**6),
     "counts of other centres": changed(FEW_CENTRES, _counts=np.zeros(1)),
     "points of other features": changed(NEIGHBOUR, _fit_X=np.zeros((40, 1))),

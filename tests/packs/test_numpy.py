@@ -189,6 +189,7 @@ HOSTILE: dict[str, Any] = {
     "times without a unit": _dtype("M8", 3, "<", None, None, None, -1, -1, 0),
     "metadata": _dtype("f8", 4, "<", None, None, None, -1, -1, 0, [1]),
     "array of no size": _reconstructed((1, (10**6,), np.dtype("V0"), False, b"")),
+    "buffer of a dtype that is an array": Made(FROM, (b"12345678", np.dtype(("i4", (2,))), (1,), "C")),
     "buffer of no size": Made(FROM, (b"", np.dtype("V0"), (10**6,), "C")),
     "scalar of no size": Made(SCALAR, (np.dtype("V0"), b"")),
     "field of no size": _dtype("V8", 3, "|", None, ("a",), {"a": (np.dtype("V0"), 8)}, 8, 1, 16),

@@ -176,6 +176,9 @@ HOSTILE: dict[str, Any] = {
     "boosting from other classes": changed(
         GOOD["boosting of two"], init_=changed(GOOD["boosting of two"].init_, class_prior_=np.ones(1))
     ),
+    "boosting from as many classes as it says": changed(
+        GOOD["boosting of two"], init_=changed(GOOD["boosting of two"].init_, n_classes_=5)
+    ),
     "boosting from what it is asked": changed(BOOSTING, _raw_predict_init=np.float64),
     "more neighbours than there are": changed(GOOD["voted"], n_neighbors=10**9),
     "no centres": changed(GOOD["centres"], cluster_centers_=np.zeros((0, 3))),

@@ -33,7 +33,9 @@ Notes
   leaves, like numbers. A stream that adds to a container which it fetched from the memo, which no pickler does, is
   counted more strictly than it deserves.
 - `max_hash_work` is about keys: a few bytes can ask for 2**30 visits when nested tuples are hashed. A key nested beyond
-  200 levels, and more than 64 keys of one hash in one container, are refused under the same name.
+  200 levels, and more than 64 keys of one hash in one container, are refused under the same name. Keys of one hash pay
+  for comparing them, too. An object that is a key already may be given no state that changes its hash: an OrderedDict
+  that is walked would come to no end.
 - `max_seconds` is looked at between opcodes and within long containers. A call that the policy allows is not
   interrupted.
 - Writing is held to the same bounds as reading, so that what `dumps` writes `loads` reads under the same limits.

@@ -287,3 +287,7 @@ class Dozing:
 
     def __eq__(self, other: object) -> bool:
         return self is other
+
+
+class Heaped(dict[Any, Any]):
+    """Takes what a dict takes."""

@@ -275,10 +275,10 @@ MORE = CALLED + CLASS + BEHIND
 def test_arrays_of_another_class_are_of_that_class(sp: ModuleType) -> None:
     assert sp.loads(with_last(MORE + MORE), policy=NUMPY)[-1].tolist() == [0] * 20
     place = bytes([with_last(b"").count(b"\x94")])
-    memoized = b"cnumpy\nmatrix\n\x940" + CALLED + b"h" + place + BEHIND
+    memoized = b"cnumpy\nrecarray\n\x940" + CALLED + b"h" + place + BEHIND
     again = CALLED + b"h" + place + BEHIND
     found = sp.loads(with_last(memoized + again + MORE + MORE), policy=NUMPY)
-    assert [type(array) for array in found[-4:]] == [np.matrix, np.matrix, np.ndarray, np.ndarray]
+    assert [type(array) for array in found[-4:]] == [np.recarray, np.recarray, np.ndarray, np.ndarray]
 
 
 def test_a_class_that_may_not_appear_is_refused(sp: ModuleType) -> None:

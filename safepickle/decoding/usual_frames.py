@@ -231,9 +231,7 @@ class UsualFrames:
             stop: int = places.stop
             step: int = places.step
             return len(values) == (stop - start + step - 1) // step
-        return self._is_ready(values) or not (
-            is_subtype(type(values), self.ndarray) or is_subtype(type(values), self.backed)
-        )
+        return self._is_ready(values)
 
     def _fits_manager(self, args: tuple[Any, ...]) -> bool:
         """Return whether blocks of pandas' own, their places written as slices, are inside of a frame."""

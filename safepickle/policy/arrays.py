@@ -154,7 +154,7 @@ def _content(shape: Any, dtype: Any, fortran: Any, raw: Any) -> str | None:
         if type(raw) is not list or len(raw) != count:
             return f"wants a list of the {count} objects"
         # numpy adds, compares and copies what is in it by recursion on the C stack, which has no end in itself.
-        held = any(is_array(item) and is_placeholder(item) for item in raw)
+        held = any(is_one(item, "numpy", "ndarray") and is_placeholder(item) for item in raw)
         return "an array in it waits for its data, or is the array itself" if held else None
     size = _raw_size(raw)
     if size is None or size != count * dtype.itemsize:

@@ -30,9 +30,10 @@ def _unpickle_block(args: Args) -> str | None:
         return "its columns are no slice or array of places"
     if waits(values):
         return "its values wait for their data"
-    if dimensions != 2:
-        return None
-    if not is_array(values) or values.ndim != 2:
+    if not is_array(values) and not is_one(values, "pandas.api.extensions", "ExtensionArray"):
+        # Rows of a matrix are matrices, which compiled code takes for rows.
+        return "its values are no array of numpy's own class, and none of pandas'"
+    if dimensions != 2 or not is_array(values) or values.ndim != 2:
         return None  # how many columns its own arrays are is asked when there is a block of them
     return None if count == len(values) else "its columns are not as many as its rows"
 

@@ -361,9 +361,9 @@ def first_guess(obj: Any, state: Any) -> str | None:
     """Say what is wrong with what boosting begins with: each of its trees adds to a column of that, without a look."""
     kind = "Regressor" if is_one(obj, "sklearn.base", "RegressorMixin") else "Classifier"
     members = state.get("estimators_")
-    if not is_array(members):
+    if members is None:
         return None
-    if members.ndim != 2:
+    if not is_array(members) or members.ndim != 2:
         return "its trees are no table"
     count = members.shape[1]
     # Before scikit-learn 1.4 the loss says how many there are.

@@ -254,6 +254,10 @@ def test_an_array_of_objects_is_not_in_itself(sp: ModuleType) -> None:
         for protocol in (2, 5):
             with pytest.raises(PolicyError, match="waits for its data, or is the array itself"):
                 sp.loads(pickle.dumps(value, protocol), policy=NUMPY)
+    matrix = np.empty((1, 1), object).view(np.matrix)
+    matrix[0, 0] = matrix
+    with pytest.raises(PolicyError, match="waits for its data, or is the array itself"):
+        sp.loads(pickle.dumps(matrix, 5), policy=NUMPY)
     inner[0] = outer
     with pytest.raises(PolicyError, match="waits for its data, or is the array itself"):
         sp.loads(pickle.dumps(outer, 5), policy=NUMPY)

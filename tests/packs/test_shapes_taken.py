@@ -171,6 +171,7 @@ HOSTILE: dict[str, Any] = {
     "features of no number": changed(GOOD["many features"], n_features_in_=1e9),
     "features of a tree beyond": changed(FORESTS.RandomForestClassifier(), n_features_in_=10**9),
     "boosting from no rows": changed(BOOSTING, init_=changed(BOOSTING.init_, n_outputs_=0)),
+    "boosting of a matrix of trees": changed(BOOSTING, estimators_=BOOSTING.estimators_.view(np.matrix)),
     "boosting from another model": changed(BOOSTING, init_=LINE),
     "boosting from classes": changed(BOOSTING, init_=GOOD["boosting of two"].init_),
     "boosting from other classes": changed(

@@ -13,6 +13,7 @@ from fuzz import samples, terms
 from fuzz.assembly import blob, call, dict_of, list_of, name, number, op, pickled, text, tuple_of
 from fuzz.choices import ByteChoices, Choices
 from fuzz.outcomes import Finding, outcome
+from fuzz.targets.learned import by_rules
 from safepickle.inspection import inspect
 from safepickle.policy.hazards import BOUND, hazard_of, is_bounded
 from safepickle.policy.learning import Learner
@@ -98,8 +99,9 @@ def check(data: bytes) -> Any:
         for body in bodies:
             survey = terms.package.survey(pickled(body), policy=learned.policy, limits=terms.LIMITS)
             tree = _tree(body)
-            if survey.denials and not tree.strays and not tree.nameless():
-                raise Finding("a learned policy denies what it was learned from", f"{survey.denials[0]} {learned.text}")
+            denials = by_rules(survey.denials)
+            if denials and not tree.strays and not tree.nameless():
+                raise Finding("a learned policy denies what it was learned from", f"{denials[0]} {learned.text}")
     if not learned.policy.rules and not withheld and any(habit.pair == (samples.__name__, "Node") for habit in habits):
         raise Finding("nothing was learned from a call")
     constrained = sorted(pair[1] for pair, rule in learned.policy.rules.items() if rule.constrained)

@@ -222,7 +222,9 @@ class _Viewer:
         name = type_name(kind)
         if kind is numpy.ndarray and _is_own_dtype(value.dtype, numpy):
             fields = ("dtype", self._dtype(value.dtype)), ("shape", Part("value", "tuple", repr(value.shape)))
-            items = self._items_of_array(value, path, depth)
+            items = self._read_items(
+                value.size, lambda index: (value.flat[index : index + 1].item, value.itemsize), path, depth
+            )
             return Part("items", name, fields, items, value.size - len(items))
         if issubclass(kind, numpy.dtype) and _is_own_dtype(value, numpy):
             return self._dtype(value)
@@ -236,22 +238,23 @@ class _Viewer:
             inner = self._item(value.item, value.nbytes, path, depth)
         return Part("object", name, children=(("", inner),))
 
-    def _items_of_array(self, array: Any, path: str, depth: int) -> tuple[Part, ...]:
-        parts: list[Part] = []
-        while len(parts) < min(array.size, self._bounds.items) and self._left > 0:
-            index = len(parts)
-            item = array.flat[index : index + 1]
-            parts.append(self._item(item.item, array.itemsize, f"{path}[{index}]", depth))
-        return tuple(parts)
-
     def _column_of_arrow(self, column: Any, path: str, depth: int) -> Part:
         """Return a column of a frame: what a class of Arrow's own holds, and says item by item."""
+
+        def item(index: int) -> tuple[Callable[[], Any], int]:
+            return column[index].as_py, column.slice(index, 1).nbytes
+
+        items = self._read_items(len(column), item, path, depth)
+        return Part("items", type_name(type(column)), (), items, len(column) - len(items))
+
+    def _read_items(
+        self, count: int, item: Callable[[int], tuple[Callable[[], Any], int]], path: str, depth: int
+    ) -> tuple[Part, ...]:
+        """Return items that are asked for one by one: how each is read, and its bytes."""
         parts: list[Part] = []
-        while len(parts) < min(len(column), self._bounds.items) and self._left > 0:
-            index = len(parts)
-            size = column.slice(index, 1).nbytes
-            parts.append(self._item(column[index].as_py, size, f"{path}[{index}]", depth))
-        return Part("items", type_name(type(column)), (), tuple(parts), len(column) - len(parts))
+        while len(parts) < min(count, self._bounds.items) and self._left > 0:
+            parts.append(self._item(*item(len(parts)), f"{path}[{len(parts)}]", depth))
+        return tuple(parts)
 
     def _item(self, read: Callable[[], Any], size: int, path: str, depth: int) -> Part:
         """Return an item of so many bytes, which numpy makes a value of Python's, where there is one."""

@@ -33,6 +33,7 @@ else:
     from .._form import cython
 
 _UNHASHABLE = frozenset({list, dict, set, bytearray})
+#: What a survey has as a load would: everything else may be, or hold, what is not made.
 _PLAIN_ARGUMENTS = frozenset({type(None), bool, int, float, str, bytes})
 #: What constructors of sets and dicts read, whose own way of going through it is known.
 _ITERATED: tuple[Any, ...] = (list, tuple, set, frozenset, dict, range, deque)

@@ -416,7 +416,7 @@ class Gate(Adopting):
             raise ReconstructionError(
                 f"the state of {quote_name(handle.module, handle.name)} cannot be set: {type(error).__name__}"
             ) from error
-        if was is not None and self.keys.strict and self.keys.hash_of(obj) != was:
+        if was is not None and self.keys.hash_of(obj) != was:
             # Who looks for it goes astray, and an OrderedDict that is walked comes to no end.
             raise FormatError(f"a {quote(kind.__name__)} is a key already, and its state changes its hash")
 

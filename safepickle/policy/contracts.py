@@ -349,6 +349,8 @@ def _reduced(args: Args) -> int:
 
 _PACKED = "a date made of any bytes: the constructor looks at the month only; year 0 crashes ctime()"
 _PACKED_SOURCE = "found here: date(b'\\0\\0\\1\\1').ctime() ends CPython 3.11 and 3.13"
+_ANY_KIND = "values of any kind"
+_ADDRESSES = "IP{0}Address IP{0}Network IP{0}Interface"
 _LAZY = "a range is unfolded, or keys are hashed, where nobody counts"
 _ARITHMETIC = "a few bytes of input ask for numbers of any size"
 
@@ -416,18 +418,8 @@ CONTRACTS: Mapping[Pair, Contract] = MappingProxyType(
             "R26, R50",
             weigh=_parsed(12, 512),
         ),
-        **{
-            pair: contract
-            for bits, version in ((32, "IPv4"), (128, "IPv6"))
-            for pair, contract in _entry(
-                "ipaddress",
-                f"{version}Address {version}Network {version}Interface",
-                _address(bits),
-                "values of any kind",
-                "R26",
-                weigh=_parsed(4, 1024),
-            ).items()
-        },
+        **_entry("ipaddress", _ADDRESSES.format("v4"), _address(32), _ANY_KIND, "R26", weigh=_parsed(4, 1024)),
+        **_entry("ipaddress", _ADDRESSES.format("v6"), _address(128), _ANY_KIND, "R26", weigh=_parsed(4, 1024)),
         **_entry("types", "SimpleNamespace", _nothing, "attributes that BUILD would refuse: __class__", "R46"),
         **_entry("http", "HTTPStatus HTTPMethod", _enum, "a value hashed uncharged", "D06"),
         **_entry("calendar", "Month Day", _enum, "a value hashed uncharged", "D06"),

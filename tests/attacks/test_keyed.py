@@ -76,6 +76,9 @@ def test_a_key_keeps_its_hash(sp: Any, kind: str, pack: bytes) -> None:
     check(sp, pickled(keyed, again), Loads(lambda value: len(list(value)) == 1), policy=STDLIB)
     changed = op("BINGET", 0) + second + BUILD + POP + op("BINGET", 9)
     check(sp, pickled(keyed, changed), MALFORMED, policy=STDLIB)
+    # Where nothing is asked, as pickle does it.
+    data = pickled(keyed, changed)
+    assert len(sp.loads(data, policy=sp.UNRESTRICTED)) == len(pickle.loads(data)) == 1
 
 
 def test_honest_keys_load(sp: Any) -> None:

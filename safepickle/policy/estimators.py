@@ -32,6 +32,7 @@ from .library_parts import (
     lie_within,
     plain_array,
 )
+from .search_trees import is_tree_of
 
 __all__ = [
     "CHANGEABLE",
@@ -326,8 +327,13 @@ def _neighbours(obj: Any, state: Any) -> str | None:
     wrong = estimator_state(obj, state)
     if wrong is None:
         wrong = _measure(state)
-    if wrong is not None or state.get("_fit_X") is None:
+    if wrong is not None:
         return wrong
+    tree = state.get("_tree")
+    if tree is not None and not is_tree_of(tree, state.get("n_samples_fit_"), state.get("n_features_in_")):
+        return "its tree is of other points"
+    if state.get("_fit_X") is None:
+        return None
     points = state["_fit_X"]
     if not is_array(points) and not any(is_one(points, "scipy.sparse", name) for name in ("spmatrix", "sparray")):
         return "its points are no table"

@@ -50,6 +50,7 @@ from .library_parts import (
     waits,
 )
 from .parts import Args
+from .search_trees import SEARCH_CALLS, SEARCH_CALLS_THAT_WAIT, SEARCH_STATE_WEIGHTS, SEARCH_STATES
 from .sparse import sparse_state
 
 __all__ = [
@@ -495,12 +496,13 @@ LIBRARY_CALLS: Mapping[Pair, ArrayCall] = MappingProxyType(
         ("pandas.core.indexes.interval", "_new_IntervalIndex"): (_intervals, _UNFOLDED, "D07, D15"),
         ("pytz", "_p"): (_zone, "entries in tables of the whole process", _HERE),
         ("sklearn.tree._tree", "Tree"): (_tree, _OUTSIDE, _HERE),
+        **SEARCH_CALLS,
     }
 )
 
 #: What gives something that still waits for its data, and what says whether it does.
 CALLS_THAT_WAIT: Mapping[Pair, Callable[[Any], bool]] = MappingProxyType(
-    {("pandas._libs.arrays", "__pyx_unpickle_NDArrayBacked"): waits}
+    {("pandas._libs.arrays", "__pyx_unpickle_NDArrayBacked"): waits, **SEARCH_CALLS_THAT_WAIT}
 )
 
 _FORESTS = {
@@ -546,6 +548,7 @@ LIBRARY_STATE_WEIGHTS: Mapping[Pair, Callable[[Any], int]] = MappingProxyType(
         **dict.fromkeys(CHANGEABLE, read_of_places),
         ("sklearn.neighbors._classification", "KNeighborsClassifier"): read_of_state,
         **dict.fromkeys(_MACHINES, read_of_state),
+        **SEARCH_STATE_WEIGHTS,
         ("pandas", "DataFrame"): copied_of_frame,
         ("pandas", "Series"): copied_of_frame,
         **dict.fromkeys(_SPARSE, read_of_state),
@@ -590,6 +593,7 @@ LIBRARY_STATES: Mapping[Pair, LibraryState] = MappingProxyType(
             for name in _FORESTS["sklearn.ensemble._gb"].split()
         },
         **ESTIMATOR_STATES,
+        **SEARCH_STATES,
         **dict.fromkeys(_MACHINES, (_support, has_state, _OUTSIDE, _HERE)),
     }
 )

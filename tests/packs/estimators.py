@@ -56,7 +56,7 @@ def estimators() -> dict[str, Any]:
     from sklearn.model_selection import GridSearchCV
     from sklearn.multiclass import OneVsRestClassifier
     from sklearn.naive_bayes import BernoulliNB, GaussianNB, MultinomialNB
-    from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
+    from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor, NearestNeighbors
     from sklearn.neural_network import MLPClassifier
     from sklearn.pipeline import FeatureUnion, Pipeline
     from sklearn.preprocessing import (
@@ -91,9 +91,12 @@ def estimators() -> dict[str, Any]:
             (KMeans, {"n_clusters": 2, "n_init": 1}), (GaussianMixture, {}), (VarianceThreshold, {}),
             (MLPClassifier, {"max_iter": 2, "hidden_layer_sizes": (3,)}), (OrdinalEncoder, {}), (OneHotEncoder, {}),
             (KNeighborsClassifier, {"algorithm": "brute"}), (NearestNeighbors, {"algorithm": "brute"}),
+            (KNeighborsRegressor, {"leaf_size": 5}),
         ]
     }  # fmt: skip
     found |= {
+        "neighbours in a tree": KNeighborsClassifier(leaf_size=3).fit(x, y),
+        "neighbours in balls": NearestNeighbors(algorithm="ball_tree", p=3, leaf_size=3).fit(x),
         "LabelEncoder": LabelEncoder().fit(["a", "b"]),
         "SelectKBest": SelectKBest(k=1).fit(x, y),
         "CountVectorizer": CountVectorizer().fit(words),

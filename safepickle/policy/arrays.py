@@ -19,7 +19,17 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from .library_parts import array_of, class_of, is_array, is_class_of, is_dtype, is_exactly, is_one, is_placeholder
+from .library_parts import (
+    array_of,
+    class_of,
+    is_array,
+    is_class_of,
+    is_dtype,
+    is_exactly,
+    is_one,
+    is_placeholder,
+    plain_array,
+)
 from .parts import Args, is_buffer, is_int
 
 __all__ = [
@@ -488,13 +498,25 @@ def _seed_sequence_state(sequence: Any, state: Any) -> str | None:
     if type(state) is not tuple or len(state) != 5:
         return "wants entropy, children, pool, its size and a key"
     entropy, children, pool, size, key = state
-    plain = entropy is None or _are_ints(entropy) or (type(entropy) is list and all(map(_are_ints, entropy)))
-    if not plain or not is_int(children, 0, 2**32) or not is_int(size, 4, 2**16) or not _is_row(pool, "u4", size):
+    counts = is_int(children, 0, 2**32) and is_int(size, 4, 2**16)
+    if not _is_entropy(entropy) or not counts or not _is_row(pool, "u4", size):
         return "wants entropy, a count, and a pool of the size it says"
     return None if type(key) is tuple and all(map(_are_ints, key)) else "wants a key of ints"
 
 
+def _is_entropy(value: Any) -> bool:
+    """Say whether a value is what a generator was seeded with: a number, some of them, or what numpy has of these."""
+    if value is None or _are_ints(value):
+        return True
+    if type(value) is list:
+        return all(map(_are_ints, value))
+    array = plain_array(value, "iu")
+    return array is not None and array.ndim == 1
+
+
 def _are_ints(value: Any) -> bool:
+    if is_one(value, "numpy", "integer"):
+        return bool(value >= 0)
     return type(value) is int and value >= 0 and value.bit_length() <= 65_536
 
 

@@ -67,4 +67,6 @@ def numpy_objects() -> dict[str, Any]:
         found[f"generator {name}"] = np.random.Generator(getattr(np.random, name)(5))
     found["random state"] = np.random.RandomState(5)
     found["seed sequence"] = np.random.SeedSequence(5)
+    for kind, seed in (("of numpy's", np.uint64(5)), ("of a list", [1, 2]), ("of an array", np.array([1, 2]))):
+        found[f"seed sequence {kind}"] = np.random.SeedSequence(seed)
     return found

@@ -34,6 +34,8 @@ def estimators() -> dict[str, Any]:
         ExtraTreesClassifier,
         GradientBoostingClassifier,
         GradientBoostingRegressor,
+        HistGradientBoostingClassifier,
+        HistGradientBoostingRegressor,
         IsolationForest,
         RandomForestClassifier,
         RandomForestRegressor,
@@ -97,6 +99,10 @@ def estimators() -> dict[str, Any]:
     found |= {
         "neighbours in a tree": KNeighborsClassifier(leaf_size=3).fit(x, y),
         "neighbours in balls": NearestNeighbors(algorithm="ball_tree", p=3, leaf_size=3).fit(x),
+        "HistGradientBoostingClassifier": HistGradientBoostingClassifier(max_iter=2, min_samples_leaf=3).fit(x, y),
+        "HistGradientBoosting of a quantile": HistGradientBoostingRegressor(
+            loss="quantile", quantile=0.2, max_iter=2, min_samples_leaf=3
+        ).fit(x, y),
         "LabelEncoder": LabelEncoder().fit(["a", "b"]),
         "SelectKBest": SelectKBest(k=1).fit(x, y),
         "CountVectorizer": CountVectorizer().fit(words),

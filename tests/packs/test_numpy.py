@@ -79,6 +79,7 @@ F8, I1, O8 = np.dtype("f8"), np.dtype("i1"), np.dtype("O")
 FROM = CORE.numeric._frombuffer
 SCALAR = CORE.multiarray.scalar
 BITS = np.random._pickle.__dict__["__bit_generator_ctor"]
+SEEDED = np.zeros(4, "u4")
 SEEDS = np.random.bit_generator.__dict__["__pyx_unpickle_SeedSequence"]
 KEY = np.zeros(624, "u4")
 
@@ -210,6 +211,13 @@ HOSTILE: dict[str, Any] = {
     "generator from a callable": Made(np.random._pickle.__dict__["__generator_ctor"], (np.random.PCG64(), np.dtype)),
     "random state from no bits": Made(np.random._pickle.__dict__["__randomstate_ctor"], (np.dtype,)),
     "pool of another size": Made(SEEDS, (np.random.SeedSequence, 65708578, None), (5, 0, np.zeros(4, "u4"), 400, ())),
+    **{
+        f"seeded with {kind}": Made(SEEDS, (np.random.SeedSequence, 65708578, None), (seed, 0, SEEDED, 4, ()))
+        for kind, seed in {
+            "less than none": np.int64(-1), "a fraction": np.float64(1), "fractions": np.ones(2),
+            "objects": np.array([1], object), "a table": np.ones((2, 2), int), "fractions in a list": [1.5],
+        }.items()
+    },
     "pool is no array": Made(SEEDS, (np.random.SeedSequence, 65708578, None), (5, 0, [0] * 4, 4, ())),
     "seeds with state at once": Made(SEEDS, (np.random.SeedSequence, 65708578, (5, 0, KEY, 4, ()))),
     "seeds of another class": Made(SEEDS, (np.dtype, 65708578, None)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 import pickle
 import warnings
 from types import ModuleType
@@ -186,11 +187,21 @@ def test_categories_of_a_feature_that_has_some(sp: ModuleType) -> None:
 
 @pytest.mark.parametrize("protocol", range(2, 6))
 def test_trees_that_come_later_are_checked_too(sp: ModuleType, protocol: int) -> None:
-    trees: list[Any] = []
-    late = model(_predictors=trees)
-    trees += [[tree(nodes=with_node(INNER, feature_idx=3))], late]
-    with pytest.raises(PolicyError, match=r"its trees are no table|a tree in it has other features"):
-        sp.loads(pickle.dumps(trees, protocol), policy=SKLEARN)
+    trees: list[Any] = [[TREE]]
+    more = [tree(nodes=with_node(INNER, feature_idx=3))]
+    stream = io.BytesIO()
+    pickler = pickle.Pickler(stream, protocol)
+    pickler.dump([model(_predictors=trees), more])
+    place, other = (pickler.memo.copy()[id(one)][0].to_bytes(4, "little") for one in (trees, more))
+    data = stream.getvalue()
+    assert len(sp.loads(data, policy=SKLEARN)) == 2
+    appended = b"j" + place + b"j" + other + b"a0."  # behind the frame, where there is one
+    with pytest.raises(PolicyError, match="a tree in it has other features"):
+        sp.loads(data[:-1] + appended if protocol < 4 else _without_frame(data)[:-1] + appended, policy=SKLEARN)
+
+
+def _without_frame(data: bytes) -> bytes:
+    return data[:2] + data[11:]
 
 
 @pytest.mark.parametrize("value", [TREE, MODEL, MODEL._bin_mapper], ids=["a tree", "a model", "bins"])

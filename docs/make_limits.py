@@ -34,7 +34,8 @@ Notes
   counted more strictly than it deserves.
 - `max_hash_work` is about keys: a few bytes can ask for 2**30 visits when nested tuples are hashed. A key nested beyond
   200 levels, and more than 64 keys of one hash in one container, are refused under the same name. Keys of one hash pay
-  for comparing them, too. An object that is a key already may be given no state that changes its hash: an OrderedDict
+  for comparing them, too. Large numbers and long texts count for more elements than one, where they are hashed or
+  compared anew. An object that is a key already may be given no state that changes its hash: an OrderedDict
   that is walked would come to no end.
 - `max_seconds` is looked at between opcodes and within long containers. A call that the policy allows is not
   interrupted.

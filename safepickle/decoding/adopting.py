@@ -76,6 +76,8 @@ def failure_of(handle: GlobalHandle, error: Exception) -> ReconstructionError:
 
 def refusal_of_plain(contract: Any, args: tuple[Any, ...], kwargs: Any) -> str | None:
     """Return why a contract refuses arguments, as far as they are there while nothing is made; None for nothing."""
+    if contract.asks_library:
+        return None
     for arg in (*args, *(kwargs or {}).values()):
         if type(arg) not in _PLAIN_ARGUMENTS:
             return None
@@ -207,6 +209,10 @@ class Adopting(Naming):
         may = self.require(handle, NEW)
         if self.inert and handle.guards is not None and handle.rights & NEW:
             refusal = handle.guards.refuse_reconstruction(base, state)
+            if refusal is not None:
+                self.deny(handle, NEW, f"its arguments are refused: {refusal}")
+        if self.inert and handle.contract is not None and base is not object and handle.rights & NEW:
+            refusal = refusal_of_plain(handle.contract, (state,), None)
             if refusal is not None:
                 self.deny(handle, NEW, f"its arguments are refused: {refusal}")
         if not may:

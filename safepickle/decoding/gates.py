@@ -166,8 +166,10 @@ class Gate(Adopting):
         # A leaf where it is made: what a survey finds too deep a load would have to find, too.
         self.atom = bool(handle.rights & right) and names_atom(handle.module, handle.name)
         refusal = None
+        # Any number of calls may share their arguments, whoever looks at them.
+        self.look_through(len(args) + len(kwargs or ()))
+        self.budget.look_at_clock()
         if handle.guards is not None and handle.rights & (NEW | CALL):
-            self.look_through(len(args))
             refusal = handle.guards.refuse_call(right == NEW, args, kwargs)
         if refusal is None and handle.contract is not None and handle.rights & right:
             refusal = refusal_of_plain(handle.contract, args, kwargs)

@@ -28,6 +28,10 @@ cdef extern from *:
 cdef Py_ssize_t _LOOK
 cdef frozenset _FREE, _UNHASHABLE, _SCALARS
 
+cdef Py_ssize_t _hashing(object leaf) except -1
+@cython.locals(digits=Py_ssize_t)
+cdef Py_ssize_t _comparing_leaf(object leaf) except -1
+
 @cython.final
 @cython.freelist(8)
 cdef class KeyGuard:
@@ -35,6 +39,7 @@ cdef class KeyGuard:
     cdef readonly bint strict, bounded
     cdef public bint big_ints, failed
     cdef dict sizes, counts, keyed
+    cdef Py_ssize_t most_met
 
     cpdef open_guard(self, Budget budget, bint strict)
     cpdef let_go(self)

@@ -9,6 +9,8 @@ Rules that hold here:
   66-byte stream can ask for 2**30 visits (D06, D07), and CPython's tuple hash recurses on the C stack without a
   guard (D08, gh-154318). So the size of that visit is worked out first, without recursion and remembered, and
   charged to ``max_hash_work``; nesting beyond :data:`MAX_KEY_DEPTH` is refused.
+* Comparing is paid for by what it takes: texts by their length, numbers by the square of theirs, since a decimal makes
+  one of each int that it is compared with.
 * Keys whose hashes an attacker can make equal (large ints, tuples, complex, numbers of other classes) are counted
   per container and hash: beyond :data:`MAX_EQUAL_HASHES` of one hash the container is refused (D04, D05).
 """
@@ -18,6 +20,7 @@ from __future__ import annotations
 import gc
 import sys
 from collections import OrderedDict
+from types import FunctionType
 from typing import Any
 
 from ..errors import FormatError, LimitError, ReconstructionError, SafePickleError, quote
@@ -40,6 +43,15 @@ _SMALL = 2**60
 
 #: Tuples up to this length are looked through anew each time.
 _FLAT = 16
+
+#: Bits of an int that are hashed, and characters of a text that are compared, in the time of one element.
+_BITS, _CHARACTERS = 512, 64
+#: Bits of an int, and bytes of a decimal, whose square tells how many elements it is to make one of the other.
+_SQUARED_BITS, _SQUARED_BYTES = 128, 40
+#: What it is to call a ``__hash__`` that is written in Python, in elements.
+_CALLED = 8
+#: Bytes of what is kept of a container with keys that are counted, of each such key, and of one that was measured.
+_COUNTED, _COUNT, _REMEMBERED = 400, 96, 200
 
 #: The clock is looked at once for so many items, less one: a power of 2, less one.
 _LOOK = 1023
@@ -97,8 +109,11 @@ class KeyGuard:
         self.failed = False
         #: Visits and depth by id, of what BUILD cannot change; the object is kept so that its id stays its own.
         self.sizes: dict[int, tuple[int, int, object]] | None = None
-        #: Count by hash, by id of the container; the container is kept likewise.
-        self.counts: dict[int, tuple[dict[int, int], object]] | None = None
+        #: By id of the container, which is kept likewise, and by hash: the key, or how many, and what the dearest of
+        #: them is to compare.
+        self.counts: dict[int, tuple[dict[int, Any], object]] | None = None
+        #: As many as were met in one key at most.
+        self.most_met = 0
         #: Instances with a hash of their own that are keys, or in one, by id.
         self.keyed: dict[int, object] | None = None
 
@@ -122,19 +137,15 @@ class KeyGuard:
             if self.strict:
                 raise FormatError(f"a {kind.__name__} cannot be a key or set item")
             return
-        size = 0
-        if kind not in _SCALARS:
+        if kind in _SCALARS:
+            size = _hashing(key) - 1
+        else:
             size, depth = self._measure(key)
             if depth > MAX_KEY_DEPTH:
                 raise LimitError("max_hash_work", MAX_KEY_DEPTH, depth)
-            self.budget.take_hash_work(size)
-        number = self._count(container, self._hash(key))
-        if size:
-            # Compared, in the worst case, with every key of the same hash.
-            self.budget.take_hash_work(number * size)
-            if number > 1 and self.bounded:
-                self.budget.take_hash_work(number * self._comparing(key, {}))
-                self.budget.look_at_clock()
+        # Once here, and once by the container.
+        self.budget.take_hash_work(2 * size)
+        self._count(container, self._hash(key), key)
 
     def look(self, index: int) -> None:
         """Look at the clock once for so many items of a container that takes them one by one."""
@@ -158,7 +169,7 @@ class KeyGuard:
         frozensets themselves, the next level multiplies by as many times as many again.
         """
         if type(key) in _SCALARS:
-            return 1
+            return _comparing_leaf(key)
         cost = known.get(id(key))
         if cost is not None:
             return cost
@@ -178,7 +189,7 @@ class KeyGuard:
             # Two of these are not beyond a number of 64 bits, all three may be.
             cost = SATURATED if len(parts) * longest > SATURATED // dearest else 1 + len(parts) * longest * dearest
         else:
-            cost = 1
+            cost = _comparing_leaf(key)
             for part in parts:
                 cost = min(SATURATED, cost + self._comparing(part, known))
         known[id(key)] = cost
@@ -207,32 +218,47 @@ class KeyGuard:
                 ) from error
         return 0
 
-    def _count(self, container: object, value: int) -> int:
-        """Return how many keys of hash *value* the container has, this one included."""
+    def _count(self, container: object, value: int, key: object) -> None:
+        """Count the keys of hash *value* that the container has, this one included, and pay for comparing them."""
         if self.counts is None:
             self.counts = {}
         entry = self.counts.get(id(container))
         if entry is None:
             entry = ({}, container)
             self.counts[id(container)] = entry
+            self.budget.take_memory(_COUNTED)
         counts = entry[0]
-        number = counts.get(value, 0) + 1
-        counts[value] = number
-        self.budget.take_memory(96)
-        if number > MAX_EQUAL_HASHES and self.bounded:
-            raise LimitError("max_hash_work", MAX_EQUAL_HASHES, number)
-        return number
+        found = counts.get(value)
+        self.budget.take_memory(_COUNT)
+        if found is None:
+            counts[value] = key
+            return
+        if type(found) is not list:
+            # The first one of the hash, of which nobody knows yet what it is to compare it.
+            found = [1, self._comparing(found, {}) if self.bounded else 0]
+            counts[value] = found
+        found[0] += 1
+        if not self.bounded:
+            return
+        if found[0] > MAX_EQUAL_HASHES:
+            raise LimitError("max_hash_work", MAX_EQUAL_HASHES, found[0])
+        # Compared, in the worst case, with every key of the same hash, of which each may be the dearest.
+        found[1] = max(found[1], self._comparing(key, {}))
+        self.budget.take_hash_work(min(SATURATED, found[0] * found[1]))
+        self.budget.look_at_clock()
 
     def _measure(self, key: object) -> tuple[int, int]:
         """Return how many elements hashing *key* visits, and how deep it goes."""
         if type(key) is tuple and len(key) <= _FLAT:
             # Most tuples that are keys are short and have no other in them: nothing of them is remembered.
+            flat = 1
             for part in key:
                 if type(part) not in _SCALARS:
                     break
+                flat = min(SATURATED, flat + _hashing(part))
             else:
                 self.budget.take_hash_work(len(key))
-                return len(key) + 1, 1
+                return flat, 1
         if self.sizes is None:
             self.sizes = {}
         known = self.sizes.get(id(key))
@@ -257,7 +283,7 @@ class KeyGuard:
                 index += 1
                 visited += 1
                 if type(part) in _SCALARS:
-                    total[0] += 1
+                    total[0] = min(SATURATED, total[0] + _hashing(part))
                     continue
                 if id(part) in open_ids:
                     total[0] += 1
@@ -274,7 +300,7 @@ class KeyGuard:
                     continue
                 work.append((obj, parts, index))
                 work.append((part, self._parts(part), 0))
-                totals.append([1, 1, self._is_instance(part)])
+                totals.append([self._visit(part), 1, self._is_instance(part)])
                 open_ids.add(id(part))
                 descended = True
                 break
@@ -282,14 +308,25 @@ class KeyGuard:
                 continue
             totals.pop()
             open_ids.discard(id(obj))
-            (met if total[2] else self.sizes)[id(obj)] = (total[0], total[1], obj)
+            if total[2]:
+                met[id(obj)] = (total[0], total[1], obj)
+            elif total[0] > _FLAT:
+                self.sizes[id(obj)] = (total[0], total[1], obj)
+                self.budget.take_memory(_REMEMBERED)
             if totals:
                 above = totals[-1]
                 above[0] = min(SATURATED, above[0] + total[0])
                 above[1] = max(above[1], total[1] + 1)
                 above[2] = above[2] or total[2]
         self.budget.take_hash_work(visited)
+        if len(met) > self.most_met:
+            self.budget.take_memory(_REMEMBERED * (len(met) - self.most_met))
+            self.most_met = len(met)
         return total[0], total[1]
+
+    def _visit(self, obj: object) -> int:
+        """Return what it takes to hash an object within a key, beside its parts."""
+        return _CALLED if type(type(obj).__hash__) is FunctionType else 1
 
     def _is_instance(self, obj: object) -> bool:
         return type(obj) is not tuple and type(obj) is not frozenset
@@ -319,6 +356,40 @@ class KeyGuard:
             elif not isinstance(part, type):
                 parts.append(part)
         return parts
+
+
+def _hashing(leaf: Any) -> int:
+    """Return what it takes to hash what has no parts, in elements: a text keeps its hash, a large number does not."""
+    if type(leaf) is int:
+        return 1 + leaf.bit_length() // _BITS
+    if type(leaf) is range:
+        # It hashes its length as well.
+        return 4 + 2 * (leaf.start.bit_length() + leaf.stop.bit_length() + leaf.step.bit_length()) // _BITS
+    return 1
+
+
+def _comparing_leaf(leaf: Any) -> int:
+    """Return what it takes to compare what has no parts with its like, in elements.
+
+    A decimal makes one of each int that it is compared with, digit by digit for each digit.
+    """
+    kind, digits = type(leaf), 0
+    if kind is str or kind is bytes:
+        return 1 + len(leaf) // _CHARACTERS
+    if kind is int:
+        digits = leaf.bit_length() // _SQUARED_BITS
+    elif kind is range:
+        digits = max(leaf.start.bit_length(), leaf.stop.bit_length(), leaf.step.bit_length()) // _SQUARED_BITS
+    elif issubclass(kind, (str, bytes)):
+        return 1 + int((str if issubclass(kind, str) else bytes).__len__(leaf)) // _CHARACTERS
+    elif issubclass(kind, int):
+        digits = int.bit_length(leaf) // _SQUARED_BITS
+    else:
+        decimals: Any = getattr(sys.modules.get("decimal"), "Decimal", None)
+        if not isinstance(decimals, type) or not issubclass(kind, decimals):
+            return 1
+        digits = int(decimals.__dict__["__sizeof__"](leaf)) // _SQUARED_BYTES
+    return min(SATURATED, 1 + digits * digits)
 
 
 def make_filled(budget: Budget, target: Any, args: tuple[Any, ...]) -> Any:

@@ -38,6 +38,7 @@ from .dates import (
 )
 from .formats import FORMAT_CALLS, FORMAT_STATES
 from .libraries import (
+    CALLS_THAT_ASK,
     CALLS_THAT_WAIT,
     CHANGEABLE_STATES,
     LIBRARY_CALL_WEIGHTS,
@@ -78,6 +79,8 @@ class Contract(NamedTuple):
     weigh: Callable[[Args], int] | None = None
     #: Says whether what the call gave still has to be given state, without which nobody may have it; or None.
     waits: Callable[[Any], bool] | None = None
+    #: Whether the check asks the library that the callable is of: it cannot be asked where nothing is imported.
+    asks_library: bool = False
 
 
 class StateContract(NamedTuple):
@@ -456,6 +459,7 @@ CONTRACTS: Mapping[Pair, Contract] = MappingProxyType(
                 source,
                 weigh=LIBRARY_CALL_WEIGHTS.get(pair),
                 waits=CALLS_THAT_WAIT.get(pair),
+                asks_library=pair in CALLS_THAT_ASK,
             )
             for pair, (check, reason, source) in {**ARRAY_CALLS, **LIBRARY_CALLS, **FORMAT_CALLS}.items()
         },

@@ -55,6 +55,7 @@ from .sparse import sparse_state
 
 __all__ = [
     "BACKED_KEYS",
+    "CALLS_THAT_ASK",
     "CALLS_THAT_WAIT",
     "CHANGEABLE_STATES",
     "FARTHEST",
@@ -382,6 +383,9 @@ LIBRARY_CALLS: Mapping[Pair, ArrayCall] = MappingProxyType(
         **SEARCH_CALLS,
     }
 )
+
+#: Whose arguments only the library knows.
+CALLS_THAT_ASK = frozenset({("pytz", "_p")})
 
 #: What gives something that still waits for its data, and what says whether it does.
 CALLS_THAT_WAIT: Mapping[Pair, Callable[[Any], bool]] = MappingProxyType(

@@ -37,8 +37,8 @@ _FLOAT8 = struct.Struct(">d").unpack_from
 _INT = re.compile(rb"(?:0|-?[1-9][0-9]*)\Z")
 _FLOAT = re.compile(rb"-?(?:[0-9]+(?:\.[0-9]*)?(?:e[+-]?[0-9]+)?|inf|nan)\Z", re.IGNORECASE)
 _INDEX = re.compile(rb"(?:0|[1-9][0-9]*)\Z")
-_ESCAPE = re.compile(rb"\\(?:x([0-9a-fA-F]{2})|([\\'\"nrt]))")
-_SIMPLE_ESCAPES = {b"n": b"\n", b"r": b"\r", b"t": b"\t"}
+#: What ``repr`` of Python 2 writes of bytes, and other picklers of that time, with nothing to go back to in a match.
+_ESCAPED = re.compile(rb"(?:[^\\]++|\\(?:x[0-9a-fA-F]{2}|[\\'\"nrt]))*+")
 
 #: Stands for all sizes from here on.
 SIZE_BOUND = 2**62
@@ -211,14 +211,10 @@ def parse_string_line(line: bytes, strict: bool) -> bytes:
         raise FormatError("a STRING with bytes that no Python 2 repr writes")
     if b"\\" not in body:
         return body
-    if b"\\" in _ESCAPE.sub(b"", body):
+    if _ESCAPED.fullmatch(body) is None:
         raise FormatError(f"an escape that no Python 2 repr writes: {quote(line)}")
-    return _ESCAPE.sub(_unescape, body)
-
-
-def _unescape(match: re.Match[bytes]) -> bytes:
-    code, simple = match.groups()
-    return bytes([int(code, 16)]) if code is not None else _SIMPLE_ESCAPES.get(simple, simple)
+    # Escape by escape in Python would take fifty times the memory of the line, which nobody pays for.
+    return codecs.escape_decode(body)[0]  # pyright: ignore[reportReturnType]
 
 
 def parse_unicode_line(line: bytes, strict: bool) -> str:

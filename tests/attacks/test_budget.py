@@ -247,7 +247,7 @@ def test_what_classes_may_copy_is_paid_for(sp: Any, kind: str, road: str) -> Non
     check(sp, pickled(body, one * 30), limited("max_memory"), policy=policy, limits=limits)
 
 
-@pytest.mark.parametrize("pack", [b"", tuple_of(number(1)) + TUPLE2 + TUPLE1], ids=["itself", "within tuples"])
+@pytest.mark.parametrize("pack", [b"", tuple_of(*[number(1)] * 20) + TUPLE2 + TUPLE1], ids=["itself", "within tuples"])
 def test_a_key_that_was_given_state_is_measured_once_more(sp: Any, pack: bytes) -> None:
     """D06: what hashing an instance visits may be little before a BUILD, and 2**60 items after it."""
     key = op("BINGET", 1)
@@ -258,6 +258,23 @@ def test_a_key_that_was_given_state_is_measured_once_more(sp: Any, pack: bytes) 
     policy = allowing("Described new build")
     check(sp, pickled(taken, again), ANY, policy=policy)
     check(sp, pickled(taken, given, again), limited("max_hash_work"), policy=policy)
+
+
+def test_what_an_instance_is_in_is_measured_once_more(sp: Any) -> None:
+    """The same where no BUILD gives it: a class may have hooks that fill it."""
+    from attacks.canary import Described
+
+    guard = sp.decoding.hashing.KeyGuard.__new__(sp.decoding.hashing.KeyGuard)
+    guard.open_guard(sp.decoding.budget.Budget(Limits()), True)
+    described = Described()
+    key = ((described, (1,) * 20),)
+    guard.check({}, key)
+    parts: Any = ()
+    for _ in range(60):
+        parts = (parts, parts)
+    described.parts = parts
+    with pytest.raises(LimitError, match="max_hash_work"):
+        guard.check({}, key)
 
 
 def test_measuring_a_key_visits_nothing_twice(sp: Any) -> None:

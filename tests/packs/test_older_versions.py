@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import pickle
+import sys
 import warnings
 from pathlib import Path
 from types import ModuleType
@@ -113,3 +115,14 @@ def test_the_same_without_the_harm(sp: ModuleType) -> None:
     assert zone is pytz.timezone(NAME)
     assert sp.loads(pickle.dumps(Made(pytz._UTC, ()), 4), policy=PANDAS) is pytz.UTC
     assert sp.loads(pickle.dumps(Made(GENERATOR, ("MT19937", BITS), MT), 4), policy=NUMPY).random() == 0.0
+
+
+@pytest.mark.parametrize("args", [("UTC",), (NAME, 3600, 0, "CET")])
+def test_a_survey_asks_nobody_for_zones(sp: ModuleType, monkeypatch: pytest.MonkeyPatch, args: tuple[Any, ...]) -> None:
+    """It imports nothing, and what pytz is asked for stays in its tables: load alone asks it."""
+    data = pickle.dumps(Made(pytz._p, args))
+    assert str(sp.loads(data, policy=PANDAS)) == args[0]
+    monkeypatch.delitem(sys.modules, "pytz")
+    found = importlib.import_module(f"{sp.__name__}.decoding.unpickler").survey(data, policy=PANDAS)
+    assert (found.denials, found.error) == ((), None)
+    assert "pytz" not in sys.modules

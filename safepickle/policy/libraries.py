@@ -1,4 +1,7 @@
-"""Contracts for the libraries that are built on numpy: pandas and scikit-learn; for scipy see ``sparse``.
+"""Contracts for the libraries that are built on numpy: pandas, support vector machines, and the tables of all others.
+
+The others have rooms of their own: ``sparse`` for scipy, ``blocks`` and ``columns`` for parts of pandas,
+``estimators``, ``forests``, ``histograms`` and ``search_trees`` for scikit-learn.
 
 Their compiled parts take it that indices which they made themselves lie inside. In a pickle they need not: a category,
 a child of a node or a column may be any number, and is read from there.

@@ -454,6 +454,7 @@ ESTIMATOR_STATES: Mapping[tuple[str, str], LibraryState] = MappingProxyType(
         ("sklearn.neighbors._classification", "KNeighborsClassifier"): (_voters, has_state, _POINTS, _HERE),
         ("sklearn.neighbors._regression", "KNeighborsRegressor"): (_neighbours, has_state, _POINTS, _HERE),
         ("sklearn.neighbors._unsupervised", "NearestNeighbors"): (_neighbours, has_state, _POINTS, _HERE),
+        ("sklearn.neighbors._lof", "LocalOutlierFactor"): (_neighbours, has_state, _POINTS, _HERE),
         ("sklearn.preprocessing._label", "MultiLabelBinarizer"): (_labels, has_state, _OUTSIDE, _HERE),
         ("sklearn.preprocessing._encoders", "OneHotEncoder"): (_one_hot, has_state, _OUTSIDE, _HERE),
     }

@@ -26,7 +26,7 @@ def estimators() -> dict[str, Any]:
     """Return fitted estimators by name."""
     from sklearn.cluster import KMeans
     from sklearn.compose import ColumnTransformer, make_column_selector
-    from sklearn.decomposition import PCA, TruncatedSVD
+    from sklearn.decomposition import PCA, FastICA, TruncatedSVD
     from sklearn.dummy import DummyClassifier
     from sklearn.ensemble import (
         AdaBoostClassifier,
@@ -43,7 +43,8 @@ def estimators() -> dict[str, Any]:
     )
     from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
     from sklearn.feature_selection import SelectKBest, VarianceThreshold
-    from sklearn.impute import SimpleImputer
+    from sklearn.impute import KNNImputer, SimpleImputer
+    from sklearn.kernel_approximation import RBFSampler
     from sklearn.linear_model import (
         ElasticNet,
         Lasso,
@@ -58,7 +59,7 @@ def estimators() -> dict[str, Any]:
     from sklearn.model_selection import GridSearchCV
     from sklearn.multiclass import OneVsRestClassifier
     from sklearn.naive_bayes import BernoulliNB, GaussianNB, MultinomialNB
-    from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor, NearestNeighbors
+    from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor, LocalOutlierFactor, NearestNeighbors
     from sklearn.neural_network import MLPClassifier
     from sklearn.pipeline import FeatureUnion, Pipeline
     from sklearn.preprocessing import (
@@ -72,6 +73,7 @@ def estimators() -> dict[str, Any]:
         RobustScaler,
         StandardScaler,
     )
+    from sklearn.random_projection import GaussianRandomProjection, SparseRandomProjection
     from sklearn.svm import SVC, SVR, LinearSVC
     from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
@@ -93,7 +95,9 @@ def estimators() -> dict[str, Any]:
             (KMeans, {"n_clusters": 2, "n_init": 1}), (GaussianMixture, {}), (VarianceThreshold, {}),
             (MLPClassifier, {"max_iter": 2, "hidden_layer_sizes": (3,)}), (OrdinalEncoder, {}), (OneHotEncoder, {}),
             (KNeighborsClassifier, {"algorithm": "brute"}), (NearestNeighbors, {"algorithm": "brute"}),
-            (KNeighborsRegressor, {"leaf_size": 5}),
+            (KNeighborsRegressor, {"leaf_size": 5}), (KNNImputer, {}), (FastICA, {"n_components": 2}), (RBFSampler, {}),
+            (LocalOutlierFactor, {"novelty": True, "n_neighbors": 3}),
+            (GaussianRandomProjection, {"n_components": 2}), (SparseRandomProjection, {"n_components": 2}),
         ]
     }  # fmt: skip
     found |= {

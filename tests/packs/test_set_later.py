@@ -189,6 +189,7 @@ TWICE: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
     "neighbours": (
         "neighbors._unsupervised:NearestNeighbors", {"_fit_X": POINTS, **COUNTED}, {"n_features_in_": 9999},
     ),
+    "outliers": ("neighbors._lof:LocalOutlierFactor", {"_fit_X": POINTS, **COUNTED}, {"n_features_in_": 9999}),
     "neighbours of numbers": (
         "neighbors._regression:KNeighborsRegressor", {"_fit_X": POINTS, **COUNTED}, {"n_features_in_": 9999},
     ),

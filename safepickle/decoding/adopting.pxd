@@ -22,12 +22,12 @@ cdef extern from *:
     """
     object new_instance "safepickle_new_instance"(object cls, tuple args, object kwargs)
 
-cdef int NEW, READS, SIZES, HASHES, FEW, _LOOK
+cdef int CALL, NEW, READS, SIZES, HASHES, FEW, _COPIED, _LOOK, _ENTRY
 
 cdef class Adopting(Naming):
     cdef readonly KeyGuard keys
     cdef readonly bint foreign, lent
-    cdef dict filled, fresh
+    cdef dict filled, fresh, held
     cdef UsualModels models
     cdef readonly long long calls
     cdef public bint atom
@@ -36,6 +36,9 @@ cdef class Adopting(Naming):
     cpdef let_go(self)
     cpdef open_adopting(self, Budget budget)
     cpdef look_through(self, Py_ssize_t count)
+    cpdef bint hold(self, object data) except -1
+    cpdef bint holds(self, tuple parts) except -1
+    cdef Inert _survey_call(self, GlobalHandle handle, int right, tuple args, object kwargs)
     @cython.locals(count=Py_ssize_t)
     cdef _take_copies(self, tuple parts)
     cpdef call_settled(self, GlobalHandle handle, tuple args)

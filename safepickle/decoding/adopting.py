@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import enum
 from collections import deque
+from pickle import PickleBuffer
 from typing import Any
 
 from ..errors import FormatError, ReconstructionError, SafePickleError, quote_name
@@ -19,7 +20,7 @@ from .budget import Budget
 from .handles import GlobalHandle, Inert
 from .hashing import KeyGuard
 from .naming import Naming
-from .refusals import NEW
+from .refusals import CALL, NEW
 from .resolving import HASHES, READS, SIZES, size_by, sizer_of
 from .usual import is_usual
 from .usual_frames import usual_frame_call
@@ -39,6 +40,10 @@ _PLAIN_ARGUMENTS = frozenset({type(None), bool, int, float, str, bytes})
 _ITERATED: tuple[Any, ...] = (list, tuple, set, frozenset, dict, range, deque)
 #: Arguments that are looked at for nothing.
 FEW = 64
+#: Bytes up to which numpy copies what an array is given as its data; of more it keeps the object.
+_COPIED = 1000
+#: Bytes of an entry for what is held.
+_ENTRY = 100
 #: What it is to look at one estimator of a forest, in elements that are hashed.
 _LOOK = 4
 #: Classes whose instances hold what they were called with, and nothing else for ever.
@@ -101,6 +106,8 @@ class Adopting(Naming):
         self.lent = False
         #: Items given to objects of classes of their own, by id; the object is kept so that its id stays its own.
         self.filled: Any = None
+        #: Data that arrays have their memory in, by id.
+        self.held: Any = None
         #: Dtypes that nothing has been made with yet, and that have no state, by id.
         self.fresh: Any = None
         #: What the load has to do with scikit-learn, None for nothing.
@@ -118,6 +125,7 @@ class Adopting(Naming):
         self.guarded = None
         self.kept = None
         self.filled = None
+        self.held = None
         self.fresh = None
         self.models = None
         self.keys.let_go()
@@ -135,6 +143,23 @@ class Adopting(Naming):
                 count = len(part)
                 if count > FEW:
                     self.budget.take_memory((8 if kind is list or kind is tuple else 48) * count)
+
+    def _survey_call(self, handle: GlobalHandle, right: int, args: tuple[Any, ...], kwargs: Any) -> Inert:
+        """Say what stands for the result of a call that is not made, and what the rule has against its arguments."""
+        self.calls += 1
+        # A leaf where it is made: what a survey finds too deep a load would have to find, too.
+        self.atom = bool(handle.rights & right) and names_atom(handle.module, handle.name)
+        refusal = None
+        # Any number of calls may share their arguments, whoever looks at them.
+        self.look_through(len(args) + len(kwargs or ()))
+        self.budget.look_at_clock()
+        if handle.guards is not None and handle.rights & (NEW | CALL):
+            refusal = handle.guards.refuse_call(right == NEW, args, kwargs)
+        if refusal is None and handle.contract is not None and handle.rights & right:
+            refusal = refusal_of_plain(handle.contract, args, kwargs)
+        if refusal is not None:
+            self.deny(handle, right, f"its arguments are refused: {refusal}")
+        return Inert(handle)
 
     def _sizes_are_bounded(self, handle: GlobalHandle, right: int, args: tuple[Any, ...]) -> bool:
         for arg in args:
@@ -331,6 +356,33 @@ class Adopting(Naming):
         if self.models is None:
             self.models = UsualModels()
         return self.models  # type: ignore[no-any-return]
+
+    def hold(self, data: Any) -> bool:
+        """Note what an array keeps for its memory, and return whether no other one does.
+
+        Numpy writes to the very bytes that a large array was given as its data. Of two arrays in one memory the second
+        could be written by whoever goes on with a model, and give the first, which was checked, any places.
+        """
+        kind = type(data)
+        if kind is bytes:
+            if len(data) <= _COPIED:
+                return True
+        elif kind is not bytearray and kind is not memoryview and kind is not PickleBuffer:
+            return True
+        if self.held is None:
+            self.held = {}
+        elif id(data) in self.held:
+            return False
+        self.held[id(data)] = data
+        self.budget.take_memory(_ENTRY)
+        return True
+
+    def holds(self, parts: tuple[Any, ...]) -> bool:
+        """Do so for all of some arguments, or of a state."""
+        for part in parts:  # noqa: SIM110 (compiled, a generator takes three times as long)
+            if not self.hold(part):
+                return False
+        return True
 
     def count_items(self, obj: Any, added: int, amount: int) -> None:
         """Pay for items that go into an object of a class of its own, which is not asked how many it has."""

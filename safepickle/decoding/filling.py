@@ -190,6 +190,7 @@ class Filling(Dtypes):
         raw = piece(data, start, start + length) if noted_data or noted_state or length > _COPIED else None
         state = (1, shape, dtype, False, raw) if noted_state or length > _COPIED else None
         if length > _COPIED:
+            gate.hold(raw)
             array = handle.target(arrays.ndarray, _EMPTY_SHAPE, letter)
             gate.shapes[arrays.ndarray].setter(array, state)
         else:

@@ -30,7 +30,6 @@ cdef class Gate(Adopting):
     )
     @cython.locals(handle=GlobalHandle, is_paid=bint)
     cpdef call(self, object callee, object args)
-    cdef Inert _survey_call(self, GlobalHandle handle, int right, tuple args, object kwargs)
     cdef _survey_state(self, GlobalHandle handle, object state)
     cpdef _arguments(self, GlobalHandle callee, object args)
     cpdef instantiate(self, object callee, tuple args)

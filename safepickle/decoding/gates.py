@@ -20,7 +20,7 @@ from typing import Any
 from ..errors import FormatError, ReconstructionError, SafePickleError, quote, quote_name
 from ..policy.contracts import HARMLESS_FACTORIES, STATES
 from ..policy.rules import Policy
-from .adopting import Adopting, failure_of, names_atom, refusal_of_plain
+from .adopting import Adopting, failure_of
 from .budget import Budget
 from .handles import GlobalHandle, HeldTuple, Inert
 from .hashing import make_filled
@@ -160,23 +160,6 @@ class Gate(Adopting):
             return self._survey_call(handle, CALL, args, None)
         return self._run(handle, CALL, args, None)
 
-    def _survey_call(self, handle: GlobalHandle, right: int, args: tuple[Any, ...], kwargs: Any) -> Inert:
-        """Say what stands for the result of a call that is not made, and what the rule has against its arguments."""
-        self.calls += 1
-        # A leaf where it is made: what a survey finds too deep a load would have to find, too.
-        self.atom = bool(handle.rights & right) and names_atom(handle.module, handle.name)
-        refusal = None
-        # Any number of calls may share their arguments, whoever looks at them.
-        self.look_through(len(args) + len(kwargs or ()))
-        self.budget.look_at_clock()
-        if handle.guards is not None and handle.rights & (NEW | CALL):
-            refusal = handle.guards.refuse_call(right == NEW, args, kwargs)
-        if refusal is None and handle.contract is not None and handle.rights & right:
-            refusal = refusal_of_plain(handle.contract, args, kwargs)
-        if refusal is not None:
-            self.deny(handle, right, f"its arguments are refused: {refusal}")
-        return Inert(handle)
-
     def _arguments(self, callee: GlobalHandle, args: Any) -> Any:
         """Return arguments as values; a factory that will be called later needs that right now."""
         if type(args) is HeldTuple:
@@ -269,6 +252,9 @@ class Gate(Adopting):
             self.arrays.forget()
         if contract is not None and not usual:
             fits = kwargs is None and self._surely_fits(handle, args)
+        if contract is not None and contract.keeps_data and not self.holds(args):
+            self.deny(handle, right, "its arguments are refused: its data are the memory of another array")
+            return Inert(handle)
         if not usual and not fits:
             self._take_copies(args)
             if kwargs:
@@ -388,6 +374,8 @@ class Gate(Adopting):
                 self.last_shape = shape
         if shape.contract is not None or handle.guards is not None or self.arrays is not None:
             refusal = self._refusal_to_build(handle, shape, obj, state)
+            if refusal is None and shape.keeps_data and type(state) is tuple and not self.holds(state):
+                refusal = "its data are the memory of another array"
             if refusal is not None:
                 self.deny(handle, BUILD, f"its state is refused: {refusal}")
                 return

@@ -20,6 +20,7 @@ from __future__ import annotations
 import gc
 import sys
 from collections import OrderedDict
+from enum import EnumMeta
 from types import FunctionType
 from typing import Any
 
@@ -189,7 +190,7 @@ class KeyGuard:
             # Two of these are not beyond a number of 64 bits, all three may be.
             cost = SATURATED if len(parts) * longest > SATURATED // dearest else 1 + len(parts) * longest * dearest
         else:
-            cost = _comparing_leaf(key)
+            cost = _CALLED if type(type(key).__eq__) is FunctionType else _comparing_leaf(key)
             for part in parts:
                 cost = min(SATURATED, cost + self._comparing(part, known))
         known[id(key)] = cost
@@ -326,7 +327,11 @@ class KeyGuard:
 
     def _visit(self, obj: object) -> int:
         """Return what it takes to hash an object within a key, beside its parts."""
-        return _CALLED if type(type(obj).__hash__) is FunctionType else 1
+        kind = type(obj)
+        if issubclass(kind, int):
+            return 1 + int.bit_length(obj) // _BITS  # type: ignore[arg-type]
+        # Members of enumerations are shared, and what has one seldom hashes it.
+        return _CALLED if type(kind.__hash__) is FunctionType and not isinstance(kind, EnumMeta) else 1
 
     def _is_instance(self, obj: object) -> bool:
         return type(obj) is not tuple and type(obj) is not frozenset

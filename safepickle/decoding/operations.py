@@ -594,5 +594,7 @@ class Operations(Window):
             raise FormatError(f"READONLY_BUFFER on {quote(buffer)}, not bytes-like") from None
         self.budget.take_object(184)
         if readonly is not buffer:
+            if self.strict and not self.gate.hold(buffer):
+                raise FormatError("READONLY_BUFFER on what an array has its memory in")
             self.gate.adopt_foreign(readonly)
         self.stack.append(readonly)

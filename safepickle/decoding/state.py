@@ -57,6 +57,7 @@ class Shape:
         self.kind = kind
         self.contract = contract
         self.own: Any = None if contract is None else contract.own
+        self.keeps_data = contract is not None and contract.keeps_data
         #: Which kind of state it is that is seen without the contract, 0 for none.
         self.usual = 0
         #: Which kind of state of a model's it is, 0 for none.

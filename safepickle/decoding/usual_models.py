@@ -174,6 +174,8 @@ class UsualModels(UsualFrames):
             return self._weigh_tree(obj, fields)
         if len(fields) > _MOST_ATTRIBUTES or not plain_names(fields, _LONGEST_NAME):
             return -1
+        if "_in_fit" in fields or "_parameter_constraints" in fields or "_n_features_out" in fields:
+            return -1
         version = fields.get("_sklearn_version", "")
         if type(version) is not str or len(version) > LONGEST_VERSION:
             return -1

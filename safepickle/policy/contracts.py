@@ -81,6 +81,8 @@ class Contract(NamedTuple):
     waits: Callable[[Any], bool] | None = None
     #: Whether the check asks the library that the callable is of: it cannot be asked where nothing is imported.
     asks_library: bool = False
+    #: Whether what it makes has its memory in an argument.
+    keeps_data: bool = False
 
 
 class StateContract(NamedTuple):
@@ -104,6 +106,8 @@ class StateContract(NamedTuple):
     #: Returns the state to set, with copies of what the object would keep and later opcodes could change, and what
     #: becomes part of the object. Such an object gets its state before anything is made with it, and once.
     own: Callable[[Any], tuple[Any, tuple[Any, ...]]] | None = None
+    #: Whether the object has its memory in a part of its state.
+    keeps_data: bool = False
 
     def refusal(self, obj: Any, state: Any) -> str | None:
         """Return why an object is refused this state, or None."""
@@ -357,6 +361,9 @@ _ADDRESSES = "IP{0}Address IP{0}Network IP{0}Interface"
 _LAZY = "a range is unfolded, or keys are hashed, where nobody counts"
 _ARITHMETIC = "a few bytes of input ask for numbers of any size"
 
+#: What has its memory in the bytes that it is given.
+_KEEPING = frozenset({"_frombuffer", "py_buffer"})
+
 #: What each callable may be given. Keyed by (module, qualified name).
 CONTRACTS: Mapping[Pair, Contract] = MappingProxyType(
     {
@@ -460,6 +467,7 @@ CONTRACTS: Mapping[Pair, Contract] = MappingProxyType(
                 weigh=LIBRARY_CALL_WEIGHTS.get(pair),
                 waits=CALLS_THAT_WAIT.get(pair),
                 asks_library=pair in CALLS_THAT_ASK,
+                keeps_data=pair[1] in _KEEPING,
             )
             for pair, (check, reason, source) in {**ARRAY_CALLS, **LIBRARY_CALLS, **FORMAT_CALLS}.items()
         },
@@ -557,6 +565,7 @@ STATES: Mapping[Pair, StateContract] = MappingProxyType(
                 weigh,
                 is_settled,
                 own=own_dtype_state if pair == ("numpy", "dtype") else None,
+                keeps_data=pair != ("numpy", "dtype"),
             )
             for pair, (check, weigh, reason, source) in ARRAY_STATES.items()
         },

@@ -1,4 +1,4 @@
-"""Contracts for estimators of scikit-learn but its trees and support vector machines: attributes, places, points.
+"""Contracts for estimators of scikit-learn that have no room of their own: attributes, places, points.
 
 What an encoder or a vectorizer has found says which column a value goes to. They make sparse matrices of that without
 a look, and whoever makes those dense writes there.
@@ -61,6 +61,8 @@ _MEASURES = frozenset({"p", "w", "V", "VI", "missing_values", "squared"})
 #: As many processes as a load may have started, as many features as names are made up for, and products of how many.
 MOST_JOBS, MOST_FEATURES, _HIGHEST_DEGREE = 1024, 2**24, 1024
 MOST_ATTRIBUTES, LONGEST_NAME, LONGEST_VERSION = 1000, 200, 40
+#: What no estimator has in its state: these would have it take data, or parameters, without a look.
+_STEERING = frozenset({"_in_fit", "_parameter_constraints"})
 
 
 def attributes(state: Any) -> str | None:
@@ -76,10 +78,18 @@ def attributes(state: Any) -> str | None:
     if type(version) is not str or len(version) > LONGEST_VERSION:
         return "its version is no short text"
     # Joblib starts as many processes as it is told, and a name is made up for each feature to show a model.
-    jobs, features = state.get("n_jobs"), state.get("n_features_in_", 0)
+    jobs = state.get("n_jobs")
     if jobs is not None and not (is_int(jobs) and -MOST_JOBS <= jobs <= MOST_JOBS):
         return "it wants no number of jobs"
-    return None if is_int(features) and 0 <= features <= MOST_FEATURES else "its features are no number"
+    for key in ("n_features_in_", "_n_features_out"):
+        features = state.get(key, 0)
+        if not is_int(features) or not 0 <= features <= MOST_FEATURES:
+            return "its features are no number"
+    if not _STEERING.isdisjoint(state):
+        return "an attribute that steers its class"
+    # Some make up a name for each row of what has no columns.
+    empty = (value for value in state.values() if is_array(value) and not value.size and value.ndim)
+    return "an array of nothing, too often" if any(max(array.shape) > MOST_FEATURES for array in empty) else None
 
 
 def estimator_state(obj: Any, state: Any) -> str | None:

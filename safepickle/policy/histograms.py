@@ -8,7 +8,8 @@ Rules that hold here:
 * Nothing is imported here: what comes to a check has been made by the library, so that it is loaded.
 * Trees and what sorts values into bins get their state once; lists of them can be changed after they were looked at, so
   that models, and bins, are looked at again at the end.
-* A model that makes other columns of its data first is left out: nobody compares how many these are.
+* A model that makes other columns of its data first is left out: nobody compares how many these are. So is one that
+  goes on where it was, with whatever data it is given.
 """
 
 from __future__ import annotations
@@ -85,6 +86,9 @@ def _bins(obj: Any, state: Any) -> str | None:
     kinds, thresholds = plain_array(state.get("is_categorical_"), "u"), state["bin_thresholds_"]
     if kinds is None or kinds.ndim != 1 or type(thresholds) is not list or len(thresholds) != len(kinds):
         return "its features are not those of its bins"
+    counts = state.get("n_bins_non_missing_")
+    if counts is not None and not (is_array(counts) and counts.shape == kinds.shape):
+        return "its features are not those of its bins"
     for array in thresholds:
         if not is_array(array) or array.dtype.kind not in "fiu" or array.ndim != 1:
             return "its bins are no numbers"
@@ -93,8 +97,16 @@ def _bins(obj: Any, state: Any) -> str | None:
 
 def _model(obj: Any, state: Any) -> str | None:
     wrong = estimator_state(obj, state)
-    if wrong is not None or "_predictors" not in state:
+    if wrong is not None:
         return wrong
+    # An object here makes room for as many classes as it says, and writes as many as its compiled part has.
+    if type(state.get("loss", "")) is not str:
+        return "its loss is no name"
+    if "_predictors" not in state:
+        return None
+    # Whoever goes on with it runs the trees that are there over other columns, as many as those have.
+    if state.get("warm_start", False) is not False:
+        return "it goes on where it was"
     if state.get("_preprocessor") is not None:
         return "it makes other columns of its data first"
     bins = state.get("_bin_mapper")
@@ -102,6 +114,8 @@ def _model(obj: Any, state: Any) -> str | None:
     features, count = state.get("n_features_in_"), state.get("n_trees_per_iteration_")
     if not is_array(kinds) or not are_as_many(features, kinds.size):
         return "its bins are of other features"
+    if not are_as_many(features, state.get("_n_features", features)):
+        return "its features are not as many as it counts"
     rounds = state["_predictors"]
     if type(rounds) is not list or not all(type(trees) is list for trees in rounds):
         return "its trees are no table"

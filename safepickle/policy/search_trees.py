@@ -7,8 +7,8 @@ as the points are wide.
 Rules that hold here:
 
 * Nothing is imported here: what comes to a check has been made by the library, so that it is loaded.
-* Both are made without anything, by a function of one argument, and would read what is not there: each waits for its
-  state, and gets it once.
+* Both are made without anything, by a function of one argument. A tree, and a distance with a power, would read what is
+  not there: they wait for their state. A tree gets it once; a distance has no weights after any.
 * Distances that hold numbers of their own for each feature are left out: whoever asks one compares none of them.
 """
 
@@ -41,8 +41,9 @@ __all__ = [
 
 _TREES = {"sklearn.neighbors._kd_tree": "KDTree", "sklearn.neighbors._ball_tree": "BallTree"}
 _DISTANCES = "sklearn.metrics._dist_metrics"
-#: Of each feature they have nothing of their own, or may have: that one has no weights here.
+#: These have nothing of their own for each feature.
 _PLAIN_DISTANCES = ("EuclideanDistance64", "ManhattanDistance64", "ChebyshevDistance64")
+#: That one may have weights, and has none here.
 _WEIGHTED_DISTANCE = "MinkowskiDistance64"
 #: What a tree knows: points, their order, nodes, their bounds, six numbers and one more, a distance, and weights.
 _ARRAYS, _NUMBERS, _DISTANCE, _STATE = slice(0, 4), slice(4, 11), 11, 13
@@ -154,8 +155,8 @@ def _nodes(nodes: Any, count: int) -> str | None:
     return None if bool(same.all()) else "a node has other points than its children"
 
 
-def _copied_by_tree_state(state: Any) -> int:
-    """Return the bytes of what is looked at of a tree's arrays, and copied of those that may not be written."""
+def _read_of_tree_state(state: Any) -> int:
+    """Return the bytes of what is looked at of a tree's arrays: any number of trees may share them."""
     if type(state) is not tuple:
         return 0
     return sum(int(array.nbytes) for array in state[_ARRAYS] if is_array(array))
@@ -187,4 +188,4 @@ SEARCH_STATES: Mapping[tuple[str, str], LibraryState] = MappingProxyType(
         (_DISTANCES, "newObj"): (_distance_state, None, _READ, _HERE),
     }
 )
-SEARCH_STATE_WEIGHTS = dict.fromkeys(_MAKERS, _copied_by_tree_state)
+SEARCH_STATE_WEIGHTS = dict.fromkeys(_MAKERS, _read_of_tree_state)

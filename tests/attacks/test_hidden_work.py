@@ -8,6 +8,7 @@ from __future__ import annotations
 import http  # noqa: F401 - or an import of it would be an act
 import pickle
 import tracemalloc
+import uuid
 from typing import Any
 
 import pytest
@@ -110,6 +111,8 @@ def test_honest_keys_are_cheap(sp: Any) -> None:
     """Texts of some length, numbers of 64 bits, nested tuples: a hundred thousand, and the same ones in other dicts."""
     value = {(f"https://example.org/{n}/" + "x" * 80, (n, 2**63 + n)): None for n in range(100_000)}
     assert sp.loads(pickle.dumps(value)) == value
+    several = {uuid.UUID(int=n): None for n in range(2000)}
+    assert sp.loads(pickle.dumps(several), policy=STDLIB, limits=Limits(max_hash_work=20 * len(several))) == several
     keys = list(value)[:50]
     many = [dict.fromkeys(keys) for _ in range(1000)]
     assert sp.loads(pickle.dumps(many)) == many

@@ -178,7 +178,7 @@ def test_a_tree_gets_its_state_once(sp: ModuleType) -> None:
 
 
 def test_a_tree_is_paid_for_by_its_arrays(sp: ModuleType) -> None:
-    """D16: any number of trees may share their arrays, which are looked at, and copied where they are read-only."""
+    """D16: any number of trees may share their arrays, which are looked at."""
     many = [KD.newObj(KD.KDTree) for _ in range(30)]
     points = np.random.RandomState(0).rand(3000, 2)
     state = KD.KDTree(points).__getstate__()

@@ -168,6 +168,8 @@ HOSTILE: dict[str, Any] = {
     "jobs below": changed(GOOD["jobs"], n_jobs=-(10**5)),
     "jobs of no number": changed(GOOD["jobs"], n_jobs=2.0),
     "features beyond": changed(GOOD["many features"], n_features_in_=10**9),
+    "features to come beyond": changed(GOOD["many features"], _n_features_out=10**9),
+    "features of an empty array": changed(GOOD["many features"], mean_=np.zeros((2**40, 0))),
     "features of no number": changed(GOOD["many features"], n_features_in_=1e9),
     "features of a tree beyond": changed(FORESTS.RandomForestClassifier(), n_features_in_=10**9),
     "boosting from no rows": changed(BOOSTING, init_=changed(BOOSTING.init_, n_outputs_=0)),

@@ -1,0 +1,95 @@
+"""Two arrays in one memory: what was checked of the first could be written by way of the second."""
+
+from __future__ import annotations
+
+import pickle
+import pickletools
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+np = pytest.importorskip("numpy")
+
+from attacks.asm import REDUCE, name, number, op, pickled, text, tuple_of  # noqa: E402
+from packs.test_libraries import BUFFERED, Made  # noqa: E402
+
+from safepickle.errors import FormatError, PolicyError  # noqa: E402
+from safepickle.policy.rules import Policy  # noqa: E402
+
+NUMPY = Policy.packs("numpy")
+RECONSTRUCT = np.zeros(1).__reduce__()[0]
+FLOATS, INTS = np.dtype("f8"), np.dtype("i8")
+
+
+def over(data: Any, dtype: Any = FLOATS) -> Made:
+    """Return an array that numpy makes around data."""
+    return Made(BUFFERED, (data, dtype, (len(data) // 8,), "C"))
+
+
+def of(data: bytes, dtype: Any = FLOATS) -> Made:
+    """Return an array that is given data."""
+    return Made(RECONSTRUCT, (np.ndarray, (0,), b"b"), (1, (len(data) // 8,), dtype, False, data))
+
+
+LONG, SHORT = bytes(2000), bytes(1000)
+MEMORY, FEW = bytearray(2000), bytearray(8)
+SHARED: dict[str, list[Any]] = {
+    "a bytearray": [over(MEMORY), over(MEMORY, INTS)],
+    "a short bytearray": [over(FEW), over(FEW, INTS)],
+    "bytes": [of(LONG), of(LONG, INTS)],
+    "bytes that one may not write": [of(LONG), over(LONG, INTS)],
+    "bytes that the other may not write": [over(LONG), of(LONG, INTS)],
+    "bytes far apart": [of(LONG), *(of(bytes(1001 * 8)) for _ in range(5)), of(LONG)],
+    "a matrix": [of(LONG), Made(RECONSTRUCT, (np.matrix, (0,), b"b"), (1, (10, 25), FLOATS, False, LONG))],
+}
+
+
+@pytest.mark.parametrize("kind", SHARED)
+@pytest.mark.parametrize("protocol", [2, 4, 5])
+def test_data_are_the_memory_of_one_array(sp: ModuleType, kind: str, protocol: int) -> None:
+    """Numpy writes to the very bytes that a large array was given."""
+    if protocol < 5 and "bytearray" in kind:
+        pytest.skip("written as a call")
+    with pytest.raises(PolicyError, match="its data are the memory of another array"):
+        sp.loads(pickle.dumps(SHARED[kind], protocol), policy=NUMPY)
+
+
+@pytest.mark.parametrize("protocol", range(6))
+def test_arrays_of_their_own_load(sp: ModuleType, protocol: int) -> None:
+    """Also those whose short data are one object: numpy copies these."""
+    arrays = [np.arange(300.0), np.arange(300), np.arange(3.0)]
+    found = sp.loads(pickle.dumps([*arrays, arrays[0]], protocol), policy=NUMPY)
+    assert all(map(np.array_equal, found, arrays))
+    assert found[3] is found[0]
+    if protocol > 2:
+        one, other = sp.loads(pickle.dumps([of(SHORT), of(SHORT, INTS)], protocol), policy=NUMPY)
+        assert not np.shares_memory(one, other)
+
+
+def test_buffers_that_share_a_memory_are_the_caller_s(sp: ModuleType) -> None:
+    """Views go out of band one by one, and come back as what the caller gave."""
+    whole = np.arange(10.0)
+    buffers: list[Any] = []
+    data = pickle.dumps([whole, whole[2:]], 5, buffer_callback=buffers.append)
+    found = sp.loads(data, buffers=buffers, policy=NUMPY)
+    assert np.shares_memory(*found)
+
+
+def test_one_buffer_is_the_memory_of_one_array(sp: ModuleType) -> None:
+    put, get, following, readonly = op("BINPUT", 200), op("BINGET", 200), op("NEXT_BUFFER"), op("READONLY_BUFFER")
+    shared = pickletools.optimize(pickle.dumps(FLOATS, 2))[2:-1]
+
+    def made(data: bytes) -> bytes:
+        function = name(BUFFERED.__module__, "_frombuffer")
+        return function + tuple_of(data, shared, tuple_of(number(1)), text("C")) + REDUCE
+
+    one = made(following)
+    assert sp.loads(pickled(one), buffers=[bytearray(8)], policy=NUMPY) == [0.0]
+    assert sp.loads(pickled(made(following + readonly)), buffers=[bytearray(8)], policy=NUMPY) == [0.0]
+    for first, second, error in (
+        (following + put, get, PolicyError), (following + put, get + readonly, FormatError),
+        (following + put + readonly, get, PolicyError),
+    ):  # fmt: skip
+        with pytest.raises(error, match="memory"):
+            sp.loads(pickled(tuple_of(made(first), made(second))), buffers=[bytearray(8)], policy=NUMPY)

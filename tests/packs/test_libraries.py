@@ -146,19 +146,24 @@ ONES = scipy_sparse.csr_matrix((np.array([1, 1], "i4"), np.array([1, 1], "i4"), 
 COO = ONES.tocoo()
 #: Before scipy 1.13 they are two attributes.
 PLACES = {name: vars(COO)[name] for name in ("coords", "row", "col") if name in vars(COO)}
-MEMORY = bytearray(8)
 ROWS = scipy_sparse.lil_matrix((2, 2))
 HOSTILE_MATRICES |= {
     "data that are columns": one_memory(ONES, "indices", "data"),
     "columns that are starts": one_memory(scipy_sparse.csr_matrix(np.ones((1, 2))), "indptr", "indices"),
     "data that are starts": one_memory(ONES.T, "indptr", "data"),
     "data that are coordinates": changed(COO, **PLACES, data=PLACES["coords"][0] if "coords" in PLACES else COO.row),
-    "data in the memory of columns": changed(
-        ONES, **{name: Made(BUFFERED, (MEMORY, np.dtype("i4"), (2,), "C")) for name in ("indices", "data")}
-    ),
     "values that are columns": one_memory(ROWS, "rows", "data"),
     "values of another row that are columns": changed(ROWS, rows=ROWS.rows, data=ROWS.rows[::-1].copy()),
 }
+
+
+def test_data_in_the_memory_of_columns_are_refused(sp: ModuleType) -> None:
+    """Where the caller gives two buffers on one memory: of those in the stream each is one array's."""
+    memory = np.ones(2, "i4")
+    buffers: list[Any] = []
+    data = pickle.dumps(changed(ONES, indices=memory, data=memory[:]), 5, buffer_callback=buffers.append)
+    with pytest.raises(PolicyError, match="its state is refused"):
+        sp.loads(data, buffers=buffers, policy=SPARSE)
 
 
 def test_coordinates_of_a_diagonal_may_be_one_array(sp: ModuleType) -> None:

@@ -21,7 +21,7 @@ import sys
 from typing import Any
 
 from ..policy.contracts import CONTRACTS
-from ..policy.estimators import LONGEST_NAME, LONGEST_VERSION, MOST_ATTRIBUTES, MOST_FEATURES, MOST_JOBS
+from ..policy.estimators import LONGEST_NAME, LONGEST_VERSION, MOST_ATTRIBUTES, MOST_FEATURES, MOST_JOBS, STEERING
 from ..policy.libraries import LIBRARY_STATES
 from .usual_frames import FRAME_STATES, UsualFrames
 
@@ -174,7 +174,7 @@ class UsualModels(UsualFrames):
             return self._weigh_tree(obj, fields)
         if len(fields) > _MOST_ATTRIBUTES or not plain_names(fields, _LONGEST_NAME):
             return -1
-        if "_in_fit" in fields or "_parameter_constraints" in fields or "_n_features_out" in fields:
+        if "_n_features_out" in fields or not STEERING.isdisjoint(fields):
             return -1
         version = fields.get("_sklearn_version", "")
         if type(version) is not str or len(version) > LONGEST_VERSION:

@@ -35,6 +35,7 @@ from .parts import Args, is_buffer, is_int
 __all__ = [
     "ARRAY_CALLS",
     "ARRAY_STATES",
+    "BUFFER_CALLS",
     "ArrayCall",
     "ArrayState",
     "is_settled",
@@ -532,12 +533,15 @@ def _both_names(module: str, name: str) -> tuple[Pair, Pair]:
     return (f"numpy._core.{module}", name), (f"numpy.core.{module}", name)
 
 
+#: Arrays around data that somebody else has.
+BUFFER_CALLS = _both_names("numeric", "_frombuffer")
+
 #: What numpy's callables may be given.
 ARRAY_CALLS: Mapping[Pair, ArrayCall] = MappingProxyType(
     {
         **dict.fromkeys(_both_names("multiarray", "_reconstruct"), (_reconstruct, _ALLOCATES, "R30")),
         **dict.fromkeys(_both_names("multiarray", "scalar"), (_scalar, _ALLOCATES, "R30; numpy 13593")),
-        **dict.fromkeys(_both_names("numeric", "_frombuffer"), (_frombuffer, _ALLOCATES, "R30")),
+        **dict.fromkeys(BUFFER_CALLS, (_frombuffer, _ALLOCATES, "R30")),
         ("numpy.ma.core", "_mareconstruct"): (_mareconstruct, _ALLOCATES, "R30"),
         ("numpy", "dtype"): (_dtype, _POINTERS, "R30; numpy 30476"),
         ("numpy.random._pickle", "__bit_generator_ctor"): (_bit_generator, "any class as a generator", "R26"),

@@ -39,6 +39,7 @@ from .dates import (
 from .formats import FORMAT_CALLS, FORMAT_STATES
 from .libraries import (
     CALLS_THAT_ASK,
+    CALLS_THAT_KEEP,
     CALLS_THAT_WAIT,
     CHANGEABLE_STATES,
     LIBRARY_CALL_WEIGHTS,
@@ -361,9 +362,6 @@ _ADDRESSES = "IP{0}Address IP{0}Network IP{0}Interface"
 _LAZY = "a range is unfolded, or keys are hashed, where nobody counts"
 _ARITHMETIC = "a few bytes of input ask for numbers of any size"
 
-#: What has its memory in the bytes that it is given.
-_KEEPING = frozenset({"_frombuffer", "py_buffer"})
-
 #: What each callable may be given. Keyed by (module, qualified name).
 CONTRACTS: Mapping[Pair, Contract] = MappingProxyType(
     {
@@ -467,7 +465,7 @@ CONTRACTS: Mapping[Pair, Contract] = MappingProxyType(
                 weigh=LIBRARY_CALL_WEIGHTS.get(pair),
                 waits=CALLS_THAT_WAIT.get(pair),
                 asks_library=pair in CALLS_THAT_ASK,
-                keeps_data=pair[1] in _KEEPING,
+                keeps_data=pair in CALLS_THAT_KEEP,
             )
             for pair, (check, reason, source) in {**ARRAY_CALLS, **LIBRARY_CALLS, **FORMAT_CALLS}.items()
         },

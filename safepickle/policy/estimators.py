@@ -42,6 +42,7 @@ __all__ = [
     "MOST_ATTRIBUTES",
     "MOST_FEATURES",
     "MOST_JOBS",
+    "STEERING",
     "attributes",
     "copied_by_curve",
     "estimator_state",
@@ -62,7 +63,7 @@ _MEASURES = frozenset({"p", "w", "V", "VI", "missing_values", "squared"})
 MOST_JOBS, MOST_FEATURES, _HIGHEST_DEGREE = 1024, 2**24, 1024
 MOST_ATTRIBUTES, LONGEST_NAME, LONGEST_VERSION = 1000, 200, 40
 #: What no estimator has in its state: these would have it take data, or parameters, without a look.
-_STEERING = frozenset({"_in_fit", "_parameter_constraints"})
+STEERING = frozenset({"_in_fit", "_parameter_constraints"})
 
 
 def attributes(state: Any) -> str | None:
@@ -85,7 +86,7 @@ def attributes(state: Any) -> str | None:
         features = state.get(key, 0)
         if not is_int(features) or not 0 <= features <= MOST_FEATURES:
             return "its features are no number"
-    if not _STEERING.isdisjoint(state):
+    if not STEERING.isdisjoint(state):
         return "an attribute that steers its class"
     # Some make up a name for each row of what has no columns.
     empty = (value for value in state.values() if is_array(value) and not value.size and value.ndim)

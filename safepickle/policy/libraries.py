@@ -22,7 +22,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from .arrays import ArrayCall
+from .arrays import BUFFER_CALLS, ArrayCall
 from .blocks import BLOCK_CALLS, BLOCK_STATES
 from .columns import ARROW_CALLS
 from .copies import COPIES, COPYING_CALLS, copied_of_frame, read_of_state, refuse_nothing
@@ -59,6 +59,7 @@ from .sparse import sparse_state
 __all__ = [
     "BACKED_KEYS",
     "CALLS_THAT_ASK",
+    "CALLS_THAT_KEEP",
     "CALLS_THAT_WAIT",
     "CHANGEABLE_STATES",
     "FARTHEST",
@@ -389,6 +390,9 @@ LIBRARY_CALLS: Mapping[Pair, ArrayCall] = MappingProxyType(
 
 #: Whose arguments only the library knows.
 CALLS_THAT_ASK = frozenset({("pytz", "_p")})
+
+#: What has its memory in the bytes, or the buffer, that it is given.
+CALLS_THAT_KEEP = frozenset({*BUFFER_CALLS, ("pyarrow.lib", "py_buffer")})
 
 #: What gives something that still waits for its data, and what says whether it does.
 CALLS_THAT_WAIT: Mapping[Pair, Callable[[Any], bool]] = MappingProxyType(

@@ -22,12 +22,13 @@ cdef extern from *:
     """
     object new_instance "safepickle_new_instance"(object cls, tuple args, object kwargs)
 
-cdef int CALL, NEW, READS, SIZES, HASHES, FEW, _COPIED, _LOOK, _ENTRY
+cdef int CALL, NEW, READS, SIZES, HASHES, FEW, COPIED, _LOOK, NOTED
 
 cdef class Adopting(Naming):
     cdef readonly KeyGuard keys
     cdef readonly bint foreign, lent
     cdef dict filled, fresh, held
+    cdef list given
     cdef UsualModels models
     cdef readonly long long calls
     cdef public bint atom
@@ -37,6 +38,7 @@ cdef class Adopting(Naming):
     cpdef open_adopting(self, Budget budget)
     cpdef look_through(self, Py_ssize_t count)
     cpdef bint hold(self, object data) except -1
+    cpdef note_held(self, object data)
     cpdef bint holds(self, tuple parts) except -1
     cdef Inert _survey_call(self, GlobalHandle handle, int right, tuple args, object kwargs)
     @cython.locals(count=Py_ssize_t)

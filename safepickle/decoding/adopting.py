@@ -12,10 +12,10 @@ from __future__ import annotations
 
 import enum
 from collections import deque
-from pickle import PickleBuffer
 from typing import Any
 
 from ..errors import FormatError, ReconstructionError, SafePickleError, quote_name
+from ..policy.parts import is_buffer
 from .budget import Budget
 from .handles import GlobalHandle, Inert
 from .hashing import KeyGuard
@@ -38,12 +38,14 @@ _UNHASHABLE = frozenset({list, dict, set, bytearray})
 _PLAIN_ARGUMENTS = frozenset({type(None), bool, int, float, str, bytes})
 #: What constructors of sets and dicts read, whose own way of going through it is known.
 _ITERATED: tuple[Any, ...] = (list, tuple, set, frozenset, dict, range, deque)
+#: What ``copyreg._reconstructor`` fills an instance from, key by key.
+_KEYED = frozenset({dict, set, frozenset})
 #: Arguments that are looked at for nothing.
 FEW = 64
-#: Bytes up to which numpy copies what an array is given as its data; of more it keeps the object.
-_COPIED = 1000
-#: Bytes of an entry for what is held.
-_ENTRY = 100
+#: Bytes up to which numpy copies what an array is given as its data; of more it keeps the object (``array_setstate``).
+COPIED = 1000
+#: Bytes of an entry for what is noted by its id.
+NOTED = 100
 #: What it is to look at one estimator of a forest, in elements that are hashed.
 _LOOK = 4
 #: Classes whose instances hold what they were called with, and nothing else for ever.
@@ -113,6 +115,8 @@ class Adopting(Naming):
         #: What the load has to do with scikit-learn, None for nothing.
         self.models: Any = None
         self.calls = 0
+        #: Under which the keys that the call at hand is given are counted.
+        self.given: Any = None
         #: What a call has just given is a leaf, if its arguments are leaves.
         self.atom = False
 
@@ -125,6 +129,7 @@ class Adopting(Naming):
         self.guarded = None
         self.kept = None
         self.filled = None
+        self.given = None
         self.held = None
         self.fresh = None
         self.models = None
@@ -162,6 +167,8 @@ class Adopting(Naming):
         return Inert(handle)
 
     def _sizes_are_bounded(self, handle: GlobalHandle, right: int, args: tuple[Any, ...]) -> bool:
+        # Each call counts for itself: what it makes has these keys, and may be given more (pass_on).
+        self.given = []
         for arg in args:
             kind = type(arg)
             if kind is range and handle.sized & READS:
@@ -192,7 +199,7 @@ class Adopting(Naming):
                     self.keys.look(index)
                     key = item[0] if pairs and type(item) in (tuple, list) and item else item
                     if type(key) not in _UNHASHABLE:
-                        self.keys.check(arg, key)
+                        self.keys.check(self.given, key)
                 return
 
     # -- calls like one before them ----------------------------------------------------------------------------
@@ -259,6 +266,12 @@ class Adopting(Naming):
             if refusal is not None:
                 self.deny(handle, NEW, f"its arguments are refused: {refusal}")
                 return Inert(handle)
+        self.given = []
+        if base in _KEYED:
+            # Any number of instances may be made of one container; each is looked through, and filled.
+            for index, key in enumerate(state):
+                self.keys.look(index)
+                self.keys.check(self.given, key)
         self.budget.take_object(handle.cost)
         maker: Any = base
         try:
@@ -270,6 +283,7 @@ class Adopting(Naming):
                     maker.__init__(result, state)
         except Exception as error:
             raise failure_of(handle, error) from error
+        self.keys.pass_on(self.given, result)
         self._adopt(handle, result)
         return result
 
@@ -286,7 +300,7 @@ class Adopting(Naming):
             self.lent = True
             self._is_from_elsewhere(kind)
             self.made[id(result)] = (handle, result)
-            self.budget.take_memory(100)
+            self.budget.take_memory(NOTED)
             self.foreign = True
             self.budget.take_memory(size_by(sizer_of(kind), result))
         elif kind is not handle.registered:
@@ -363,19 +377,19 @@ class Adopting(Naming):
         Numpy writes to the very bytes that a large array was given as its data. Of two arrays in one memory the second
         could be written by whoever goes on with a model, and give the first, which was checked, any places.
         """
-        kind = type(data)
-        if kind is bytes:
-            if len(data) <= _COPIED:
-                return True
-        elif kind is not bytearray and kind is not memoryview and kind is not PickleBuffer:
+        if not is_buffer(data) or (type(data) is bytes and len(data) <= COPIED):
             return True
+        if self.held is not None and id(data) in self.held:
+            return False
+        self.note_held(data)
+        self.budget.take_memory(NOTED)
+        return True
+
+    def note_held(self, data: Any) -> None:
+        """Note what an array has its memory in; whoever calls this has paid for an entry."""
         if self.held is None:
             self.held = {}
-        elif id(data) in self.held:
-            return False
         self.held[id(data)] = data
-        self.budget.take_memory(_ENTRY)
-        return True
 
     def holds(self, parts: tuple[Any, ...]) -> bool:
         """Do so for all of some arguments, or of a state."""
@@ -402,5 +416,5 @@ class Adopting(Naming):
         self._is_from_elsewhere(type(obj))
         if self.made is None:
             self.made = {}
-        self.budget.take_memory(100)
+        self.budget.take_memory(NOTED)
         self.made[id(obj)] = (None, obj)

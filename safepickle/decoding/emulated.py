@@ -144,9 +144,6 @@ def _reconstructor(gate: Any, args: Args) -> Any:
     kind = _BASES.get(base.name) if base.module == "builtins" else None
     if kind is None or (state is not None if kind is object else type(state) is not kind):
         return NotImplemented
-    if kind in (set, frozenset):
-        for item in state:
-            gate.keys.check(state, item)
     return gate.emulate_new(cls, kind, state)
 
 

@@ -1,4 +1,5 @@
 cimport cython
+from safepickle.decoding.adopting cimport COPIED, NOTED
 from safepickle.decoding.budget cimport Budget
 from safepickle.decoding.dtypes cimport Dtypes
 from safepickle.decoding.gates cimport Gate
@@ -53,7 +54,7 @@ cdef extern from *:
     )
 
 cdef int BUILD, CALL, REFER
-cdef Py_ssize_t _FEWEST, _COPIED, _FIXED, _SHAPE, _ENTRY, _INT, _WRITTEN_OUT
+cdef Py_ssize_t _FEWEST, _FIXED, _SHAPE, _ENTRY, _INT, _WRITTEN_OUT
 cdef long long _LARGEST
 cdef tuple _EMPTY_SHAPE
 cdef bytes _LETTER

@@ -33,6 +33,7 @@ else:
     from .._form import cython
 
 if not cython.compiled:
+    from .adopting import COPIED, NOTED
     from .leaves import push
     from .usual_arrays import ARRAY
 
@@ -47,8 +48,6 @@ if not cython.compiled:
 
 #: Bytes that are there behind the first opcode of any array; those up to its data are no more.
 _FEWEST = 64
-#: Up to so many bytes numpy copies, of more it keeps hold (``array_setstate``).
-_COPIED = 1000
 _EMPTY_SHAPE = (0,)
 _LETTER = b"b"
 _LARGEST = 2**40
@@ -178,6 +177,8 @@ class Filling(Dtypes):
         notes = noted_zero + noted_args + noted_array + noted_shape + noted_data + noted_state
         self.taken = 14 + dimensions + notes
         cost += _FIXED + _SHAPE + 8 * dimensions + 2 * length + _ENTRY * notes + handle.cost
+        if length > COPIED:
+            cost += NOTED
         if known + notes > room or not self._pay(cost, length, done):
             return 0
         shape: Any
@@ -187,10 +188,10 @@ class Filling(Dtypes):
             shape = (second, third)
         else:
             shape = (first, second, third)
-        raw = piece(data, start, start + length) if noted_data or noted_state or length > _COPIED else None
-        state = (1, shape, dtype, False, raw) if noted_state or length > _COPIED else None
-        if length > _COPIED:
-            gate.hold(raw)
+        raw = piece(data, start, start + length) if noted_data or noted_state or length > COPIED else None
+        state = (1, shape, dtype, False, raw) if noted_state or length > COPIED else None
+        if length > COPIED:
+            gate.note_held(raw)
             array = handle.target(arrays.ndarray, _EMPTY_SHAPE, letter)
             gate.shapes[arrays.ndarray].setter(array, state)
         else:

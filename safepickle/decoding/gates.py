@@ -289,6 +289,8 @@ class Gate(Adopting):
             raise
         except Exception as error:
             raise failure_of(handle, error) from error
+        if handle.sized:
+            self.keys.pass_on(self.given, result)
         if usual:
             self.adopt_usual(handle, result)
         elif fits and handle.usual_size > 0 and type(result) is handle.registered:

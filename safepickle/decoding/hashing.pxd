@@ -3,8 +3,8 @@ from safepickle.decoding.budget cimport Budget
 
 cdef extern from *:
     """
-    /* Sets at most 512 pairs from start on, up to a key that is neither an exact str nor, unless there are large ones, an
-       exact int. Nothing but the dict refers to the items while a value that goes may run its finalizer. */
+    /* Sets at most 512 pairs from start on, up to a key that is neither an exact str nor an exact int; with big_ints up
+       to one that is no exact str, or an empty one. Nothing but the dict refers to the items while a value that goes may run its finalizer. */
     static Py_ssize_t safepickle_set_free(PyObject *target, PyObject *items, Py_ssize_t start, int big_ints) {
         Py_ssize_t stop = PyList_GET_SIZE(items);
         Py_ssize_t index;
@@ -13,7 +13,8 @@ cdef extern from *:
         }
         for (index = start; index + 1 < stop; index += 2) {
             PyObject *key = PyList_GET_ITEM(items, index);
-            if (!PyUnicode_CheckExact(key) && (big_ints || !PyLong_CheckExact(key))) {
+            if (PyUnicode_CheckExact(key) ? big_ints && PyUnicode_GET_LENGTH(key) == 0
+                                          : big_ints || !PyLong_CheckExact(key)) {
                 break;
             }
             if (PyDict_SetItem(target, key, PyList_GET_ITEM(items, index + 1)) < 0) {
@@ -47,6 +48,9 @@ cdef class KeyGuard:
     cpdef check(self, object container, object key)
     cpdef look(self, Py_ssize_t index)
     cpdef bint is_keyed(self, object obj) except -1
+    cpdef bint is_counted(self, object container) except -1
+    cpdef pass_on(self, object given, object made)
+    cdef _check_free(self, object container, object key)
     cpdef hash_of(self, object obj)
     @cython.locals(longest=Py_ssize_t, dearest=Py_ssize_t)
     cdef Py_ssize_t _comparing(self, object key, dict known) except -1

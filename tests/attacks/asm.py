@@ -69,7 +69,8 @@ def number(value: int) -> bytes:
     """Push an int."""
     if 0 <= value < 256:
         return op("BININT1", value)
-    return op("LONG1", value.to_bytes(value.bit_length() // 8 + 1, "little", signed=True))
+    raw = value.to_bytes(value.bit_length() // 8 + 1, "little", signed=True)
+    return op("LONG1" if len(raw) < 256 else "LONG4", raw)
 
 
 def name(module: str, qualname: str) -> bytes:

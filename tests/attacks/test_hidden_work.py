@@ -12,17 +12,21 @@ import uuid
 from typing import Any
 
 import pytest
-from attacks.app import allowing
+from attacks.app import APP, CANARY, allowing
 from attacks.asm import (
+    ADDITEMS,
     APPENDS,
     DICT,
     DUP,
+    FROZENSET,
     LIST,
     MARK,
     NONE,
     POP,
     REDUCE,
+    SET,
     SETITEM,
+    SETITEMS,
     TUPLE,
     TUPLE2,
     name,
@@ -39,12 +43,9 @@ from safepickle.policy.rules import Policy
 
 ANY = Loads(lambda value: True)
 STDLIB = Policy.packs("stdlib")
+MODULUS = 2**61 - 1
 #: As many digits, and bits, as a number may have by default.
 DIGITS, LARGE = 2200, 2**14_282 - 12_345
-
-
-def large(value: int) -> bytes:
-    return op("LONG4", value.to_bytes((value.bit_length() + 8) // 8, "little", signed=True))
 
 
 def tower(leaf: bytes, *widths: int) -> bytes:
@@ -57,9 +58,9 @@ def keyed(*keys: bytes) -> bytes:
 
 
 HASHED = {
-    "ints": large(LARGE),
-    "ranges": name("builtins", "range") + tuple_of(large(-LARGE), large(LARGE), large(2**14_000 + 1)) + REDUCE,
-    "fractions": name("fractions", "Fraction") + tuple_of(large(LARGE), large(2**14_281 + 1)) + REDUCE,
+    "ints": number(LARGE),
+    "ranges": name("builtins", "range") + tuple_of(number(-LARGE), number(LARGE), number(2**14_000 + 1)) + REDUCE,
+    "fractions": name("fractions", "Fraction") + tuple_of(number(LARGE), number(2**14_281 + 1)) + REDUCE,
 }
 
 
@@ -82,11 +83,11 @@ def decimal(digits: str) -> bytes:
 
 NINES = int("9" * DIGITS)
 COMPARED = {
-    "a decimal and an int": (decimal("9" * DIGITS), large(NINES)),
-    "an int and a decimal": (large(NINES), decimal("9" * DIGITS)),
+    "a decimal and an int": (decimal("9" * DIGITS), number(NINES)),
+    "an int and a decimal": (number(NINES), decimal("9" * DIGITS)),
     "a decimal and a fraction": (
         decimal("0." + "7" * DIGITS),
-        name("fractions", "Fraction") + tuple_of(large(int("7" * DIGITS)), large(10**DIGITS)) + REDUCE,
+        name("fractions", "Fraction") + tuple_of(number(int("7" * DIGITS)), number(10**DIGITS)) + REDUCE,
     ),
     "texts": (text("x" * 200_000), text("x" * 200_000)),
     "bytes": (op("BINBYTES", b"x" * 200_000), op("BINBYTES", b"x" * 200_000)),
@@ -104,7 +105,69 @@ def test_comparing_is_paid_for_by_what_it_takes(sp: Any, kind: str) -> None:
 def test_few_keys_have_one_hash(sp: Any) -> None:
     """D04: a container compares the next one with all of them."""
     for count, expected in ((64, ANY), (65, limited("max_hash_work"))):
-        check(sp, keyed(*[large(k * (2**61 - 1)) for k in range(1, count + 1)]), expected)
+        check(sp, keyed(*[number(k * MODULUS) for k in range(1, count + 1)]), expected)
+
+
+def colliding(value: int, count: int = 63) -> list[bytes]:
+    """Return decimals of one hash, where no int that is large shows it."""
+    return [decimal(str(value + k * MODULUS)) for k in range(1, count + 1)]
+
+
+def dict_of(keys: list[bytes]) -> bytes:
+    return DICT + b"".join(one + NONE + SETITEM for one in keys)
+
+
+#: What costs nothing as a key, and others of its hash, which anybody can tell.
+AGAIN = pytest.mark.parametrize(
+    ("again", "others"),
+    [(number(5), colliding(5)), (op("BINFLOAT", 5.0), colliding(5)), (text(""), colliding(0))],
+    ids=["int", "float", "text"],
+)
+
+
+@AGAIN
+@pytest.mark.parametrize("many", [False, True])
+def test_keys_that_cost_nothing_are_compared_too(sp: Any, again: bytes, others: list[bytes], many: bool) -> None:
+    """D05: 220 kB took three seconds to compare one float with 63 fractions again and again."""
+    one = MARK + (again + NONE) * 100 + SETITEMS if many else (again + NONE + SETITEM) * 100
+    keyed = dict_of(others)
+    check(sp, pickled(keyed, again, NONE, SETITEM), ANY, policy=STDLIB)
+    check(sp, pickled(keyed, one), limited("max_hash_work"), policy=STDLIB)
+    # Without others of its hash, or where these are in another dict, it may come as often as it likes.
+    check(sp, pickled(keyed, POP, DICT, one), ANY, policy=STDLIB)
+
+
+@AGAIN
+def test_members_that_cost_nothing_are_compared_too(sp: Any, again: bytes, others: list[bytes]) -> None:
+    members = MARK + b"".join(others)
+    check(sp, pickled(SET, members, again, ADDITEMS), ANY, policy=STDLIB)
+    for more in (again * 100 + ADDITEMS, ADDITEMS + MARK + again * 100 + ADDITEMS):
+        check(sp, pickled(SET, members, more), limited("max_hash_work"), policy=STDLIB)
+    check(sp, pickled(MARK, b"".join(others), again * 100, FROZENSET), limited("max_hash_work"), policy=STDLIB)
+
+
+def test_what_a_call_has_filled_has_the_keys_that_it_was_given(sp: Any) -> None:
+    """D05: an OrderedDict of a dict took any number of keys that are compared with those of the dict."""
+    ordered = name("collections", "OrderedDict") + tuple_of(dict_of(colliding(5))) + REDUCE
+    check(sp, pickled(ordered, number(5), NONE, SETITEM), ANY, policy=STDLIB)
+    check(sp, pickled(ordered, (number(5) + NONE + SETITEM) * 2), limited("max_hash_work"), policy=STDLIB)
+    # Each call counts for itself, but all of them are paid for.
+    more = (op("BINGET", 0) + op("BINGET", 1) + REDUCE + POP) * 40
+    given = tuple_of(dict_of(colliding(5, 32)))
+    shared = name("collections", "OrderedDict") + op("BINPUT", 0) + given + op("BINPUT", 1)
+    check(sp, pickled(shared, REDUCE, more), ANY, policy=STDLIB)
+    low = Limits(max_hash_work=10_000)
+    check(sp, pickled(shared, REDUCE, more), limited("max_hash_work"), policy=STDLIB, limits=low)
+
+
+@pytest.mark.parametrize(("kind", "base"), [("QuietDict", "dict"), ("QuietSet", "set")])
+def test_what_is_reconstructed_has_the_keys_that_it_was_given(sp: Any, kind: str, base: str) -> None:
+    large = [number(k * MODULUS + 5) for k in range(1, 64)]
+    filled = dict_of(large) if base == "dict" else SET + MARK + b"".join(large) + ADDITEMS
+    one = number(5) + NONE + SETITEM if base == "dict" else MARK + number(5) + ADDITEMS
+    body = name("copyreg", "_reconstructor") + tuple_of(name(CANARY, kind), name("builtins", base), filled) + REDUCE
+    check(sp, pickled(body, one), ANY, policy=APP)
+    check(sp, pickled(body, one * 2), limited("max_hash_work"), policy=APP)
 
 
 def test_honest_keys_are_cheap(sp: Any) -> None:
@@ -160,7 +223,7 @@ def test_what_is_kept_of_keys_is_paid_for(sp: Any) -> None:
 
 def test_a_survey_asks_what_a_reconstructed_class_is_given(sp: Any) -> None:
     body = name("copyreg", "_reconstructor")
-    body += tuple_of(name("http", "HTTPStatus"), name("builtins", "int"), large(2**70)) + REDUCE
+    body += tuple_of(name("http", "HTTPStatus"), name("builtins", "int"), number(2**70)) + REDUCE
     policy = allowing("HTTPStatus new", module="http")
     check(sp, pickled(body), denied(), policy=policy)
     assert sp.decoding.unpickler.survey(pickled(body), policy=policy).denials

@@ -117,11 +117,13 @@ def test_limits_are_met_where_the_loop_meets_them(sp: ModuleType, bounds: dict[s
     assert at_once[1]["value"] == one_by_one[1]["value"]
 
 
-def test_memory_is_refused_at_the_same_byte(sp: ModuleType) -> None:
+@pytest.mark.parametrize(("count", "least", "most"), [(20, 2000, 6000), (200, 8000, 20_000)])
+def test_memory_is_refused_at_the_same_byte(sp: ModuleType, count: int, least: int, most: int) -> None:
+    """Also of arrays that are so long that numpy keeps their data, which is noted."""
     if sp.COMPILED:
         pytest.skip("looks into the machine")
-    data = pickle.dumps([np.arange(20) + number for number in range(4)], 4)
-    for bound in range(2000, 6000, 3):
+    data = pickle.dumps([np.arange(count) + number for number in range(4)], 4)
+    for bound in range(least, most, 3):
         limits = Limits(max_memory=bound)
         at_once, one_by_one = (states_of(sp, data, limits, fills) for fills in (True, False))
         assert at_once[1]["value"] == one_by_one[1]["value"]

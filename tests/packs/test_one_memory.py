@@ -74,6 +74,9 @@ def test_buffers_that_share_a_memory_are_the_caller_s(sp: ModuleType) -> None:
     data = pickle.dumps([whole, whole[2:]], 5, buffer_callback=buffers.append)
     found = sp.loads(data, buffers=buffers, policy=NUMPY)
     assert np.shares_memory(*found)
+    other = pickle.dumps([whole, whole + 1], 5, buffer_callback=lambda _: None)
+    with pytest.raises(PolicyError, match="memory of another array"):
+        sp.loads(other, buffers=buffers[:1] * 2, policy=NUMPY)
 
 
 def test_one_buffer_is_the_memory_of_one_array(sp: ModuleType) -> None:

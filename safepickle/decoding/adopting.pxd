@@ -33,24 +33,25 @@ cdef class Adopting(Naming):
     cdef readonly long long calls
     cdef public bint atom
 
-    cpdef equip(self)
-    cpdef let_go(self)
-    cpdef open_adopting(self, Budget budget)
-    cpdef look_through(self, Py_ssize_t count)
+    cpdef int equip(self) except -1
+    cpdef bint is_untouched(self) except -1
+    cpdef int let_go(self) except -1
+    cpdef int open_adopting(self, Budget budget) except -1
+    cpdef int look_through(self, Py_ssize_t count) except -1
     cpdef bint hold(self, object data) except -1
-    cpdef note_held(self, object data)
+    cpdef int note_held(self, object data) except -1
     cpdef bint holds(self, tuple parts) except -1
     cdef Inert _survey_call(self, GlobalHandle handle, int right, tuple args, object kwargs)
     @cython.locals(count=Py_ssize_t)
-    cdef _take_copies(self, tuple parts)
+    cdef int _take_copies(self, tuple parts) except -1
     cpdef call_settled(self, GlobalHandle handle, tuple args)
-    cdef count_settled(self, GlobalHandle handle)
+    cdef int count_settled(self, GlobalHandle handle) except -1
     cpdef make_plainly(self, GlobalHandle handle)
-    cpdef _adopt(self, GlobalHandle handle, object result)
+    cpdef int _adopt(self, GlobalHandle handle, object result) except -1
     @cython.locals(parts=tuple)
     cdef object _own_state(self, object own, object obj, object state)
     cdef bint _is_fresh(self, object obj) except -1
-    cdef _is_from_elsewhere(self, object kind)
+    cdef int _is_from_elsewhere(self, object kind) except -1
     cpdef bint _surely_fits(self, GlobalHandle handle, tuple args) except -1
     @cython.locals(which=cython.int)
     cdef bint _fits_model(self, object contract, tuple args, object kwargs) except -1

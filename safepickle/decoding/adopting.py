@@ -120,6 +120,10 @@ class Adopting(Naming):
         #: What a call has just given is a leaf, if its arguments are leaves.
         self.atom = False
 
+    def is_untouched(self) -> bool:
+        """Return whether nothing was named and nothing came from outside: all is as it was opened, but for the keys."""
+        return self.handles is None and not self.foreign
+
     def let_go(self) -> None:
         """Keep nothing of what was named, was made, came from outside or was a key."""
         self.made = None

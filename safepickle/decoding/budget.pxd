@@ -14,18 +14,18 @@ cdef class Budget:
 
     @cython.locals(budget=Budget)
     cpdef Budget renewed(self)
-    cpdef restore(self, Budget unspent)
-    cpdef refuse(self, str limit, Py_ssize_t asked)
-    cpdef overdrawn(self, str limit, Py_ssize_t left, Py_ssize_t asked)
+    cpdef int restore(self, Budget unspent) except -1
+    cpdef int refuse(self, str limit, Py_ssize_t asked) except -1
+    cpdef int overdrawn(self, str limit, Py_ssize_t left, Py_ssize_t asked) except -1
     @cython.locals(steps=Py_ssize_t)
     cpdef Py_ssize_t next_slice(self, Py_ssize_t used) except -1
-    cpdef look_at_clock(self)
-    cpdef called(self)
-    cpdef take_memory(self, Py_ssize_t amount)
-    cpdef take_object(self, Py_ssize_t amount)
-    cpdef take_string(self, Py_ssize_t length, Py_ssize_t amount)
-    cpdef take_int(self, Py_ssize_t length)
-    cpdef take_items(self, Py_ssize_t present, Py_ssize_t added, Py_ssize_t amount)
-    cpdef take_call(self)
-    cpdef take_made(self, Py_ssize_t amount)
-    cpdef take_hash_work(self, Py_ssize_t amount)
+    cpdef int look_at_clock(self) except -1
+    cpdef int called(self) except -1
+    cpdef int take_memory(self, Py_ssize_t amount) except -1
+    cpdef int take_object(self, Py_ssize_t amount) except -1
+    cpdef int take_string(self, Py_ssize_t length, Py_ssize_t amount) except -1
+    cpdef int take_int(self, Py_ssize_t length) except -1
+    cpdef int take_items(self, Py_ssize_t present, Py_ssize_t added, Py_ssize_t amount) except -1
+    cpdef int take_call(self) except -1
+    cpdef int take_made(self, Py_ssize_t amount) except -1
+    cpdef int take_hash_work(self, Py_ssize_t amount) except -1

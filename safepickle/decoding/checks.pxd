@@ -65,7 +65,7 @@ cdef Py_ssize_t _MOST_COMPARED, _MOST_KNOWN, _LONGEST_KNOWN
 cdef dict _MODULES
 cdef long long _LOWEST, _HIGHEST
 
-cdef pay(Budget budget, Py_ssize_t count)
+cdef int pay(Budget budget, Py_ssize_t count) except -1
 
 cdef class Check:
     cdef readonly object exact

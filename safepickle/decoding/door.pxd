@@ -16,11 +16,11 @@ cdef class Door(Operations):
     cdef object policy, limits
     cdef Budget unspent
 
-    cpdef open_door(self)
+    cpdef int open_door(self) except -1
     @cython.locals(budget=Budget, gate=Gate)
-    cpdef open_again(self, bytes data, Budget unspent)
-    cpdef let_go(self, object policy, object limits, Budget unspent)
+    cpdef int open_again(self, bytes data, Budget unspent) except -1
+    cpdef int let_go(self, object policy, object limits, Budget unspent) except -1
     @cython.locals(data=bytes)
-    cpdef _begin(self)
+    cpdef int _begin(self) except -1
     cpdef run(self)
     cpdef _run(self)

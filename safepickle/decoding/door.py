@@ -45,12 +45,11 @@ class Door(Operations):
 
         :param unspent: a budget of the same limits. The gate is as it was opened: nothing went through it.
         """
-        budget = self.budget
-        budget.restore(unspent)
-        self.open_window(data, None, budget, True)
-        self.open_stack(self.gate, self.encoding, self.errors, None)
+        self.budget.restore(unspent)
+        self.begin_window(data)
+        self.begin_stack()
         gate = self.gate
-        gate.keys.open_guard(budget, True)
+        gate.keys.begin_guard()
         gate.opcode = 0
         gate.position = 0
         self.open_door()
@@ -61,9 +60,17 @@ class Door(Operations):
         self.limits = limits
         self.unspent = unspent
         self.data = b""
-        self.buffers = None
-        self.last_made = None
-        self.sparse = None
+        # Most are None, whose count of references would be written again and again.
+        if self.source is not None:
+            self.source = None
+        if self.buffers is not None:
+            self.buffers = None
+        if self.last_made is not None:
+            self.last_made = None
+        if self.sparse is not None:
+            self.sparse = None
+        if self.inlay is not None:
+            self.inlay = None
         drop(self.stack)
         drop(self.memo)
 

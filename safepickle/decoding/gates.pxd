@@ -25,12 +25,12 @@ cdef class Gate(Adopting):
     cdef Shape last_shape
     cdef readonly list watched, unready
 
-    cpdef open_gate(
+    cpdef int open_gate(
         self, object policy, Budget budget, object find_class, object persistent_load, bint fix_imports, bint inert
-    )
+    ) except -1
     @cython.locals(handle=GlobalHandle, is_paid=bint)
     cpdef call(self, object callee, object args)
-    cdef _survey_state(self, GlobalHandle handle, object state)
+    cdef int _survey_state(self, GlobalHandle handle, object state) except -1
     cpdef _arguments(self, GlobalHandle callee, object args)
     cpdef instantiate(self, object callee, tuple args)
     @cython.locals(handle=GlobalHandle)
@@ -45,9 +45,9 @@ cdef class Gate(Adopting):
     cpdef build(self, object obj, object state)
     @cython.locals(weight=cython.longlong)
     cdef object _refusal_to_build(self, GlobalHandle handle, Shape shape, object obj, object state)
-    cdef count_filled(self)
+    cdef int count_filled(self) except -1
     @cython.locals(handle=GlobalHandle)
-    cpdef look_again(self, bint shared)
+    cpdef int look_again(self, bint shared) except -1
     cpdef append(self, object obj, list items)
     @cython.locals(index=Py_ssize_t)
     cpdef set_items(self, object obj, list items)

@@ -46,11 +46,11 @@ cdef class RuleGuards:
     cpdef bint asks_of_making(self) except -1
     cpdef refuse_reconstruction(self, object base, object state)
     cpdef refuse_state(self, object state)
-    cpdef keep_given(self, object state)
+    cpdef int keep_given(self, object state) except -1
     cdef _ask_field(self, Check check, object value)
     @cython.locals(index=Py_ssize_t, check=Check)
     cpdef refuse_kept(self)
-    cdef _keep(self, tuple entry)
+    cdef int _keep(self, tuple entry) except -1
     cdef _ask(self, int which, object given, object kwargs, long long made, str ending)
 
 cpdef parts_of(object state)

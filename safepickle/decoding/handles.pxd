@@ -27,7 +27,7 @@ cdef class GlobalHandle:
     cdef public long long cost, usual_size
     cdef public dict missing
 
-    cdef begin(self, str module, str name, int rights)
+    cdef int begin(self, str module, str name, int rights) except -1
 
 @cython.final
 cdef class HeldTuple:

@@ -42,22 +42,23 @@ cdef class KeyGuard:
     cdef dict sizes, counts, keyed
     cdef Py_ssize_t most_met
 
-    cpdef open_guard(self, Budget budget, bint strict)
-    cpdef let_go(self)
+    cpdef int open_guard(self, Budget budget, bint strict) except -1
+    cpdef int begin_guard(self) except -1
+    cpdef int let_go(self) except -1
     cdef bint _is_instance(self, object obj) except -1
     cpdef check(self, object container, object key)
-    cpdef look(self, Py_ssize_t index)
+    cpdef int look(self, Py_ssize_t index) except -1
     cpdef bint is_keyed(self, object obj) except -1
     cpdef bint is_counted(self, object container) except -1
-    cpdef pass_on(self, object given, object made)
-    cdef _check_free(self, object container, object key)
+    cpdef int pass_on(self, object given, object made) except -1
+    cdef int _check_free(self, object container, object key) except -1
     cpdef hash_of(self, object obj)
     @cython.locals(longest=Py_ssize_t, dearest=Py_ssize_t)
     cdef Py_ssize_t _comparing(self, object key, dict known) except -1
 
 cpdef make_filled(Budget budget, object target, tuple args)
 @cython.locals(big_ints=bint, index=Py_ssize_t)
-cpdef add_items(KeyGuard guard, set target, object items)
+cpdef int add_items(KeyGuard guard, set target, object items) except -1
 @cython.locals(index=Py_ssize_t, count=Py_ssize_t, look=Py_ssize_t)
-cpdef set_items(KeyGuard guard, dict target, list items)
-cpdef set_item(KeyGuard guard, dict target, object key, object value)
+cpdef int set_items(KeyGuard guard, dict target, list items) except -1
+cpdef int set_item(KeyGuard guard, dict target, object key, object value) except -1

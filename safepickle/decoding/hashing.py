@@ -107,29 +107,36 @@ class KeyGuard:
     """
 
     def open_guard(self, budget: Budget, strict: bool) -> None:
-        """Begin with nothing seen."""
+        """Have these terms, and begin with nothing seen."""
         self.budget = budget
         self.strict = strict
         self.bounded = budget.bounds_hashing
-        #: Whether the stream has ints so large that their hashes can be made equal; the machine says so.
-        self.big_ints = False
-        #: A container's own operation raised: what is raised is not the machine's.
-        self.failed = False
         #: Visits and depth by id, of what BUILD cannot change; the object is kept so that its id stays its own.
         self.sizes: dict[int, tuple[int, int, object]] | None = None
         #: By id of the container, which is kept likewise, and by hash: the key, or how many, and what the dearest of
         #: them is to compare.
         self.counts: dict[int, tuple[dict[int, Any], object]] | None = None
-        #: As many as were met in one key at most.
-        self.most_met = 0
         #: Instances with a hash of their own that are keys, or in one, by id.
         self.keyed: dict[int, object] | None = None
+        self.begin_guard()
+
+    def begin_guard(self) -> None:
+        """Begin, where nothing is kept."""
+        #: Whether the stream has ints so large that their hashes can be made equal; the machine says so.
+        self.big_ints = False
+        #: A container's own operation raised: what is raised is not the machine's.
+        self.failed = False
+        #: As many as were met in one key at most.
+        self.most_met = 0
 
     def let_go(self) -> None:
         """Keep nothing that was seen."""
-        self.sizes = None
-        self.counts = None
-        self.keyed = None
+        if self.sizes is not None:
+            self.sizes = None
+        if self.counts is not None:
+            self.counts = None
+        if self.keyed is not None:
+            self.keyed = None
 
     def check(self, container: object, key: object) -> None:
         """Refuse *key* if hashing it, or one more of its hash in *container*, costs too much."""

@@ -530,7 +530,7 @@ cdef inline Py_ssize_t push_rows(
     return position
 
 cdef class Machine(Atoms):
-    cpdef open_machine(self, bytes data, object source, Gate gate, str encoding, str errors, object buffers)
+    cpdef int open_machine(self, bytes data, object source, Gate gate, str encoding, str errors, object buffers) except -1
 
     @cython.locals(
         data=bytes, position=size_t, end=size_t, stack=list, metastack=list, memo=list, spare=list, budget=Budget,

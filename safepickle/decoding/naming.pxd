@@ -18,20 +18,20 @@ cdef class Naming(Refusals):
     cdef readonly list guarded
     cdef dict kept
 
-    cpdef open_naming(self, object policy, Budget budget, object find_class, bint fix_imports, bint inert)
+    cpdef int open_naming(self, object policy, Budget budget, object find_class, bint fix_imports, bint inert) except -1
     @cython.locals(handle=GlobalHandle, pair=tuple)
     cpdef find(self, object module, object name, int protocol)
     @cython.locals(handle=GlobalHandle)
     cpdef lookup(self, str module, str name)
-    cdef _pay_for_name(self, str module, str name)
-    cpdef begin_naming(self)
+    cdef int _pay_for_name(self, str module, str name) except -1
+    cpdef int begin_naming(self) except -1
     cpdef _keep(self, GlobalHandle handle, object rule)
     @cython.locals(handle=GlobalHandle)
     cpdef GlobalHandle _make_known(self, Known known)
-    cpdef _note_guarded(self, GlobalHandle handle)
+    cpdef int _note_guarded(self, GlobalHandle handle) except -1
     @cython.locals(known=Known)
     cpdef _settle(self, GlobalHandle handle, object target)
-    cpdef _guard(self, GlobalHandle handle, object rule)
+    cpdef int _guard(self, GlobalHandle handle, object rule) except -1
     cpdef GlobalHandle make_handle(self, str module, str name)
     cpdef extension(self, object code, int protocol)
     cpdef resolve(self, GlobalHandle handle)

@@ -114,10 +114,10 @@ cdef class Nesting:
     cdef int *memo
     cdef dict sparse
 
-    cpdef open_nesting(self, Py_ssize_t max_depth)
+    cpdef int open_nesting(self, Py_ssize_t max_depth) except -1
     cdef void _free(self) noexcept
     cdef int _make_room(self, Py_ssize_t height) except -1
-    cpdef refuse(self, Py_ssize_t asked)
+    cpdef int refuse(self, Py_ssize_t asked) except -1
     cdef Py_ssize_t _too_deep(self, Py_ssize_t depth) except -1
     cpdef int doubt(self, Py_ssize_t cell) except -1
     cdef int _settle(self, Py_ssize_t cell) except -1
@@ -135,7 +135,7 @@ cdef class Nesting:
     cpdef int duplicate(self, Py_ssize_t height) except -1
     @cython.locals(deepest=cython.longlong, depth=cython.longlong, index=Py_ssize_t)
     cpdef bint may_be_deep(self) except -1
-    cpdef take_over(self, Nesting inner, Py_ssize_t height)
+    cpdef int take_over(self, Nesting inner, Py_ssize_t height) except -1
     cdef int _alias(self, Py_ssize_t height, long long cell) except -1
 
 @cython.locals(

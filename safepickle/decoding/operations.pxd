@@ -25,36 +25,37 @@ cdef class Operations(Window):
     cdef Py_ssize_t origin
     cdef public object inlay
 
-    cpdef equip(self)
-    cpdef keep_few(self)
-    cpdef open_stack(self, Gate gate, str encoding, str errors, object buffers)
+    cpdef int equip(self) except -1
+    cpdef int keep_few(self) except -1
+    cpdef int open_stack(self, Gate gate, str encoding, str errors, object buffers) except -1
+    cpdef int begin_stack(self) except -1
     cpdef _stop(self)
-    cpdef _measure(self, object value, int above)
-    cpdef _look_at_depth(self, list stack)
+    cpdef int _measure(self, object value, int above) except -1
+    cpdef int _look_at_depth(self, list stack) except -1
     cpdef _tuple(self, Py_ssize_t start, int opcode, tuple items)
-    cpdef _values(self, Py_ssize_t start, int opcode, list items)
-    cpdef _append(self, Py_ssize_t start, int opcode, object target, list items)
-    cpdef _set_items(self, Py_ssize_t start, int opcode, object target, list items)
-    cpdef _add_items(self, Py_ssize_t start, int opcode, object target, list items)
-    cpdef _call_out(self)
-    cpdef _rare(self, int opcode)
+    cpdef int _values(self, Py_ssize_t start, int opcode, list items) except -1
+    cpdef int _append(self, Py_ssize_t start, int opcode, object target, list items) except -1
+    cpdef int _set_items(self, Py_ssize_t start, int opcode, object target, list items) except -1
+    cpdef int _add_items(self, Py_ssize_t start, int opcode, object target, list items) except -1
+    cpdef int _call_out(self) except -1
+    cpdef int _rare(self, int opcode) except -1
     @cython.locals(protocol=int)
-    cpdef _proto(self)
-    cpdef _push(self, object value)
-    cpdef _join_and_push(self, object value, Py_ssize_t amount)
+    cpdef int _proto(self) except -1
+    cpdef int _push(self, object value) except -1
+    cpdef int _join_and_push(self, object value, Py_ssize_t amount) except -1
     cpdef list _close_mark(self)
     cpdef _index(self, int width)
-    cpdef _put(self, object index)
-    cpdef _get(self, object index)
+    cpdef int _put(self, object index) except -1
+    cpdef int _get(self, object index) except -1
     @cython.locals(length=Py_ssize_t, data=bytes)
     cpdef _text(self, int opcode)
     cpdef _check_int(self, object number)
     cpdef _find(self, object module, object name)
     cpdef _made(self, Py_ssize_t height, object result, Py_ssize_t deepest)
-    cpdef _new_object_ex(self)
-    cpdef _instantiate(self, object cls, list args)
-    cpdef _give(self, object result)
-    cpdef _build(self)
+    cpdef int _new_object_ex(self) except -1
+    cpdef int _instantiate(self, object cls, list args) except -1
+    cpdef int _give(self, object result) except -1
+    cpdef int _build(self) except -1
     cpdef bytes take_raw(self, Py_ssize_t count)
     @cython.locals(inner=Nesting, machine=object)
     cpdef run_inner(self)

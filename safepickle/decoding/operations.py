@@ -84,24 +84,28 @@ class Operations(Window):
             del self.spare[_MOST_SPARE:]
 
     def open_stack(self, gate: Gate, encoding: str, errors: str, buffers: Iterator[Any] | None) -> None:
-        """Begin with nothing on the stack and nothing in the memo."""
+        """Have these terms, and begin with nothing on the stack and nothing in the memo."""
         self.gate = gate
         self.encoding = encoding
         self.errors = errors
         self.buffers = buffers
-        self.nesting.open_nesting(gate.budget.max_depth)
         self.sparse: dict[int, Any] | None = None
+        #: The class of the last instance that a call gave.
+        self.last_made: Any = None
+        #: Of a file that has more than opcodes: is asked after each BUILD what stands for the object. Or None.
+        self.inlay: Any = None
+        self.begin_stack()
+
+    def begin_stack(self) -> None:
+        """Begin with nothing."""
+        self.nesting.open_nesting(self.gate.budget.max_depth)
         #: Items on the stacks below the present mark.
         self.base = 0
         self.protocol = 0
-        #: The class of the last instance that a call gave.
-        self.last_made: Any = None
         #: Whether an IndexError is the machine's own; not while something is called.
         self.underflow = True
         #: Where the present pickle begins; above 0 for one inside another.
         self.origin = 0
-        #: Of a file that has more than opcodes: is asked after each BUILD what stands for the object. Or None.
-        self.inlay: Any = None
 
     def _stop(self) -> Any:
         """STOP: one value and nothing else must be left (pickletools says so; real picklers leave nothing)."""

@@ -10,10 +10,10 @@ cdef class Refusals:
     cdef public int opcode
     cdef public long long position
 
-    cpdef open_refusals(self, object policy, Budget budget, bint inert)
-    cpdef deny(self, GlobalHandle handle, int right, str reason)
+    cpdef int open_refusals(self, object policy, Budget budget, bint inert) except -1
+    cpdef int deny(self, GlobalHandle handle, int right, str reason) except -1
     cpdef _go_inert(self, GlobalHandle handle)
     cpdef bint require(self, GlobalHandle handle, int right) except -1
     cpdef owner(self, object obj)
     cpdef bint is_foreign(self, object obj) except -1
-    cpdef disown(self, object obj, int right)
+    cpdef int disown(self, object obj, int right) except -1

@@ -119,9 +119,12 @@ def _put_away(machine: Machine, policy: Policy | FindClass, limits: Limits, is_u
         # Read once: another thread may put one of other limits in its place.
         unspent = _unspent
         is_same = is_usual and unspent.limits is machine.budget.limits
-        is_same = is_same and gate.handles is None and not gate.foreign
-        machine.let_go(policy, limits, unspent if is_same else None)  # else it is opened anew, for whomever
-        gate.let_go()
+        if is_same and gate.is_untouched():
+            machine.let_go(policy, limits, unspent)
+            gate.keys.let_go()
+        else:
+            machine.let_go(policy, limits, None)  # it is opened anew, for whomever
+            gate.let_go()
         machine.keep_few()
         push(_idle, machine)
 

@@ -80,7 +80,7 @@ cdef class Shape:
     cpdef member(self, object name)
 
 @cython.locals(given=dict, parts=dict, is_stored=bint)
-cpdef set_state(Budget budget, Shape shape, object obj, object state)
+cpdef int set_state(Budget budget, Shape shape, object obj, object state) except -1
 cpdef getattr_dict(object obj)
 @cython.locals(name=str)
 cpdef check_state_key(object key)

@@ -45,7 +45,7 @@ cdef class UsualArrays:
     cdef long long item_size, number_size
     cdef bint has_objects
 
-    cpdef forget(self)
+    cpdef int forget(self) except -1
     cpdef bint fits(self, int which, tuple args) except -1
     cpdef bint fits_now(self, int which, tuple args) except -1
     cpdef bint is_plain(self, object dtype, object shape) except -1

@@ -32,11 +32,15 @@ class Window:
     """
 
     def open_window(self, data: bytes, source: Any, budget: Budget, strict: bool) -> None:
-        """Begin at the first byte."""
-        self.data = data
+        """Have these terms, and begin at the first byte."""
         self.source = source
         self.budget = budget
         self.strict = strict
+        self.begin_window(data)
+
+    def begin_window(self, data: bytes) -> None:
+        """Begin at the first byte."""
+        self.data = data
         #: Where reading goes on, and where it ends (at the frame's end while in a frame).
         self.position = 0
         self.end = len(data)

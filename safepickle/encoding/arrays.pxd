@@ -79,13 +79,13 @@ cdef class Arrays(Instances):
     cdef Items items
 
     @cython.final
-    cdef begin_arrays(self, buffer_callback, file_write)
+    cdef int begin_arrays(self, buffer_callback, file_write) except -1
     cdef DtypeForm dtype_form(self, obj, kind)
     cdef save_global(self, obj, name)
     @cython.locals(out=Writer)
-    cdef save_dtype(self, obj, DtypeForm form)
-    cdef _save_callee(self, func)
-    cdef _save_dtype_of(self, dtype, DtypeForm form)
+    cdef int save_dtype(self, obj, DtypeForm form) except -1
+    cdef int _save_callee(self, func) except -1
+    cdef int _save_dtype_of(self, dtype, DtypeForm form) except -1
     cdef int save_buffer(self, obj) except -1
     @cython.locals(
         gate=WriteGate, form=DtypeForm, size=Py_ssize_t, item_size=cython.longlong, note=cython.bint, done=cython.bint
@@ -96,4 +96,4 @@ cdef class Arrays(Instances):
     cdef bint _save_apart(self, obj, dtype, DtypeForm form, bint note) except -1
     @cython.locals(out=Writer, dimensions=cython.int, place=cython.int)
     cdef int _save_filled(self, obj, kind, dtype, DtypeForm form, Py_ssize_t size, bint note) except -1
-    cdef _save_shape(self, shape)
+    cdef int _save_shape(self, shape) except -1

@@ -11,4 +11,4 @@ cpdef state_contract_of(tuple pair, kind)
 cpdef made_by(owner, obj)
 cpdef bint is_made_empty(kind, bint called) except -1
 cpdef check_state(kind, state, long long max_items)
-cpdef check_keys(dict state)
+cpdef int check_keys(dict state) except -1

@@ -32,8 +32,8 @@ cdef class Containers(Keys):
     cdef Py_ssize_t entry_position
     cdef readonly object callee
 
-    cdef forget_entry(self)
-    cdef begin_containers(self, int protocol, Bounds bounds, Memo memo, bint guarded, bint sparing)
+    cdef int forget_entry(self) except -1
+    cdef int begin_containers(self, int protocol, Bounds bounds, Memo memo, bint guarded, bint sparing) except -1
     cdef save_other(self, obj, kind)
     cdef save_known(self, obj)
     cdef bint ask_persistent_id(self, obj) except -1

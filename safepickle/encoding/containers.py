@@ -79,8 +79,9 @@ class Containers(Keys):
 
     def forget_entry(self) -> None:
         """Hold no entry of a dict: the one at which the walk through a flat one stopped (or its key was written)."""
-        self.entry_key: Any = None
-        self.entry_value: Any = None
+        if not cython.compiled or self.entry_key is not None or self.entry_value is not None:
+            self.entry_key: Any = None
+            self.entry_value: Any = None
         if not cython.compiled:
             self.entry_iterator: Any = None
 

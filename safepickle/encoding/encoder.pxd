@@ -43,21 +43,23 @@ cdef class Encoder(Arrays):
     cdef public bint in_hook
     cdef dict classes
 
-    cdef begin(
+    cdef int begin(
         self, int protocol, Bounds bounds, make_gate, Memo memo, file_write, bint fix_imports, buffer_callback,
         bint one_shot
-    )
-    cdef _begin_output(self)
+    ) except -1
+    cdef bint serves(self, int protocol, Bounds bounds, make_gate, bint fix_imports) except -1
+    cdef int begin_again(self) except -1
+    cdef int _begin_output(self) except -1
     cdef bint rest(self) except -1
-    cpdef set_hooks(self, persistent_id, reducer_override, dispatch_table, bint binary)
+    cpdef int set_hooks(self, persistent_id, reducer_override, dispatch_table, bint binary) except -1
     cpdef dump(self, obj)
     @cython.locals(out=Writer, frame=Frame, kind=cython.int)
     cdef _attempt(self, obj)
     @cython.locals(form=DtypeForm)
     cdef bint _save_numpys(self, obj, kind) except -1
     @cython.locals(known=cython.int, usual=cython.bint, itself=cython.bint)
-    cdef _save_instance(self, obj, kind)
-    cdef _learn(self, kind)
+    cdef int _save_instance(self, obj, kind) except -1
+    cdef int _learn(self, kind) except -1
     @cython.locals(known=cython.int)
     cdef bint _save_usual(self, obj, kind) except -1
     @cython.locals(levels=cython.int, note=cython.bint)

@@ -132,6 +132,19 @@ class Encoder(Arrays):
         self.begin_arrays(buffer_callback, file_write)
         self._begin_output()
 
+    def serves(self, protocol: int, bounds: Bounds, make_gate: Any, fix_imports: bool) -> bool:
+        """Return whether these are the terms of the last dump, which was one shot to memory."""
+        is_same = self.protocol == protocol and self.bounds is bounds and self.make_gate is make_gate
+        return is_same and self.fix_imports == fix_imports
+
+    def begin_again(self) -> None:
+        """Begin another dump under the same terms, after one that left nothing (:meth:`rest`)."""
+        self.sparing = self.protocol > 2 and bool(cython.compiled)
+        self.keep = True
+        self.entry_written = False
+        self.begin_counting()
+        self.out.begin_output(self.protocol)
+
     def _begin_output(self) -> None:
         self.out.start(self.protocol, self.binary, self.bounds, self.memo, self.file_write, self.one_shot)
 
@@ -139,7 +152,8 @@ class Encoder(Arrays):
         """Keep nothing of plain data that was written but the room it took; False where there was more than that."""
         if self.classes is not None or self.gate is not None or not self.let_go():
             return False
-        self.buffer_callback = None
+        if self.buffer_callback is not None:
+            self.buffer_callback = None
         self.forget_entry()
         return True
 
@@ -183,7 +197,8 @@ class Encoder(Arrays):
             self.locate(failure)
             raise failure from error
         finally:
-            self.callee = None
+            if self.callee is not None:
+                self.callee = None
             self.release()
 
     def _attempt(self, obj: Any) -> bytes | None:

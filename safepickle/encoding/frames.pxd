@@ -52,8 +52,9 @@ cdef class Stack:
     cdef str doing
     cdef Writer out
 
-    cdef equip(self)
-    cdef begin_stack(self, int protocol, Bounds bounds, Memo memo, bint guarded, bint sparing)
+    cdef int equip(self) except -1
+    cdef int begin_counting(self) except -1
+    cdef int begin_stack(self, int protocol, Bounds bounds, Memo memo, bint guarded, bint sparing) except -1
     cdef int open(self, long long items, long long levels) except -1
     @cython.locals(bounds=Bounds, now=cython.double, seconds=cython.double)
     cdef int look(self) except -1
@@ -72,4 +73,4 @@ cdef class Stack:
     @cython.locals(depth=Py_ssize_t, again=Py_ssize_t, seen=dict, frame=Frame)
     cdef int search(self) except -1
     cpdef str place(self)
-    cdef locate(self, error)
+    cdef int locate(self, error) except -1

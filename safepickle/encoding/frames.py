@@ -82,9 +82,13 @@ class Frame:
 
     def clear(self) -> None:
         """Let go of everything. What only some kinds of frames use is 0 or None from here on."""
-        self.iterator = None
-        self.key = None
-        self.value = None
+        # None is not written over None: its count of references would be written twice for each.
+        if self.iterator is not None:
+            self.iterator = None
+        if self.key is not None:
+            self.key = None
+        if self.value is not None:
+            self.value = None
         self.stage = 0
         self.again = 0
         if cython.compiled:
@@ -121,20 +125,24 @@ class Stack:
         self.checks_keys = guarded or bounds.limits.max_hash_work is not None
         self.max_items = bounds.max_items
         self.max_depth = bounds.max_depth
-        self.objects = 0
-        self.calls = 0
-        self.opcodes = 4
-        self.next_look = min(_INTERVAL, bounds.max_objects + 1)
-        self.started = 0.0
         self.top: Frame = None  # type: ignore[assignment]
-        self.depth = 0
-        #: Levels beyond the number of frames.
-        self.extra = 0
-        self.next_search = _FIRST_SEARCH
         #: A list, tuple or set that is being tried without a frame.
         self.current: Any = None
         #: What code of the data is running, for messages.
         self.doing = ""
+        self.begin_counting()
+
+    def begin_counting(self) -> None:
+        """Begin with nothing counted, and without a frame."""
+        self.objects = 0
+        self.calls = 0
+        self.opcodes = 4
+        self.next_look = min(_INTERVAL, self.bounds.max_objects + 1)
+        self.started = 0.0
+        self.depth = 0
+        #: Levels beyond the number of frames.
+        self.extra = 0
+        self.next_search = _FIRST_SEARCH
 
     # -- counting ----------------------------------------------------------------------------------------------
 
@@ -237,8 +245,8 @@ class Stack:
         """Keep nothing of a dump that went well but the room it took; False if it took much."""
         if self.memo is None or len(self.frames) > _MOST_FRAMES:
             return False
-        self.guard = None
-        self.current = None
+        if self.guard is not None:
+            self.guard = None
         self.memo.empty()
         return True
 
@@ -247,7 +255,8 @@ class Stack:
         while self.depth > 0:
             self.pop()
         self.extra = 0
-        self.current = None
+        if self.current is not None:
+            self.current = None
 
     def search(self) -> None:
         """Refuse data without end: looked for whenever the depth has doubled.

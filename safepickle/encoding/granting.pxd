@@ -26,8 +26,8 @@ cdef class Grant:
     cdef readonly int usual, traits
     cdef public object reference
 
-    cdef begin(self, obj, tuple pair, int rights)
-    cpdef settle(self)
+    cdef int begin(self, obj, tuple pair, int rights) except -1
+    cpdef int settle(self) except -1
     @cython.locals(copy=Grant)
     cpdef Grant copy_for(self, obj)
 
@@ -38,12 +38,12 @@ cdef class WriteGate:
     cdef UsualArrays arrays
     cdef UsualModels models
 
-    cpdef forget(self)
+    cpdef int forget(self) except -1
     @cython.locals(grant=Grant)
-    cpdef require_class(self, kind, encoder)
+    cpdef int require_class(self, kind, encoder) except -1
     cpdef refer(self, obj, tuple found, encoder)
     @cython.locals(known=Grant)
-    cpdef refer_again(self, obj, encoder)
+    cpdef int refer_again(self, obj, encoder) except -1
     cpdef Grant use(self, obj, str right, encoder)
     @cython.locals(grant=Grant)
     cdef Grant _require(self, obj, tuple found, str right, encoder)
@@ -54,14 +54,14 @@ cdef class WriteGate:
     @cython.locals(grant=Grant, kept=Grant)
     cdef Grant _decide(self, obj, tuple read, encoder)
     cdef _ask(self, obj, tuple pair, encoder)
-    cpdef check_owners(self, tuple found, encoder)
+    cpdef int check_owners(self, tuple found, encoder) except -1
     cpdef tuple call_script(self, encoder, obj, func, args)
     @cython.locals(grant=Grant)
     cdef _reconstructor(self, encoder, tuple args)
     @cython.locals(grant=Grant, given=tuple)
     cdef tuple _new(self, encoder, obj, func, tuple args)
     cdef _getattr(self, encoder, obj, tuple args)
-    cdef _check_arguments(self, Grant grant, str right, tuple args, dict kwargs, encoder)
+    cdef int _check_arguments(self, Grant grant, str right, tuple args, dict kwargs, encoder) except -1
     @cython.locals(factory=Grant)
     cdef _check_contract(self, Grant grant, str right, tuple args, dict kwargs, encoder)
     @cython.locals(which=cython.int)
@@ -72,7 +72,7 @@ cdef class WriteGate:
     cdef UsualModels _usual_models(self)
     @cython.locals(grant=Grant)
     cpdef hashed_by(self, owner, tuple args)
-    cdef _refuse(self, Grant grant, str right, str what, refusal, encoder)
+    cdef int _refuse(self, Grant grant, str right, str what, refusal, encoder) except -1
     cpdef UsualArrays usual_arrays(self)
     cpdef bint sees_arrays(self) except -1
     @cython.locals(form=DtypeForm, grant=Grant)
@@ -80,7 +80,7 @@ cdef class WriteGate:
     @cython.locals(arrays=UsualArrays, form=ArrayForm, grant=Grant)
     cpdef ArrayForm array_form(self, kind, encoder)
     @cython.locals(grant=Grant, usual=cython.int, seen=bint)
-    cpdef check_state(self, owner, obj, state, encoder)
+    cpdef int check_state(self, owner, obj, state, encoder) except -1
     @cython.locals(grant=Grant)
     cpdef bint may_restore(self, kind, encoder) except -1
 

@@ -62,7 +62,7 @@ cdef class Instances(Containers):
     cdef dict members, callees, builders
 
     @cython.final
-    cdef begin_instances(self)
+    cdef int begin_instances(self) except -1
     @cython.locals(out=Writer, index=Py_ssize_t, fields=dict, note=cython.bint)
     cdef bint save_slotted_instance(self, obj, kind) except -1
     @cython.locals(out=Writer, frame=Frame, state=dict, index=Py_ssize_t, count=Py_ssize_t, note=cython.bint)
@@ -73,6 +73,6 @@ cdef class Instances(Containers):
     @cython.locals(frame=Frame)
     cdef int push_closed(self, obj, part, int closer, bint note) except -1
     @cython.locals(out=Writer)
-    cdef close(self, Frame frame)
+    cdef int close(self, Frame frame) except -1
     @cython.locals(frame=Frame)
     cdef int push_script(self, obj, list script, long long levels) except -1

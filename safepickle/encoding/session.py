@@ -122,6 +122,8 @@ def dumps(
         encoder = new_encoder(
             number, terms.bounds, terms.make_gate, new_memo(), None, fix_imports, buffer_callback, True
         )
+    elif buffer_callback is None and encoder.serves(number, terms.bounds, terms.make_gate, fix_imports):
+        encoder.begin_again()
     else:
         encoder.begin(
             number, terms.bounds, terms.make_gate, encoder.memo, None, fix_imports, buffer_callback, True

@@ -179,8 +179,8 @@ cdef class Memo:
     cpdef Py_ssize_t find(self, item) noexcept
     cpdef Py_ssize_t claim(self, item, Py_ssize_t index) except -2
     cpdef int move(self, item, Py_ssize_t index) except -1
-    cpdef clear(self)
-    cpdef empty(self)
+    cpdef int clear(self) except -1
+    cpdef int empty(self) except -1
     cpdef dict as_dict(self)
 
 cpdef Memo new_memo()

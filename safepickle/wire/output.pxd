@@ -227,7 +227,8 @@ cdef class Output:
     cdef Buffer out
 
     @cython.final
-    cdef open_output(self, int protocol, Bounds bounds, file_write)
+    cdef int open_output(self, int protocol, Bounds bounds, file_write) except -1
+    cdef int begin_output(self, int protocol) except -1
     cpdef Py_ssize_t size(self) noexcept
     cpdef int put(self, int code) except -1
     cpdef int put2(self, int code, int value) except -1

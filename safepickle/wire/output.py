@@ -77,6 +77,10 @@ class Output:
         """
         self.bounds = bounds
         self.file_write = file_write
+        self.begin_output(protocol)
+
+    def begin_output(self, protocol: int) -> None:
+        """Begin a pickle under the terms that there are."""
         self.flushed = 0
         self.frames = 0
         self.framing = False

@@ -86,6 +86,15 @@ def test_a_machine_is_opened_again_as_if_it_were_new(
     assert seen[0][1] == seen[2][1]
 
 
+def test_what_it_holds_a_machine_lets_go(opened: tuple[ModuleType, list[tuple[str, dict[str, Any]]]]) -> None:
+    """Data of a buffer are noted although nothing is named."""
+    package, seen = opened
+    for data in (b"N.", b"\x96" + (2000).to_bytes(8, "little") + b"x" * 2000 + b"\x98.", b"N."):
+        package.loads(data)
+    assert [how for how, _ in seen] == ["anew", "again", "anew"]
+    assert seen[0][1] == seen[2][1]
+
+
 @pytest.mark.parametrize(
     "options",
     [

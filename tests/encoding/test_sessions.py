@@ -6,6 +6,7 @@ import contextlib
 import pickle
 import subprocess
 import sys
+import uuid
 from copy import copy
 from importlib import import_module
 from types import ModuleType
@@ -68,11 +69,15 @@ VALUES: list[Any] = [
 ]
 
 
+@pytest.mark.parametrize("same", [False, True], ids=["other terms", "the same terms"])
 @pytest.mark.parametrize("protocol", range(6))
 @pytest.mark.parametrize("value", VALUES, ids=range(len(VALUES)))
-def test_an_encoder_begins_again_as_if_it_were_new(begun: tuple[ModuleType, Seen], value: Any, protocol: int) -> None:
+def test_an_encoder_begins_again_as_if_it_were_new(
+    begun: tuple[ModuleType, Seen], value: Any, protocol: int, same: bool
+) -> None:
     package, seen = begun
-    for obj, number in (([1], 4), (value, protocol), ([1], 4)):
+    probe = protocol if same else 4
+    for obj, number in (([1], probe), (value, protocol), ([1], probe)):
         assert pickle.loads(package.dumps(obj, number)) == obj
     assert seen[0][1] == seen[2][1]
     if protocol >= 4:
@@ -102,6 +107,36 @@ def test_what_was_more_than_plain_data_is_not_kept(
     package.dumps([1])
     assert seen[0][1] == seen[2][1]
     assert seen[1][0] is not seen[2][0]
+
+
+TERMS: list[dict[str, Any]] = [
+    {},
+    {"protocol": 2},
+    {"protocol": 2, "fix_imports": False},
+    {"protocol": 5},
+    {"limits": safepickle.Limits(max_depth=3)},
+    {"policy": safepickle.Policy.packs("stdlib")},
+    {"policy": safepickle.UNRESTRICTED},
+]
+
+
+@pytest.mark.parametrize("terms", TERMS, ids=str)
+@pytest.mark.parametrize("before", TERMS, ids=str)
+def test_no_terms_are_left_to_the_next_dump(before: dict[str, Any], terms: dict[str, Any]) -> None:
+    """In whichever form is installed: the terms are compared with those that a dump had before."""
+
+    def written(value: Any) -> Any:
+        try:
+            return safepickle.dumps(value, **terms)
+        except safepickle.SafePickleError as error:
+            return type(error)
+
+    for value in ([range(2)], [uuid.UUID(int=5)], [[[[1]]]], {"a": "b"}):
+        with pytest.raises(safepickle.PolicyError):
+            safepickle.dumps(Failing())  # so that nothing is left
+        anew = written(value)
+        safepickle.dumps([1], **before)
+        assert written(value) == anew
 
 
 def test_an_encoder_that_is_at_work_is_not_begun_again(sp: ModuleType) -> None:

@@ -15,7 +15,7 @@ from collections import deque
 from typing import Any
 
 from ..errors import FormatError, ReconstructionError, SafePickleError, quote_name
-from ..policy.parts import is_buffer
+from ..policy.parts import BUFFERS
 from .budget import Budget
 from .handles import GlobalHandle, Inert
 from .hashing import KeyGuard
@@ -381,7 +381,8 @@ class Adopting(Naming):
         Numpy writes to the very bytes that a large array was given as its data. Of two arrays in one memory the second
         could be written by whoever goes on with a model, and give the first, which was checked, any places.
         """
-        if not is_buffer(data) or (type(data) is bytes and len(data) <= COPIED):
+        kind = type(data)
+        if kind not in BUFFERS or (kind is bytes and len(data) <= COPIED):
             return True
         if self.held is not None and id(data) in self.held:
             return False

@@ -252,7 +252,7 @@ class Gate(Adopting):
             self.arrays.forget()
         if contract is not None and not usual:
             fits = kwargs is None and self._surely_fits(handle, args)
-        if contract is not None and contract.keeps_data and not self.holds(args):
+        if handle.keeps_data and not self.holds(args):
             self.deny(handle, right, "its arguments are refused: its data are the memory of another array")
             return Inert(handle)
         if not usual and not fits:

@@ -10,7 +10,7 @@ cdef class Known:
     cdef public RuleGuards guards
     cdef readonly object contract
     cdef public object reference, settled_contract
-    cdef public bint is_class
+    cdef public bint is_class, keeps_data
     cdef public long long cost
     cdef public int sized, usual
 
@@ -24,6 +24,7 @@ cdef class GlobalHandle:
     cdef public Known known
     cdef public object contract
     cdef public bint is_settled, makes_plainly, makes_bare, is_atom, resolved, is_class, listed, accept_gadget, noted
+    cdef public bint keeps_data
     cdef public long long cost, usual_size
     cdef public dict missing
 

@@ -41,6 +41,7 @@ class Known:
         self.cost = 0
         self.sized = 0
         self.usual = 0
+        self.keeps_data = False
 
 
 class GlobalHandle:
@@ -77,6 +78,8 @@ class GlobalHandle:
         self.sized = 0
         #: Which of the calls it is that are seen without the contract, 0 for none.
         self.usual = 0
+        #: Whether what it makes has its memory in data that it is given.
+        self.keeps_data = False
         #: Size of the instances that are made of what is seen so, where instances are asked for it; 0 for not known.
         self.usual_size = 0
         #: It has been called, and nothing is left to be asked of a call but whether its arguments surely fit.

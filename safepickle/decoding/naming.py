@@ -301,6 +301,7 @@ class Naming(Refusals):
             handle.is_class = known.is_class
             handle.sized = known.sized
             handle.usual = known.usual
+            handle.keeps_data = known.keeps_data
             if handle.contract is not known.settled_contract:
                 handle.contract = known.settled_contract
             return
@@ -329,12 +330,14 @@ class Naming(Refusals):
                 handle.contract = ENUM
         if handle.contract is not None:
             handle.usual = usual_call(handle.module, handle.name, target)
+            handle.keeps_data = handle.contract.keeps_data
         if known is not None and handle.rights and not self.inert and isinstance(target, NAMED):
             known.reference = None
             known.cost = handle.cost
             known.is_class = handle.is_class
             known.sized = handle.sized
             known.usual = handle.usual
+            known.keeps_data = handle.keeps_data
             known.settled_contract = handle.contract
             known.reference = ref(target)
 

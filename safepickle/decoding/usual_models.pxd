@@ -160,6 +160,7 @@ cdef extern from "Python.h":
 
 cdef int TREE, ESTIMATOR, FOREST, _WIDTH
 cdef Py_ssize_t _MOST_ATTRIBUTES, _LONGEST_NAME
+cdef tuple _LOOKED_AT
 cdef long long _MOST
 cdef dict _STATES, _MODULES
 cdef object _TREE_CALL

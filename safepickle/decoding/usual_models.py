@@ -45,6 +45,8 @@ _TREE_CALL: Any = CONTRACTS["sklearn.tree._tree", "Tree"]
 _MODULES: Any = sys.modules
 #: The contract's own.
 _MOST_ATTRIBUTES, _LONGEST_NAME = MOST_ATTRIBUTES, LONGEST_NAME
+#: Attributes of which the contract has to be asked.
+_LOOKED_AT = ("_n_features_out", *STEERING)
 #: Nodes, features, classes and outputs that are counted here.
 _MOST = 2**31 - 1
 #: Bytes of a number that points to a node or a feature; and what a tree keeps of each output.
@@ -174,8 +176,9 @@ class UsualModels(UsualFrames):
             return self._weigh_tree(obj, fields)
         if len(fields) > _MOST_ATTRIBUTES or not plain_names(fields, _LONGEST_NAME):
             return -1
-        if "_n_features_out" in fields or not STEERING.isdisjoint(fields):
-            return -1
+        for name in _LOOKED_AT:
+            if name in fields:
+                return -1
         version = fields.get("_sklearn_version", "")
         if type(version) is not str or len(version) > LONGEST_VERSION:
             return -1

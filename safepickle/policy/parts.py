@@ -10,12 +10,13 @@ from __future__ import annotations
 import pickle
 from typing import Any
 
-__all__ = ["Args", "Kwargs", "exact_fields", "has_base", "is_buffer", "is_int", "is_text"]
+__all__ = ["BUFFERS", "Args", "Kwargs", "exact_fields", "has_base", "is_buffer", "is_int", "is_text"]
 
 Args = tuple[Any, ...]
 Kwargs = dict[str, Any]
 
-_BUFFERS = (bytes, bytearray, memoryview, pickle.PickleBuffer)
+#: What picklers write of bytes, or take for them.
+BUFFERS = frozenset({bytes, bytearray, memoryview, pickle.PickleBuffer})
 
 
 def is_int(value: object, low: int, high: int) -> bool:
@@ -30,7 +31,7 @@ def is_text(value: object, longest: int) -> bool:
 
 def is_buffer(value: object) -> bool:
     """Say whether a value is bytes, of one of the types that picklers write of them or take for them."""
-    return type(value) in _BUFFERS
+    return type(value) in BUFFERS
 
 
 def has_base(value: object, base: type) -> bool:

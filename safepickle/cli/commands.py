@@ -55,7 +55,18 @@ if TYPE_CHECKING:
     from ..limits import Limits
     from ..policy.rules import Policy
 
-__all__ = ["EXPECTED", "bounds", "check", "load", "packs", "print_json", "report_error", "run_action"]
+__all__ = [
+    "EXPECTED",
+    "Verdict",
+    "bounds",
+    "check",
+    "examine",
+    "load",
+    "packs",
+    "print_json",
+    "report_error",
+    "run_action",
+]
 
 #: What ends one input without ending the command. SystemExit: an allowed callable must not choose our exit
 #: code.
@@ -152,7 +163,9 @@ def _print_value(part: Part, *, many: bool) -> None:
 # -- check ---------------------------------------------------------------------------------------------------
 
 
-class _Verdict(NamedTuple):
+class Verdict(NamedTuple):
+    """What a policy says of one file."""
+
     file: str
     surveys: tuple[Survey, ...]
     error: BaseException | None
@@ -170,7 +183,7 @@ class _Verdict(NamedTuple):
 def check(arguments: argparse.Namespace) -> int:
     """Say of each file whether it would load, importing and calling nothing."""
     policy: Policy | None = None
-    verdicts: list[_Verdict] = []
+    verdicts: list[Verdict] = []
     error: BaseException | None = None
     printer = Printer(sys.stdout)
     try:
@@ -180,7 +193,7 @@ def check(arguments: argparse.Namespace) -> int:
         error = caught
     else:
         for name in arguments.files:
-            verdict = _examine(name, arguments, policy, limits)
+            verdict = examine(name, arguments, policy, limits)
             verdicts.append(verdict)
             if arguments.format == "text":
                 _print_verdict(printer, verdict)
@@ -201,7 +214,8 @@ def check(arguments: argparse.Namespace) -> int:
     return code
 
 
-def _examine(name: str, arguments: argparse.Namespace, policy: Policy, limits: Limits) -> _Verdict:
+def examine(name: str, arguments: argparse.Namespace, policy: Policy, limits: Limits) -> Verdict:
+    """Survey the pickles of a file, importing and calling nothing."""
     from ..decoding.unpickler import survey
 
     surveys: list[Survey] = []
@@ -218,8 +232,8 @@ def _examine(name: str, arguments: argparse.Namespace, policy: Policy, limits: L
             else:
                 surveys += _survey_all(file, arguments, policy, limits)
     except EXPECTED as error:
-        return _Verdict(name, tuple(surveys), error)
-    return _Verdict(name, tuple(surveys), None)
+        return Verdict(name, tuple(surveys), error)
+    return Verdict(name, tuple(surveys), None)
 
 
 def _survey_all(
@@ -241,7 +255,7 @@ def _survey_all(
             return
 
 
-def _print_verdict(printer: Printer, verdict: _Verdict) -> None:
+def _print_verdict(printer: Printer, verdict: Verdict) -> None:
     code = verdict.code
     file = ascii_text(verdict.file)
     if code == OK:
@@ -259,7 +273,7 @@ def _print_verdict(printer: Printer, verdict: _Verdict) -> None:
         printer.line(f"  {type(verdict.error).__name__}: {error_line(verdict.error)}", "red")
 
 
-def _counts(verdict: _Verdict) -> str:
+def _counts(verdict: Verdict) -> str:
     opcodes = sum(survey.opcodes for survey in verdict.surveys)
     calls = sum(survey.calls for survey in verdict.surveys)
     names = sorted({f"{module}:{name}" for survey in verdict.surveys for module, name in survey.globals})
@@ -271,7 +285,7 @@ def _counts(verdict: _Verdict) -> str:
     return text
 
 
-def _verdict_json(verdict: _Verdict) -> dict[str, Any]:
+def _verdict_json(verdict: Verdict) -> dict[str, Any]:
     return {
         "file": verdict.file,
         "outcome": outcome(verdict.code),
@@ -290,7 +304,7 @@ def _verdict_json(verdict: _Verdict) -> dict[str, Any]:
     }
 
 
-def _summary(verdicts: list[_Verdict]) -> str:
+def _summary(verdicts: list[Verdict]) -> str:
     counts: dict[str, int] = {}
     for verdict in verdicts:
         word = outcome(verdict.code)

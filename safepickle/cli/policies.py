@@ -14,8 +14,8 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from ..errors import SafePickleError, counted
-from .commands import run_action
-from .drawing import Printer, ascii_text, error_json, error_line
+from .commands import examine, run_action
+from .drawing import Printer, ascii_text, denial_lines, denials_json, error_json, error_line
 from .formats import trees
 from .inputs import UsageError, parse_limits, resolve_policy, write_whole
 from .outcomes import DENIED, DIFFERS, FINDINGS, OK, exit_code, worst
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Sequence
 
+    from ..errors import Denial
     from ..inspection.tree import Tree
     from ..policy.learning import Learned
     from ..policy.lint import Corpus, Finding
@@ -78,12 +79,34 @@ def learn(arguments: argparse.Namespace) -> int:
             sys.stdout.write(learned.text)
         else:
             write_whole(arguments.output, learned.text.encode("ascii"))
+        refused = _still_refused(arguments, learned, {name for name, _ in broken})
         document |= _learned_json(learned, arguments.output)
+        document |= {"refused": [{"file": name, "denials": denials_json(denials)} for name, denials in refused]}
         if arguments.format == "text":
             _report_learned(printer, learned, arguments.output, arguments.extends)
-        return worst([*codes, DENIED if learned.withheld else OK])
+            for name, denials in refused:
+                printer.line(f"  {ascii_text(name)}: still refused", "bold yellow")
+                for text, style in denial_lines(denials):
+                    printer.line(text, style)
+        return worst([*codes, DENIED if learned.withheld or refused else OK])
 
     return _run(arguments, "learn", action)
+
+
+def _still_refused(
+    arguments: argparse.Namespace, learned: Learned, broken: set[str]
+) -> list[tuple[str, list[Denial]]]:
+    """Return what is refused of the samples under the result: contracts hold, and what packs constrain."""
+    withheld = {(one.module, one.name) for one in learned.withheld}
+    found: list[tuple[str, list[Denial]]] = []
+    for name in arguments.files:
+        if name == "-" or name in broken:
+            continue
+        verdict = examine(name, arguments, learned.policy, parse_limits(arguments.limits))
+        denials = [one for part in verdict.surveys for one in part.denials if one.pair not in withheld]
+        if denials:
+            found.append((name, denials))
+    return found
 
 
 def _learned_json(learned: Learned, output: str) -> dict[str, Any]:

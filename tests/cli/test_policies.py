@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from attacks.asm import call, name, pickled, text
+from attacks.asm import REDUCE, TUPLE1, call, name, pickled, text
 
 from safepickle.cli import policies
 from safepickle.cli.main import main
@@ -116,6 +116,20 @@ def test_learn_writes_nothing_where_a_file_is_broken(capsys: Any, tmp_path: Path
     assert Policy.from_file(str(out)).rules
     assert run(capsys, "policy", "learn", str(broken), "-o", str(out), "--keep-going")[0] == 4
     assert run(capsys, "policy", "learn", str(tmp_path / "none"), "-o", str(out))[0] == 2
+
+
+def test_learn_says_what_stays_refused(capsys: Any, tmp_path: Path, files: list[str]) -> None:
+    """Contracts, and what packs constrain, hold whatever was learned."""
+    path, out = tmp_path / "huge.pkl", str(tmp_path / "learned.toml")
+    path.write_bytes(pickled(name("decimal", "Decimal"), text("1e999999999"), TUPLE1, REDUCE))
+    for options in ([], ["--extends", "stdlib"]):
+        code, _, err = run(capsys, "policy", "learn", *files, str(path), "-o", out, *options)
+        assert (code, "huge.pkl: still refused" in err, "right call: REDUCE" in err) == (1, True, True)
+        code, document = as_json(capsys, "policy", "learn", *files, str(path), "-o", out, *options)
+        assert (code, [one["file"] for one in document["refused"]]) == (1, [str(path)])
+        assert document["refused"][0]["denials"][0]["name"] == "Decimal"
+        _, document = as_json(capsys, "policy", "learn", *files, "-o", out, *options)
+        assert document["refused"] == []
 
 
 def test_learn_from_several_pickles_in_one_file(capsys: Any, tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ cdef extern from *:
     """
     object new_instance "safepickle_new_instance"(object cls, tuple args, object kwargs)
 
-cdef int CALL, NEW, READS, SIZES, HASHES, FEW, COPIED, _LOOK, NOTED
+cdef int CALL, NEW, READS, SIZES, HASHES, FEW, COPIED, _LOOK, NOTED, _NAMES_ITS_SOURCE
 cdef frozenset BUFFERS
 
 cdef class Adopting(Naming):

@@ -11,7 +11,7 @@ Rules that hold here:
 from __future__ import annotations
 
 import enum
-from collections import deque
+from collections import ChainMap, Counter, UserDict
 from typing import Any
 
 from ..errors import FormatError, ReconstructionError, SafePickleError, quote_name
@@ -21,7 +21,7 @@ from .handles import GlobalHandle, Inert
 from .hashing import KeyGuard
 from .naming import Naming
 from .refusals import CALL, NEW
-from .resolving import HASHES, READS, SIZES, size_by, sizer_of
+from .resolving import HASHES, READS, SIZED_AS_BUILT_IN, SIZES, TEXT, items_of, refuse_items, size_by, sizer_of
 from .usual import is_usual
 from .usual_frames import usual_frame_call
 from .usual_models import UsualModels, usual_tree, weigh_tree_call
@@ -36,10 +36,10 @@ else:
 _UNHASHABLE = frozenset({list, dict, set, bytearray})
 #: What a survey has as a load would: everything else may be, or hold, what is not made.
 _PLAIN_ARGUMENTS = frozenset({type(None), bool, int, float, str, bytes})
-#: What constructors of sets and dicts read, whose own way of going through it is known.
-_ITERATED: tuple[Any, ...] = (list, tuple, set, frozenset, dict, range, deque)
 #: What ``copyreg._reconstructor`` fills an instance from, key by key.
 _KEYED = frozenset({dict, set, frozenset})
+#: ``bytes(source=10**9)`` and ``str(object=...)``: what takes such arguments may be given them by name.
+_NAMES_ITS_SOURCE = SIZED_AS_BUILT_IN | TEXT
 #: Arguments that are looked at for nothing.
 FEW = 64
 #: Bytes up to which numpy copies what an array is given as its data; of more it keeps the object (``array_setstate``).
@@ -170,9 +170,15 @@ class Adopting(Naming):
             self.deny(handle, right, f"its arguments are refused: {refusal}")
         return Inert(handle)
 
-    def _sizes_are_bounded(self, handle: GlobalHandle, right: int, args: tuple[Any, ...]) -> bool:
+    def _sizes_are_bounded(self, handle: GlobalHandle, right: int, args: tuple[Any, ...], kwargs: Any) -> bool:
         # Each call counts for itself: what it makes has these keys, and may be given more (pass_on).
         self.given = []
+        if kwargs and handle.sized & _NAMES_ITS_SOURCE:
+            args = (*args, *kwargs.values())
+        refusal = refuse_items(handle.sized, args)
+        if refusal is not None:
+            self.deny(handle, right, f"its arguments are refused: {refusal}")
+            return False
         for arg in args:
             kind = type(arg)
             if kind is range and handle.sized & READS:
@@ -195,16 +201,27 @@ class Adopting(Naming):
                 self.keys.check(handle, arg)
             return
         self.keys.big_ints = self.keys.big_ints or kind is range
-        for base in _ITERATED:
-            if issubclass(kind, base):
-                # As the interpreter would: what a class of its own makes of them is not known.
-                pairs = issubclass(handle.target, dict) and base is not dict
-                for index, item in enumerate(base.__iter__(arg)):
-                    self.keys.look(index)
-                    key = item[0] if pairs and type(item) in (tuple, list) and item else item
-                    if type(key) not in _UNHASHABLE:
-                        self.keys.check(self.given, key)
-                return
+        # Counters count whatever they are given, pairs too.
+        pairs = issubclass(handle.target, dict) and not issubclass(handle.target, Counter)
+        pairs = pairs and not issubclass(kind, dict)
+        for index, item in enumerate(items_of(arg) or ()):
+            self.keys.look(index)
+            key = item
+            if pairs and issubclass(type(item), (list, tuple)):
+                key = next(items_of(item) or iter(()), None)
+            if type(key) not in _UNHASHABLE:
+                self.keys.check(self.given, key)
+
+    def _container_of(self, obj: Any) -> Any:
+        """Return what keys go into that an object is given: those of the standard library keep them in a dict."""
+        kind = type(obj)
+        found = None
+        if issubclass(kind, UserDict):
+            found = vars(obj).get("data")
+        elif issubclass(kind, ChainMap):
+            maps = vars(obj).get("maps")
+            found = maps[0] if type(maps) is list and maps else None
+        return found if isinstance(found, dict) else obj
 
     # -- calls like one before them ----------------------------------------------------------------------------
 

@@ -272,7 +272,7 @@ class Gate(Adopting):
             if refusal is not None:
                 self.deny(handle, right if handle.rights & right else CALL, f"its arguments are refused: {refusal}")
                 return Inert(handle)
-        if handle.sized and not self._sizes_are_bounded(handle, right, args):
+        if handle.sized and not self._sizes_are_bounded(handle, right, args, kwargs):
             return Inert(handle)
         self.calls += 1
         self.budget.take_made(handle.cost)
@@ -525,8 +525,9 @@ class Gate(Adopting):
         setitem = getattr(kind, "__setitem__", None)
         if setitem is None:
             raise FormatError(f"a {quote(kind.__name__)} has no items to set")
+        container = self._container_of(obj)
         for index in range(0, len(items), 2):
-            self.keys.check(obj, items[index])
+            self.keys.check(container, items[index])
             self.keys.look(index)
             try:
                 setitem(obj, items[index], items[index + 1])

@@ -3,8 +3,9 @@ from safepickle.decoding.budget cimport Budget
 
 cdef extern from *:
     """
-    /* Sets at most 512 pairs from start on, up to a key that is neither an exact str nor an exact int; with big_ints up
-       to one that is no exact str, or an empty one. Nothing but the dict refers to the items while a value that goes may run its finalizer. */
+    /* Sets at most 512 pairs from start on, up to a key that is neither an exact str nor an exact int; with big_ints
+       up to one that is no exact str, or an empty one. Nothing but the dict refers to the items while a value that
+       goes may run its finalizer. */
     static Py_ssize_t safepickle_set_free(PyObject *target, PyObject *items, Py_ssize_t start, int big_ints) {
         Py_ssize_t stop = PyList_GET_SIZE(items);
         Py_ssize_t index;

@@ -26,6 +26,9 @@ cdef object _METHOD, _SIZER, _MAKER
 
 @cython.locals(traits=cython.int)
 cpdef int traits_of(object target) except -1
+cdef bint _takes_as_built_in(object target) except -1
+cpdef items_of(object arg)
+cpdef str refuse_items(int traits, tuple args)
 cpdef import_global(str module, str name, bint whole=*)
 cpdef bint is_bare(object kind) except -1
 cpdef sizer_of(object kind)

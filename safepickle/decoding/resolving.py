@@ -13,6 +13,8 @@ from __future__ import annotations
 import enum
 import sys
 import types
+from collections import Counter, deque
+from collections.abc import Iterator
 from typing import Any
 
 COMPILING = False
@@ -27,10 +29,18 @@ _NAMES: Any = type.__dict__["__dict__"]
 _METHOD: Any = types.MethodDescriptorType
 _SIZER: Any = object.__sizeof__
 _MAKER: Any = object.__dict__["__new__"]
-_READERS = (list, tuple, set, frozenset, dict, bytes, bytearray)
+_READERS = (list, tuple, set, frozenset, dict, bytes, bytearray, deque)
 _SIZED = (bytes, bytearray)
 _HASHERS = (set, frozenset, dict)
-READS, SIZES, HASHES = 1, 2, 4
+#: Of these ``__new__`` takes the arguments, of the others ``__init__`` does.
+_MADE_WHOLE = (tuple, frozenset, bytes, str)
+#: The last four only where no code of the class's own comes between: that knows what it takes.
+READS, SIZES, HASHES, UNFOLDS, PAIRS, TEXT, SIZED_AS_BUILT_IN = 1, 2, 4, 8, 16, 32, 64
+#: What can be iterated, and is counted before it is.
+_ITERATED: tuple[Any, ...] = (list, tuple, set, frozenset, dict, range, deque)
+_COUNTED = (*_ITERATED, str, bytes, bytearray, memoryview, type)
+#: What text is made of without asking an object for it.
+_TOLD = (str, bytes, bytearray, int, float, types.NoneType)
 #: Depth of attributes in a dotted name; pickle has no bound.
 MAX_DOTS = 20
 
@@ -80,7 +90,50 @@ def traits_of(target: type) -> int:
         traits |= SIZES
     if issubclass(target, _HASHERS) or isinstance(target, enum.EnumMeta):
         traits |= HASHES
+    if _takes_as_built_in(target):
+        traits |= UNFOLDS if traits & READS else 0
+        traits |= PAIRS if issubclass(target, dict) and not issubclass(target, Counter) else 0
+        traits |= TEXT if issubclass(target, str) else 0
+        traits |= SIZED_AS_BUILT_IN if issubclass(target, _SIZED) else 0
     return traits
+
+
+def _takes_as_built_in(target: type) -> bool:
+    """Return whether what takes the arguments is the built-in class's own method, or one of ``collections``."""
+    found = found_on(target, "__new__" if issubclass(target, _MADE_WHOLE) else "__init__")
+    if type(found) is staticmethod:
+        found = found.__func__
+    return type(found) is not types.FunctionType or found.__module__ == Counter.__module__
+
+
+def items_of(arg: object) -> Iterator[Any] | None:
+    """Return the items of what is iterated in a known way, as the interpreter would; None for all else."""
+    for base in _ITERATED:
+        if issubclass(type(arg), base):
+            found: Iterator[Any] = base.__iter__(arg)
+            return found
+    return None
+
+
+def refuse_items(traits: int, args: tuple[Any, ...]) -> str | None:
+    """Return why a constructor must not be given arguments, or None.
+
+    It would iterate what nobody has counted (a network of all addresses is 20 bytes), take keys out of pairs that were
+    not looked at, or ask objects for their text, in which shared parts are written out again and again.
+    """
+    for arg in args:
+        kind = type(arg)
+        if traits & UNFOLDS and not issubclass(kind, _COUNTED):
+            for name in ("__iter__", "__getitem__", "keys"):
+                if found_on(kind, name) is not None:
+                    return "items that are in no list, tuple, set, dict or bytes"
+        if traits & PAIRS and not issubclass(kind, dict):
+            for item in items_of(arg) or ():
+                if not issubclass(type(item), (list, tuple)):
+                    return "a pair that is no list or tuple"
+        if traits & TEXT and not issubclass(kind, _TOLD):
+            return "something else than text"
+    return None
 
 
 def is_bare(kind: type) -> bool:

@@ -15,7 +15,7 @@ import enum
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from ..decoding.resolving import HASHES, MAX_DOTS, READS, SIZES, is_plain_id, traits_of
+from ..decoding.resolving import HASHES, MAX_DOTS, READS, SIZES, is_plain_id, refuse_items, traits_of
 from ..decoding.state import check_exception_state, check_state_key, member_of
 from ..errors import EncodingError, FormatError, LimitError, quote, quote_name
 from ..policy.contracts import CONTRACTS, ENUM, STATES
@@ -106,6 +106,9 @@ def is_new_helper(func: Any) -> bool:
 
 def check_sizes(traits: int, args: tuple[Any, ...], max_items: int) -> str | None:
     """Return why the reader refuses arguments of a class that reads them to their end, or None (D15)."""
+    refusal = refuse_items(traits, args)
+    if refusal is not None:
+        return refusal
     for arg in args if traits else ():
         if type(arg) is range and traits & READS and len_of(arg) > max_items:
             raise LimitError("max_items", max_items, len_of(arg))

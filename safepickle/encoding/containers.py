@@ -31,9 +31,6 @@ if COMPILING:
 else:
     from .._form import cython
 
-if not cython.compiled:
-    from .keys import is_free
-
 _MARK = BY_NAME["MARK"].code
 _POP_MARK = BY_NAME["POP_MARK"].code
 _EMPTY_LIST = BY_NAME["EMPTY_LIST"].code
@@ -255,7 +252,7 @@ class Containers(Keys):
             for item in obj:
                 if not out.leaf(item, 2):
                     break
-                if not is_free(item):
+                if self.needs_check(obj, item):
                     self.check_key(obj, item)
                 done += 1
             if done == count:
@@ -281,7 +278,7 @@ class Containers(Keys):
             for item in obj:
                 if not out.leaf(item, 2):
                     break
-                if not is_free(item):
+                if self.needs_check(obj, item):
                     self.check_key(obj, item)
                 done += 1
             if done == count:
@@ -467,7 +464,7 @@ class Containers(Keys):
             if frame.stage == 1:
                 # The key has just been written, as something with parts or by a frame of its own.
                 frame.stage = 0
-                if not is_free(frame.key):
+                if self.needs_check(frame.obj, frame.key):
                     self.check_key(frame.obj, frame.key)
                 self.save(frame.value, 3)
                 if self.top is not frame:
@@ -484,7 +481,7 @@ class Containers(Keys):
                         if self.top is not frame:
                             return
                         frame.stage = 0
-                    if not is_free(key):
+                    if self.needs_check(frame.obj, key):
                         self.check_key(frame.obj, key)
                     value = frame.value
                     if not out.leaf(value, 3):
@@ -511,9 +508,9 @@ class Containers(Keys):
             if frame.value is not None:
                 value = frame.value[0]
                 frame.value = None
-                if not is_free(frame.key):
-                    # It belongs to the object whose script is below.
-                    below = self.frames[self.depth - 1]
+                # It belongs to the object whose script is below.
+                below = self.frames[self.depth - 1]
+                if self.needs_check(below.obj, frame.key):
                     self.check_key(below.obj, frame.key)
                 self.save(value, 0)
             elif frame.index < frame.stop:
@@ -543,7 +540,7 @@ if not cython.compiled:
                 containers.entry_key = key
                 containers.entry_value = value
                 return done
-            if type(key) is not str and not is_free(key):
+            if containers.needs_check(obj, key):
                 containers.check_key(obj, key)
             done += 1
         return done

@@ -57,10 +57,14 @@ class Keys(Stack):
             raise EncodingError(error.reason) from error
         self.doing = ""
 
+    def needs_check(self, container: Any, key: Any) -> bool:
+        """Return whether hashing a key costs something, or comparing it: the container has others that are counted."""
+        return not is_free(key) or (self.guard is not None and self.guard.is_counted(container))
+
     def check_keys(self, keys: Any, container: Any, start: int) -> None:
         """Do that for all keys in a list or tuple from *start* on."""
         for index in range(start, len(keys)):
-            if not is_free(keys[index]):
+            if self.needs_check(container, keys[index]):
                 self.check_key(container, keys[index])
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import operator
 import time
+from collections import Counter, UserDict, deque
 from typing import Any
 
 #: A known gadget under a name of our own: a rule for it hands over the gadget.
@@ -242,6 +243,56 @@ class QuietDict(dict[Any, Any]):
 
 class QuietSet(set[Any]):
     """A set subclass that adds nothing."""
+
+
+class QuietFrozenset(frozenset[Any]):
+    """A frozenset subclass that adds nothing."""
+
+
+class QuietTuple(tuple[Any, ...]):
+    """A tuple subclass that adds nothing."""
+
+    __slots__ = ()
+
+
+class Reducing:
+    """Is written as a tuple of what it holds."""
+
+    def __init__(self, items: Any) -> None:
+        self.items = items
+
+    def __reduce__(self) -> Any:
+        return QuietTuple, (self.items,)
+
+
+class QuietDeque(deque[Any]):
+    """A deque subclass that adds nothing."""
+
+
+class QuietCounter(Counter[Any]):
+    """A Counter subclass that adds nothing."""
+
+
+class QuietMapping(UserDict[Any, Any]):
+    """A UserDict subclass that adds nothing."""
+
+
+class QuietBytes(bytes):
+    """A bytes subclass that adds nothing."""
+
+
+class QuietText(str):
+    """A str subclass that adds nothing."""
+
+    __slots__ = ()
+
+
+class Owned(dict[Any, Any]):
+    """A dict subclass that knows what it takes."""
+
+    def __init__(self, owner: Any) -> None:
+        super().__init__()
+        self.owner = owner
 
 
 class Keyed:

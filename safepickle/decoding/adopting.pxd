@@ -43,6 +43,10 @@ cdef class Adopting(Naming):
     cpdef int note_held(self, object data) except -1
     cpdef bint holds(self, tuple parts) except -1
     cdef Inert _survey_call(self, GlobalHandle handle, int right, tuple args, object kwargs)
+    @cython.locals(present=Py_ssize_t, entry=tuple)
+    cpdef int count_items(self, object obj, Py_ssize_t added, Py_ssize_t amount) except -1
+    cpdef object _container_of(self, object obj)
+    cpdef bint _sizes_are_bounded(self, GlobalHandle handle, int right, tuple args, object kwargs) except -1
     @cython.locals(count=Py_ssize_t)
     cdef int _take_copies(self, tuple parts) except -1
     cpdef call_settled(self, GlobalHandle handle, tuple args)

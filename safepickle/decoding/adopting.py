@@ -214,11 +214,14 @@ class Adopting(Naming):
 
     def _container_of(self, obj: Any) -> Any:
         """Return what keys go into that an object is given: those of the standard library keep them in a dict."""
-        kind = type(obj)
+        if issubclass(type(obj), dict):
+            return obj
+        # By the bases: these have a metaclass, which takes longer to ask than the item to set.
+        bases = type.__dict__["__mro__"].__get__(type(obj))
         found = None
-        if issubclass(kind, UserDict):
+        if UserDict in bases:
             found = vars(obj).get("data")
-        elif issubclass(kind, ChainMap):
+        elif ChainMap in bases:
             maps = vars(obj).get("maps")
             found = maps[0] if type(maps) is list and maps else None
         return found if isinstance(found, dict) else obj

@@ -35,7 +35,7 @@ cdef class Gate(Adopting):
     cpdef instantiate(self, object callee, tuple args)
     @cython.locals(handle=GlobalHandle)
     cpdef new(self, object cls, object args, object kwargs)
-    @cython.locals(usual=cython.int, fits=bint, count=Py_ssize_t, is_asked=bint)
+    @cython.locals(usual=cython.int, fits=bint, count=Py_ssize_t, is_asked=bint, is_given=bint)
     cpdef _run(self, GlobalHandle handle, int right, object args, object kwargs)
     @cython.locals(arrays=UsualArrays)
     cdef int _usual_call(self, GlobalHandle handle, int right, tuple args, object kwargs) except -1

@@ -272,7 +272,8 @@ class Gate(Adopting):
             if refusal is not None:
                 self.deny(handle, right if handle.rights & right else CALL, f"its arguments are refused: {refusal}")
                 return Inert(handle)
-        if handle.sized and not self._sizes_are_bounded(handle, right, args, kwargs):
+        is_given = handle.sized != 0 and (count > 0 or bool(kwargs))
+        if is_given and not self._sizes_are_bounded(handle, right, args, kwargs):
             return Inert(handle)
         self.calls += 1
         self.budget.take_made(handle.cost)
@@ -281,7 +282,7 @@ class Gate(Adopting):
                 result = self.arrays.call(usual, target, args)
             elif right == NEW:
                 result = new_instance(target, args, kwargs)
-            elif handle.sized:
+            elif is_given:
                 result = make_filled(self.budget, target, args)
             else:
                 result = target(*args)
@@ -289,7 +290,7 @@ class Gate(Adopting):
             raise
         except Exception as error:
             raise failure_of(handle, error) from error
-        if handle.sized:
+        if is_given:
             self.keys.pass_on(self.given, result)
         if usual:
             self.adopt_usual(handle, result)

@@ -23,6 +23,7 @@ cdef extern from *:
     object found_on "safepickle_found_on"(object kind, str name)
 
 cdef object _METHOD, _SIZER, _MAKER
+cdef frozenset _PLAIN_ITEMS
 
 @cython.locals(traits=cython.int)
 cpdef int traits_of(object target) except -1

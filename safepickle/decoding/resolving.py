@@ -39,6 +39,8 @@ READS, SIZES, HASHES, UNFOLDS, PAIRS, TEXT, SIZED_AS_BUILT_IN = 1, 2, 4, 8, 16, 
 #: What can be iterated, and is counted before it is.
 _ITERATED: tuple[Any, ...] = (list, tuple, set, frozenset, dict, range, deque)
 _COUNTED = (*_ITERATED, str, bytes, bytearray, memoryview, type)
+#: What is neither iterated nor a pair, and text if text is asked for.
+_PLAIN_ITEMS = frozenset({str, bytes, int, float, types.NoneType})
 #: What text is made of without asking an object for it.
 _TOLD = (str, bytes, bytearray, int, float, types.NoneType)
 #: Depth of attributes in a dotted name; pickle has no bound.
@@ -123,6 +125,8 @@ def refuse_items(traits: int, args: tuple[Any, ...]) -> str | None:
     """
     for arg in args:
         kind = type(arg)
+        if kind in _PLAIN_ITEMS:
+            continue
         if traits & UNFOLDS and not issubclass(kind, _COUNTED):
             for name in ("__iter__", "__getitem__", "keys"):
                 if found_on(kind, name) is not None:

@@ -51,6 +51,7 @@ HOT_MODULES: Final = (
     "safepickle.decoding.state",
     "safepickle.decoding.naming",
     "safepickle.decoding.adopting",
+    "safepickle.decoding.receiving",
     "safepickle.decoding.gates",
     "safepickle.decoding.open_gate",
     "safepickle.decoding.window",

@@ -4,7 +4,6 @@ from safepickle.decoding.handles cimport GlobalHandle, Inert
 from safepickle.decoding.hashing cimport KeyGuard
 from safepickle.decoding.naming cimport Naming
 from safepickle.decoding.resolving cimport size_by, sizer_of
-from safepickle.decoding.usual cimport is_usual
 from safepickle.decoding.usual_frames cimport usual_frame_call
 from safepickle.decoding.usual_models cimport UsualModels, usual_tree, weigh_tree_call
 from safepickle.decoding.usual_texts cimport fits_texts, is_of_texts
@@ -27,7 +26,7 @@ cdef frozenset BUFFERS
 
 cdef class Adopting(Naming):
     cdef readonly KeyGuard keys
-    cdef readonly bint foreign, lent
+    cdef readonly bint foreign, lent, changed
     cdef dict filled, fresh, held
     cdef list given
     cdef UsualModels models
@@ -43,9 +42,8 @@ cdef class Adopting(Naming):
     cpdef int note_held(self, object data) except -1
     cpdef bint holds(self, tuple parts) except -1
     cdef Inert _survey_call(self, GlobalHandle handle, int right, tuple args, object kwargs)
-    @cython.locals(present=Py_ssize_t, entry=tuple)
-    cpdef int count_items(self, object obj, Py_ssize_t added, Py_ssize_t amount) except -1
-    cpdef object _container_of(self, object obj)
+    @cython.locals(index=Py_ssize_t)
+    cdef int _check_keys_of(self, dict items) except -1
     cpdef bint _sizes_are_bounded(self, GlobalHandle handle, int right, tuple args, object kwargs) except -1
     @cython.locals(count=Py_ssize_t)
     cdef int _take_copies(self, tuple parts) except -1
@@ -57,7 +55,6 @@ cdef class Adopting(Naming):
     cdef object _own_state(self, object own, object obj, object state)
     cdef bint _is_fresh(self, object obj) except -1
     cdef int _is_from_elsewhere(self, object kind) except -1
-    cpdef bint _surely_fits(self, GlobalHandle handle, tuple args) except -1
     @cython.locals(which=cython.int)
     cdef bint _fits_model(self, object contract, tuple args, object kwargs) except -1
     @cython.locals(which=cython.int, weight=Py_ssize_t)

@@ -11,7 +11,7 @@ Rules that hold here:
 from __future__ import annotations
 
 import enum
-from collections import ChainMap, Counter, UserDict
+from collections import Counter
 from typing import Any
 
 from ..errors import FormatError, ReconstructionError, SafePickleError, quote_name
@@ -22,7 +22,6 @@ from .hashing import KeyGuard
 from .naming import Naming
 from .refusals import CALL, NEW
 from .resolving import HASHES, READS, SIZED_AS_BUILT_IN, SIZES, TEXT, items_of, refuse_items, size_by, sizer_of
-from .usual import is_usual
 from .usual_frames import usual_frame_call
 from .usual_models import UsualModels, usual_tree, weigh_tree_call
 from .usual_texts import fits_texts, is_of_texts
@@ -115,6 +114,8 @@ class Adopting(Naming):
         #: What the load has to do with scikit-learn, None for nothing.
         self.models: Any = None
         self.calls = 0
+        #: A method of a class has been given items or state: what the class was given before may be another by now.
+        self.changed = False
         #: Under which the keys that the call at hand is given are counted.
         self.given: Any = None
         #: What a call has just given is a leaf, if its arguments are leaves.
@@ -173,6 +174,9 @@ class Adopting(Naming):
     def _sizes_are_bounded(self, handle: GlobalHandle, right: int, args: tuple[Any, ...], kwargs: Any) -> bool:
         # Each call counts for itself: what it makes has these keys, and may be given more (pass_on).
         self.given = []
+        if not kwargs and len(args) == 1 and type(args[0]) is dict and issubclass(handle.target, dict):
+            self._check_keys_of(args[0])
+            return True
         if kwargs and handle.sized & _NAMES_ITS_SOURCE:
             args = (*args, *kwargs.values())
         refusal = refuse_items(handle.sized, args)
@@ -193,6 +197,12 @@ class Adopting(Naming):
                 self._check_keys(handle, arg)
         return True
 
+    def _check_keys_of(self, items: dict[Any, Any]) -> None:
+        """Check the keys of a dict that a class derived from ``dict`` takes."""
+        for index, key in enumerate(items):
+            self.keys.look(index)
+            self.keys.check(self.given, key)
+
     def _check_keys(self, handle: GlobalHandle, arg: Any) -> None:
         """Check what a constructor will hash: an enumeration its argument, a set or dict the items (D05, D06)."""
         kind = type(arg)
@@ -211,20 +221,6 @@ class Adopting(Naming):
                 key = next(items_of(item) or iter(()), None)
             if type(key) not in _UNHASHABLE:
                 self.keys.check(self.given, key)
-
-    def _container_of(self, obj: Any) -> Any:
-        """Return what keys go into that an object is given: those of the standard library keep them in a dict."""
-        if issubclass(type(obj), dict):
-            return obj
-        # By the bases: these have a metaclass, which takes longer to ask than the item to set.
-        bases = type.__dict__["__mro__"].__get__(type(obj))
-        found = None
-        if UserDict in bases:
-            found = vars(obj).get("data")
-        elif ChainMap in bases:
-            maps = vars(obj).get("maps")
-            found = maps[0] if type(maps) is list and maps else None
-        return found if isinstance(found, dict) else obj
 
     # -- calls like one before them ----------------------------------------------------------------------------
 
@@ -357,10 +353,6 @@ class Adopting(Naming):
         if kind is int:
             self.keys.big_ints = True
 
-    def _surely_fits(self, handle: GlobalHandle, args: tuple[Any, ...]) -> bool:
-        """Return whether the contract need not be asked: these are what picklers write for dates and numbers."""
-        return handle.resolved and is_usual(handle.target, args)
-
     def _fits_model(self, contract: Any, args: tuple[Any, ...], kwargs: Any) -> bool:
         """Return whether these are surely arguments of a tree, or of a column of text, that its contract takes."""
         if kwargs:
@@ -422,18 +414,6 @@ class Adopting(Naming):
             if not self.hold(part):
                 return False
         return True
-
-    def count_items(self, obj: Any, added: int, amount: int) -> None:
-        """Pay for items that go into an object of a class of its own, which is not asked how many it has."""
-        present = 0
-        if self.filled is None:
-            self.filled = {}
-        else:
-            entry = self.filled.get(id(obj))
-            if entry is not None:
-                present = entry[0]
-        self.budget.take_items(present, added, amount)
-        self.filled[id(obj)] = (present + added, obj)
 
     def adopt_foreign(self, obj: Any) -> None:
         """Note an object that came from outside: no opcode may change it."""

@@ -2,9 +2,10 @@ cimport cython
 from safepickle.decoding.budget cimport Budget
 from safepickle.decoding.handles cimport GlobalHandle, HeldTuple, Inert
 from safepickle.decoding.hashing cimport make_filled
-from safepickle.decoding.adopting cimport FEW, Adopting, new_instance
+from safepickle.decoding.adopting cimport FEW, new_instance
+from safepickle.decoding.receiving cimport Receiving
 from safepickle.decoding.resolving cimport is_bare, size_by
-from safepickle.decoding.usual cimport fits, form_of
+from safepickle.decoding.usual cimport A_DEFAULTDICT, MADE_EMPTY, fits, form_of
 from safepickle.decoding.usual_arrays cimport ARRAY, DTYPE, UsualArrays, usual_state
 from safepickle.decoding.guarding cimport copy_of
 from safepickle.decoding.usual_models cimport keeps_dtypes, usual_estimator, usual_tree
@@ -12,16 +13,16 @@ from safepickle.decoding.state cimport Shape, check_exception_state, set_state
 
 cdef Py_ssize_t WATCHED
 cdef dict _STATES
-cdef int CALL, NEW, BUILD, APPEND, SETITEM, ADD, _MADE_BY_NUMPY
+cdef int CALL, NEW, BUILD, _MADE_BY_NUMPY
 
 cpdef bint is_object(GlobalHandle handle) except -1
 
-cdef class Gate(Adopting):
+cdef class Gate(Receiving):
     cdef object persistent_load
-    cdef readonly bint strict, changed, fills, ahead
+    cdef readonly bint strict, fills, ahead
     cdef UsualArrays arrays
     cdef object last_built
-    cdef GlobalHandle last_owner
+    cdef GlobalHandle last_owner, factory
     cdef Shape last_shape
     cdef readonly list watched, unready
 
@@ -31,11 +32,15 @@ cdef class Gate(Adopting):
     @cython.locals(handle=GlobalHandle, is_paid=bint)
     cpdef call(self, object callee, object args)
     cdef int _survey_state(self, GlobalHandle handle, object state) except -1
+    cpdef bint _surely_fits(self, int form, tuple args) except -1
+    cdef bint _is_factory(self, object value) except -1
+    cdef bint _holds_factory(self, HeldTuple args) except -1
+    cdef bint _may_call_later(self, object contract, tuple args) except -1
     cpdef _arguments(self, GlobalHandle callee, object args)
     cpdef instantiate(self, object callee, tuple args)
     @cython.locals(handle=GlobalHandle)
     cpdef new(self, object cls, object args, object kwargs)
-    @cython.locals(usual=cython.int, fits=bint, count=Py_ssize_t, is_asked=bint, is_given=bint)
+    @cython.locals(usual=cython.int, fits=bint, count=Py_ssize_t, is_asked=bint, is_given=bint, is_sized=bint)
     cpdef _run(self, GlobalHandle handle, int right, object args, object kwargs)
     @cython.locals(arrays=UsualArrays)
     cdef int _usual_call(self, GlobalHandle handle, int right, tuple args, object kwargs) except -1
@@ -48,9 +53,4 @@ cdef class Gate(Adopting):
     cdef int count_filled(self) except -1
     @cython.locals(handle=GlobalHandle)
     cpdef int look_again(self, bint shared) except -1
-    cpdef append(self, object obj, list items)
-    @cython.locals(index=Py_ssize_t)
-    cpdef set_items(self, object obj, list items)
-    cpdef add_items(self, object obj, list items)
-    cpdef bint _may_change(self, object obj, int right) except -1
     cpdef persistent(self, object pid)

@@ -6,8 +6,8 @@ Rules that hold here:
 * Which globals there are, and what a handle stands for, is :mod:`.naming`'s; what goes into a call and what comes out
   of it is noted and paid for in :mod:`.adopting`.
 * Only a handle can be called: nothing that a stream made, fetched or was given by a call is a callee.
-* BUILD, APPEND(S), SETITEM(S) and ADDITEMS reach only objects that this load made by a rule, and go through the
-  methods of their *type*; exact ``list``, ``dict`` and ``set`` that the machine made itself do not come here.
+* BUILD reaches only objects that this load made by a rule, and goes through the methods of their *type*. So do
+  APPEND(S), SETITEM(S) and ADDITEMS, which are :mod:`.receiving`'s.
 * After the first denial nothing is done any more (see ``refusals``).
 * :class:`OpenGate` is pickle's own behaviour, for the policy UNRESTRICTED alone.
 """
@@ -20,12 +20,13 @@ from typing import Any
 from ..errors import FormatError, ReconstructionError, SafePickleError, quote, quote_name
 from ..policy.contracts import HARMLESS_FACTORIES, STATES
 from ..policy.rules import Policy
-from .adopting import Adopting, failure_of
+from .adopting import failure_of
 from .budget import Budget
 from .handles import GlobalHandle, HeldTuple, Inert
 from .hashing import make_filled
 from .naming import NAMED
-from .refusals import ADD, APPEND, BUILD, CALL, NEW, SETITEM
+from .receiving import Receiving
+from .refusals import BUILD, CALL, NEW
 from .resolving import is_bare, is_plain_id, size_by
 from .state import Shape, check_exception_state, set_state
 from .usual import fits, form_of
@@ -49,6 +50,7 @@ WATCHED = 200
 if not cython.compiled:
     from .adopting import FEW, new_instance
     from .guarding import copy_of
+    from .usual import A_DEFAULTDICT, MADE_EMPTY
     from .usual_arrays import ARRAY, DTYPE
 
 
@@ -57,7 +59,7 @@ def is_object(handle: GlobalHandle) -> bool:
     return handle.module == "builtins" and handle.name == "object"
 
 
-class Gate(Adopting):
+class Gate(Receiving):
     """The engine of one load.
 
     :param policy: what is allowed.
@@ -94,10 +96,10 @@ class Gate(Adopting):
         self.persistent_load = persistent_load
         self.strict = True
         self.open_adopting(budget)
-        #: A method of a class has been given items or state: what the class was given before may be another by now.
-        self.changed = False
         #: What the load has to do with numpy, None for nothing.
         self.arrays: Any = None
+        #: The handle of what was granted as a factory the last time.
+        self.factory: Any = None
         self.fills = False  # until an array has been given state by the method of its class
         #: There may be more of what has been made, and can be made of the bytes to come.
         self.ahead = False
@@ -112,8 +114,9 @@ class Gate(Adopting):
 
     def let_go(self) -> None:
         """Keep nothing of a load that went well: it may be opened anew."""
-        Adopting.let_go(self)
+        Receiving.let_go(self)
         self.arrays = None
+        self.factory = None
         self.last_built = None
         self.last_owner = None
         self.last_shape = None
@@ -132,8 +135,12 @@ class Gate(Adopting):
         if type(args) is not tuple and type(args) is not HeldTuple:
             raise FormatError(f"arguments are {quote(args)}, not a tuple")
         handle = callee
-        if handle.is_settled and not self.inert and type(args) is tuple and fits(handle.form, args):
-            return self.call_settled(handle, args)
+        if handle.is_settled and not self.inert:
+            if type(args) is tuple:
+                if fits(handle.form, args):
+                    return self.call_settled(handle, args)
+            elif handle.form == A_DEFAULTDICT and self._holds_factory(args):
+                return self.call_settled(handle, (self.factory.target,))
         if type(args) is tuple and handle.emulation is None and handle.rights & CALL and not self.inert:
             return self._run(handle, CALL, args, None)
         if handle.emulation is not None:
@@ -163,6 +170,9 @@ class Gate(Adopting):
     def _arguments(self, callee: GlobalHandle, args: Any) -> Any:
         """Return arguments as values; a factory that will be called later needs that right now."""
         if type(args) is HeldTuple:
+            if not callee.resolved and callee.rights & (NEW | CALL) and not self.inert:
+                # Under another name, or of a class of its own, only the object says that it calls something later.
+                self.resolve(callee)
             contract = callee.contract
             if (
                 contract is not None
@@ -170,8 +180,10 @@ class Gate(Adopting):
                 and contract.calls_later < len(args.items)
             ):
                 factory = args.items[contract.calls_later]
-                if type(factory) is GlobalHandle and (factory.module, factory.name) not in _FACTORIES:
-                    self.require(factory, CALL)
+                if type(factory) is GlobalHandle and factory is not self.factory:
+                    if (factory.module, factory.name) in _FACTORIES or self.require(factory, CALL):
+                        self.value(factory)
+                        self.factory = factory
             return self.value(args)
         return args
 
@@ -251,7 +263,7 @@ class Gate(Adopting):
             # A tree takes numbers out of an array, whose dtype it leaves as it is.
             self.arrays.forget()
         if contract is not None and not usual:
-            fits = kwargs is None and self._surely_fits(handle, args)
+            fits = kwargs is None and self._surely_fits(form_of(target), args)
         if handle.keeps_data and not self.holds(args):
             self.deny(handle, right, "its arguments are refused: its data are the memory of another array")
             return Inert(handle)
@@ -262,6 +274,8 @@ class Gate(Adopting):
             refusal = None
             if contract is not None and not self._fits_model(contract, args, kwargs):
                 refusal = contract.check(args, kwargs if kwargs is not None else {})
+            if refusal is None and contract is not None and not self._may_call_later(contract, args):
+                refusal = "a factory that the pickle does not name in this place"
             if refusal is not None:
                 self.deny(handle, right, f"its arguments are refused: {refusal}")
                 return Inert(handle)
@@ -302,8 +316,9 @@ class Gate(Adopting):
                 # What is seen without the contract is so short that all are of one size.
                 handle.usual_size = size_by(handle.sizer, result)
             if fits and right == CALL and type(result) is handle.registered and handle.guards is None:
-                handle.is_settled = not handle.sized and (handle.sizer is None or handle.usual_size > 0)
                 handle.form = form_of(target)
+                is_sized = handle.sized != 0 and handle.form < MADE_EMPTY
+                handle.is_settled = not is_sized and (handle.sizer is None or handle.usual_size > 0)
                 self.ahead = self.ahead or (handle.is_settled and handle.is_atom)
             if right == NEW and handle.rights & NEW and contract is None and type(result) is handle.registered:
                 is_asked = handle.guards is not None and handle.guards.asks_of_making()
@@ -323,6 +338,34 @@ class Gate(Adopting):
         elif self.fresh:
             self.fresh.clear()
         return result
+
+    def _surely_fits(self, form: int, args: tuple[Any, ...]) -> bool:
+        """Return whether the contract need not be asked: these are what picklers write for dates and numbers."""
+        if form == A_DEFAULTDICT and len(args) == 1 and self._is_factory(args[0]) and type(args[0]) is type:
+            return True
+        return fits(form, args)
+
+    def _is_factory(self, value: Any) -> bool:
+        """Return whether a value is what was granted as a factory the last time."""
+        return self.factory is not None and self.factory.resolved and value is self.factory.target
+
+    def _holds_factory(self, args: Any) -> bool:
+        """Return whether these are the arguments of a defaultdict with a factory as before, which is a class."""
+        if len(args.items) != 1 or self.factory is None or args.items[0] is not self.factory:
+            return False
+        return self.factory.resolved and type(self.factory.target) is type
+
+    def _may_call_later(self, contract: Any, args: tuple[Any, ...]) -> bool:
+        """Return whether what is made may keep an argument that it calls later.
+
+        That is what :meth:`_arguments` saw, and granted, as a global. Any number of calls, such as of ``tuple``, make a
+        value of one before.
+        """
+        place = contract.calls_later
+        if place is None or place >= len(args):
+            return True
+        value = args[place]
+        return self._is_factory(value) or not callable(value)
 
     def _usual_call(self, handle: GlobalHandle, right: int, args: tuple[Any, ...], kwargs: Any) -> int:
         """Return which of numpy's calls this is, if the contract need not be asked; else 0."""
@@ -444,7 +487,7 @@ class Gate(Adopting):
         return None
 
     def recheck(self) -> None:
-        Adopting.recheck(self)
+        Receiving.recheck(self)
         for handle, contract, obj, state in self.watched or ():
             which = usual_estimator(contract)
             if which and self._weigh_again(which, obj, state) >= 0:
@@ -493,85 +536,6 @@ class Gate(Adopting):
         """Count what was made and given its state at once, as a call and as what :meth:`build` did."""
         self.calls += 1
         self.changed = True
-
-    def append(self, obj: Any, items: list[Any]) -> None:
-        """APPEND and APPENDS on anything but the machine's own lists."""
-        items = self.values(items)
-        if not self._may_change(obj, APPEND):
-            return
-        kind = type(obj)
-        self.count_items(obj, len(items), 16)
-        try:
-            extend = getattr(kind, "extend", None)
-            if extend is not None:
-                extend(obj, items)
-            else:
-                append = kind.append
-                for item in items:
-                    append(obj, item)
-        except SafePickleError:
-            raise
-        except Exception as error:
-            raise ReconstructionError(
-                f"a {quote(kind.__name__)} does not take items: {type(error).__name__}"
-            ) from error
-
-    def set_items(self, obj: Any, items: list[Any]) -> None:
-        """SETITEM and SETITEMS on anything but the machine's own dicts."""
-        items = self.values(items)
-        if not self._may_change(obj, SETITEM):
-            return
-        kind = type(obj)
-        self.count_items(obj, len(items) // 2, 100)
-        setitem = getattr(kind, "__setitem__", None)
-        if setitem is None:
-            raise FormatError(f"a {quote(kind.__name__)} has no items to set")
-        container = self._container_of(obj)
-        for index in range(0, len(items), 2):
-            self.keys.check(container, items[index])
-            self.keys.look(index)
-            try:
-                setitem(obj, items[index], items[index + 1])
-            except SafePickleError:
-                raise
-            except Exception as error:
-                raise ReconstructionError(
-                    f"a {quote(kind.__name__)} does not take an item: {type(error).__name__}"
-                ) from error
-
-    def add_items(self, obj: Any, items: list[Any]) -> None:
-        """ADDITEMS on anything but the machine's own sets."""
-        items = self.values(items)
-        if not self._may_change(obj, ADD):
-            return
-        kind = type(obj)
-        self.count_items(obj, len(items), 72)
-        add = getattr(kind, "add", None)
-        if add is None:
-            raise FormatError(f"a {quote(kind.__name__)} takes no items")
-        for index, item in enumerate(items):
-            self.keys.check(obj, item)
-            self.keys.look(index)
-            try:
-                add(obj, item)
-            except SafePickleError:
-                raise
-            except Exception as error:
-                raise ReconstructionError(
-                    f"a {quote(kind.__name__)} does not take an item: {type(error).__name__}"
-                ) from error
-
-    def _may_change(self, obj: Any, right: int) -> bool:
-        self.changed = True
-        if type(obj) is Inert:
-            if obj.handle is not None:
-                self.require(obj.handle, right)
-            return False
-        handle = self.owner(obj)
-        if handle is None:
-            self.disown(obj, right)
-            return False
-        return self.require(handle, right)
 
     # -- the user's hooks --------------------------------------------------------------------------------------
 

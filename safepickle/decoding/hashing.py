@@ -181,8 +181,8 @@ class KeyGuard:
                     self._count(container, value, key)
 
     def look(self, index: int) -> None:
-        """Look at the clock once for so many items of a container that takes them one by one."""
-        if not index & _LOOK:
+        """Look at the clock once for so many items of a container that takes them one by one, or two by two."""
+        if index & _LOOK == _LOOK - 1:
             self.budget.look_at_clock()
 
     def is_keyed(self, obj: object) -> bool:

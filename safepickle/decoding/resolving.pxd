@@ -27,6 +27,7 @@ cdef frozenset _PLAIN_ITEMS
 
 @cython.locals(traits=cython.int)
 cpdef int traits_of(object target) except -1
+cpdef bint calls_factory(object target) except -1
 cdef bint _takes_as_built_in(object target) except -1
 cpdef items_of(object arg)
 cpdef str refuse_items(int traits, tuple args)

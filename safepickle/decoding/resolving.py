@@ -13,7 +13,7 @@ from __future__ import annotations
 import enum
 import sys
 import types
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterator
 from typing import Any
 
@@ -106,6 +106,11 @@ def _takes_as_built_in(target: type) -> bool:
     if type(found) is staticmethod:
         found = found.__func__
     return type(found) is not types.FunctionType or found.__module__ == Counter.__module__
+
+
+def calls_factory(target: Any) -> bool:
+    """Return whether instances call later what they are made with: a class derived from ``defaultdict``."""
+    return isinstance(target, type) and defaultdict in _MRO.__get__(target)
 
 
 def items_of(arg: object) -> Iterator[Any] | None:

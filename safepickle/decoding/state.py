@@ -150,7 +150,8 @@ def check_exception_state(state: Any) -> None:
 def member_of(kind: type, name: str) -> Any:
     """Return the slot *name* that a class declares."""
     member = _found(kind, name)
-    if type(member) is _MEMBER:
+    # What classes written in C have of members no pickler writes: a defaultdict has its factory there (R22).
+    if type(member) is _MEMBER and "__slots__" in vars(member.__objclass__):
         return member
     raise FormatError(f"{quote(kind.__name__)} declares no slot {quote(name)}")
 

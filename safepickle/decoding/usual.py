@@ -1,5 +1,5 @@
 # cython: annotation_typing=False
-"""Arguments that a contract surely takes: the most frequent forms of dates, times and Decimals, seen without asking.
+"""Arguments that a contract surely takes: the most frequent forms of dates, times, Decimals and empty collections.
 
 Rules that hold here:
 
@@ -11,6 +11,7 @@ Rules that hold here:
 from __future__ import annotations
 
 import re
+from collections import OrderedDict, defaultdict, deque
 from typing import Any
 
 COMPILING = False
@@ -32,7 +33,14 @@ _DECIMAL: Any = None
 _SHORT = 60
 
 #: Whose arguments are looked at.
-NOBODY, A_DATETIME, A_DATE, A_TIME, A_TIMEDELTA, A_DECIMAL = range(6)
+NOBODY, A_DATETIME, A_DATE, A_TIME, A_TIMEDELTA, A_DECIMAL, A_DEQUE, AN_ORDERED_DICT, A_DEFAULTDICT = range(9)
+#: Those from here on are made empty, and filled by other opcodes.
+MADE_EMPTY = A_DEQUE
+#: Lengths that a deque may have at most and that are looked at here.
+_LONGEST = 2**62
+_DEQUE: Any = deque
+_ORDERED_DICT: Any = OrderedDict
+_DEFAULTDICT: Any = defaultdict
 
 
 def is_usual(func: Any, args: tuple[Any, ...]) -> bool:
@@ -52,12 +60,20 @@ def form_of(func: Any) -> int:
         return A_DATE
     if func is _TIME:
         return A_TIME
-    return A_TIMEDELTA if func is _TIMEDELTA else NOBODY
+    if func is _TIMEDELTA:
+        return A_TIMEDELTA
+    if func is _DEQUE:
+        return A_DEQUE
+    if func is _ORDERED_DICT:
+        return AN_ORDERED_DICT
+    return A_DEFAULTDICT if func is _DEFAULTDICT else NOBODY
 
 
 def fits(form: int, args: tuple[Any, ...]) -> bool:
     """Return whether a contract surely takes these arguments; *form* is what :func:`form_of` says of the callable."""
     count = len(args)
+    if form >= MADE_EMPTY:
+        return count == 0 or fits_empty(form, args)
     if count == 0 or form == NOBODY:
         return False
     first = args[0]
@@ -68,6 +84,17 @@ def fits(form: int, args: tuple[Any, ...]) -> bool:
     if type(first) is not bytes or count > 2 or (count == 2 and args[1] is None):
         return False
     return fits_packed(form, first, 0, len(first), args[1] if count == 2 else None)
+
+
+def fits_empty(form: int, args: tuple[Any, ...]) -> bool:
+    """Return whether these are arguments of a deque without items, or of a defaultdict that calls nothing."""
+    count = len(args)
+    first = args[0]
+    if form == A_DEFAULTDICT:
+        return count == 1 and first is None
+    if form != A_DEQUE or (type(first) is not tuple and type(first) is not list) or len(first) > 0:
+        return False
+    return count == 1 or (count == 2 and (args[1] is None or _is_below(args[1], _LONGEST)))
 
 
 def fits_packed(form: int, data: bytes, start: int, length: int, zone: Any) -> bool:

@@ -15,10 +15,10 @@ import enum
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from ..decoding.resolving import HASHES, MAX_DOTS, READS, SIZES, is_plain_id, refuse_items, traits_of
+from ..decoding.resolving import HASHES, MAX_DOTS, READS, SIZES, calls_factory, is_plain_id, refuse_items, traits_of
 from ..decoding.state import check_exception_state, check_state_key, member_of
 from ..errors import EncodingError, FormatError, LimitError, quote, quote_name
-from ..policy.contracts import CONTRACTS, ENUM, STATES
+from ..policy.contracts import CONTRACTS, ENUM, FACTORY, STATES
 from ..policy.gadgets import gadget_reason
 from ..wire.python2 import to_python2, to_python3
 
@@ -96,7 +96,9 @@ def contract_of(obj: Any, pair: Found) -> Contract | None:
     if contract is None:
         own = own_name(obj)
         contract = None if own is None else CONTRACTS.get(own)
-    return ENUM if contract is None and isinstance(obj, enum.EnumMeta) else contract
+    if contract is None and isinstance(obj, enum.EnumMeta):
+        return ENUM
+    return FACTORY if contract is None and calls_factory(obj) else contract
 
 
 def is_new_helper(func: Any) -> bool:

@@ -31,7 +31,7 @@ cdef int _STATE, _USE, _AGAIN, _CODE, _BYTES, _NOTE, _ITEMS, _ENTRIES
 cdef int _KEYS, _LEVEL
 cdef frozenset _OLD_FORMS, _EXEMPT
 cdef dict _SINGLETON_TYPES
-cdef int _UNKNOWN, _PLAIN, _SLOTTED, _IN_C, _BARE, _REDUCED
+cdef int _UNKNOWN, _PLAIN, _SLOTTED, _IN_C, _BARE, _REDUCED, _FILLED
 
 @cython.final
 @cython.no_gc

@@ -28,6 +28,7 @@ from . import conforming, reducing
 from .arrays import Arrays
 from .conforming import is_new_helper, sets_attributes
 from .frames import Frame, StartOver
+from .instances import FILLED
 from .reducing import (
     confirms_usual_class,
     find_global,
@@ -90,8 +91,9 @@ _EXEMPT = reducing.EXEMPT
 _LEVEL = reducing.LEVEL
 
 # What is known of a class: nothing; that its instances are their ``__dict__``; that they are their slots; or that they
-# are reduced one by one, by code in C, by such code and have no attributes of their own, or by any.
-_UNKNOWN, _PLAIN, _SLOTTED, _IN_C, _BARE, _REDUCED = 0, 1, 2, 3, 4, 5
+# are reduced one by one, by code in C, by such code and have no attributes of their own, or by any; or that they are
+# made empty and filled.
+_UNKNOWN, _PLAIN, _SLOTTED, _IN_C, _BARE, _REDUCED, _FILLED = 0, 1, 2, 3, 4, 5, 6
 
 
 class Encoder(Arrays):
@@ -336,7 +338,7 @@ class Encoder(Arrays):
             if not itself or kind not in _EXEMPT:
                 self.gate.require_class(kind, self)
         usual = known == _UNKNOWN and is_usual_class(kind, self.protocol)
-        if self.sparing and not usual and known != _IN_C and known != _BARE and not is_trusted(kind):
+        if self.sparing and not usual and known not in (_IN_C, _BARE, _FILLED) and not is_trusted(kind):
             self.ends_sparing()
         self.look()
         self.doing = "its reduce method"
@@ -359,6 +361,9 @@ class Encoder(Arrays):
                 trusted = is_trusted(kind)
                 self.classes[kind] = _REDUCED if not trusted else _IN_C if kind.__dictoffset__ else _BARE
         self._save_reduced(obj, reduced, reducer)
+        if itself and kind in FILLED and is_trusted(kind) and (self.gate is None or self.gate.may_fill(kind, self)):
+            # All of it was granted just now, when its script was made.
+            self.classes[kind] = _FILLED
 
     def _learn(self, kind: type) -> None:
         """Note that instances of a class are their attributes, if the policy lets them be made and given those."""
@@ -384,6 +389,8 @@ class Encoder(Arrays):
             return self.save_plain_instance(obj, kind)
         if known == _SLOTTED:
             return self.save_slotted_instance(obj, kind)
+        if known == _FILLED:
+            return self.save_filled(obj, kind)
         if known == _BARE:
             # Nothing of the instance or its class can be in the way of the method in C.
             if kind is self.array_class and self.save_array(obj, kind):

@@ -36,6 +36,7 @@ cdef class WriteGate:
     cdef readonly object policy, find_class
     cdef readonly dict granted, known, callees, builders
     cdef UsualArrays arrays
+    cdef readonly object factory
     cdef UsualModels models
 
     cpdef int forget(self) except -1
@@ -82,6 +83,7 @@ cdef class WriteGate:
     @cython.locals(grant=Grant, usual=cython.int, seen=bint)
     cpdef int check_state(self, owner, obj, state, encoder) except -1
     @cython.locals(grant=Grant)
+    cpdef bint may_fill(self, kind, encoder) except -1
     cpdef bint may_restore(self, kind, encoder) except -1
 
 cdef bint _is_plain_grant(Grant grant, int usual, int rights) except -1

@@ -18,6 +18,7 @@ import codecs
 import copyreg
 import sys
 from _weakref import ref  # weakref takes longer to import
+from collections import Counter
 from functools import partial
 from types import BuiltinFunctionType, FunctionType
 from typing import TYPE_CHECKING, Any
@@ -154,18 +155,21 @@ class WriteGate:
         #: By identity of the global.
         self.known: dict[int, Grant] = {}
         #: By identity of callables that were granted to be called, all that is still to be asked of their arguments: a
-        #: contract's check, a number that :meth:`takes` knows, or None.
+        #: contract's check, a number that :meth:`takes` knows, :data:`reducing.COUNTED`, or None.
         self.callees: dict[int, Any] = {}
         #: Of those whose results were granted to be given state that is seen without the contract, such a number.
         self.builders: dict[int, int] = {}
         self.arrays: Any = None
         self.models: Any = None
+        #: The last factory that was granted to be called later.
+        self.factory: Any = None
 
     def forget(self) -> None:
         """Forget what was granted: the dump begins again, and what rules count begins at nothing."""
         self.known.clear()
         self.callees.clear()
         self.builders.clear()
+        self.factory = None
 
     # -- asking ------------------------------------------------------------------------------------------------
 
@@ -363,6 +367,8 @@ class WriteGate:
             contract = grant.contract
             if (contract is None or contract.calls_later is None) and not is_new_helper(func):
                 self.callees[identity(func)] = None if contract is None else _asked_again(grant)
+        elif right == "call" and func is Counter:
+            self.callees[identity(func)] = reducing.COUNTED
         if grant.traits:
             sizes = conforming.check_sizes(grant.traits, args, encoder.bounds.max_items)
             self._refuse(grant, right, "arguments are", sizes, encoder)
@@ -381,10 +387,15 @@ class WriteGate:
             refusal = of_what_is_written(contract.check, args, kwargs)
         self._refuse(grant, right, "arguments are", refusal, encoder)
         later = contract.calls_later
-        if later is not None and later < len(args) and _is_global(args[later]):
+        if later is None or later >= len(args):
+            return
+        if _is_global(args[later]):
             factory = self._grant(args[later], None, encoder)
             if factory.pair not in _FACTORIES and not factory.rights & _RIGHTS["call"]:
                 self.deny(factory.pair, "call", f"a {grant.pair[1]} would call it later", encoder)
+            self.factory = args[later]
+        elif callable(args[later]):
+            self.deny(_pair_of(type(args[later])), "call", "only a global can be called later", encoder)
 
     def _surely_takes(self, grant: Grant, args: tuple[Any, ...]) -> bool:
         """Return whether the contract of what is called need not be asked about these arguments."""
@@ -470,6 +481,10 @@ class WriteGate:
         if grant.guards is not None:
             self._refuse(grant, "build", "state is", grant.guards.refuse_state(state), encoder)
         check_state(kind, state, encoder.bounds.max_items)
+
+    def may_fill(self, kind: type, encoder: Encoder) -> bool:
+        """Return whether nothing is asked of what a class that is granted is called with, beside its contract."""
+        return self._grant(kind, None, encoder).guards is None
 
     def may_restore(self, kind: type, encoder: Encoder) -> bool:
         """Return whether any instances of a class may be made, and given any attributes."""

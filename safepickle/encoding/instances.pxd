@@ -5,13 +5,15 @@ from cpython.object cimport PyObject
 from safepickle.decoding.usual cimport is_usual
 from safepickle.encoding.containers cimport Containers
 from safepickle.encoding.frames cimport Frame
+from safepickle.encoding.keys cimport are_free
 from safepickle.encoding.granting cimport WriteGate
 from safepickle.wire.memo cimport identity
 from safepickle.wire.writing cimport Writer
 
 cdef int _EMPTY_DICT, _EMPTY_TUPLE, _NEWOBJ, _BUILD, _REDUCE
-cdef int _SCRIPT, _CLOSED
-cdef object _MISSING
+cdef int _SCRIPT, _CLOSED, _ARGS, _CODE, _NOTE, _ITEMS, _ENTRIES, _LEVEL
+cdef object _ORDERED_DICT, _DEFAULTDICT, _DEQUE
+cdef object _MISSING, _COUNTED
 
 cdef extern from *:
     """
@@ -40,6 +42,13 @@ cdef extern from *:
         return PyObject_GenericGetDict(obj, NULL);
     }
 
+    /* Whether there is a __dict__ with something in it; none is made. */
+    static int safepickle_has_attributes(PyObject *obj) {
+        PyObject **attributes = _PyObject_GetDictPtr(obj);
+        return attributes != NULL && *attributes != NULL
+            && (!PyDict_CheckExact(*attributes) || PyDict_GET_SIZE(*attributes) > 0);
+    }
+
     /* What is in a slot, or `missing`. */
     static PyObject *safepickle_slot_value(PyObject *member, PyObject *obj, PyObject *missing) {
         PyObject *value = Py_TYPE(member)->tp_descr_get(member, obj, (PyObject *) Py_TYPE(obj));
@@ -53,6 +62,7 @@ cdef extern from *:
     """
     bint plain_names "safepickle_plain_names"(dict state) noexcept
     dict instance_dict "safepickle_instance_dict"(object obj)
+    bint has_attributes "safepickle_has_attributes"(object obj) noexcept
     object slot_value "safepickle_slot_value"(object member, object obj, object missing)
 
 @cython.no_gc
@@ -67,6 +77,8 @@ cdef class Instances(Containers):
     cdef bint save_slotted_instance(self, obj, kind) except -1
     @cython.locals(out=Writer, frame=Frame, state=dict, index=Py_ssize_t, count=Py_ssize_t, note=cython.bint)
     cdef bint save_plain_instance(self, obj, kind) except -1
+    @cython.locals(index=Py_ssize_t, note=cython.bint, step=cython.int, script=list)
+    cdef bint save_filled(self, obj, kind) except -1
     @cython.locals(index=Py_ssize_t, parts=Py_ssize_t)
     cdef bint save_call(self, obj, reduced, bint note) except -1
     cdef bint _save_built(self, obj, func, args, state, Py_ssize_t index) except -1

@@ -12,6 +12,7 @@ Rules that hold here:
 
 from __future__ import annotations
 
+from collections import OrderedDict, defaultdict, deque
 from typing import TYPE_CHECKING, Any
 
 from ..decoding.usual import is_usual
@@ -19,6 +20,7 @@ from ..wire.opcodes import BY_NAME
 from . import reducing
 from .containers import Containers
 from .frames import Frame
+from .keys import are_free
 
 if TYPE_CHECKING:
     from .granting import WriteGate
@@ -31,7 +33,7 @@ else:
 
 if not cython.compiled:
     # These are C in the compiled form.
-    from .reducing import instance_dict, plain_names, slot_value
+    from .reducing import has_attributes, instance_dict, plain_names, slot_value
 
     identity = id
 
@@ -48,6 +50,16 @@ _ARGS = reducing.ARGS
 _STATE = reducing.STATE
 _CODE = reducing.CODE
 _NOTE = reducing.NOTE
+_ITEMS = reducing.ITEMS
+_ENTRIES = reducing.ENTRIES
+_LEVEL = reducing.LEVEL
+_COUNTED: Any = reducing.COUNTED
+
+_ORDERED_DICT: Any = OrderedDict
+_DEFAULTDICT: Any = defaultdict
+_DEQUE: Any = deque
+#: Collections whose reduce method, in C, gives how they are made empty and an iterator over what they are filled with.
+FILLED = frozenset({OrderedDict, defaultdict, deque})
 
 _MISSING = object()
 
@@ -137,6 +149,39 @@ class Instances(Containers):
             self.save(state, 2)
         return True
 
+    def save_filled(self, obj: Any, kind: Any) -> bool:
+        """Write one of :data:`FILLED` as its reduce method would give it, without a tuple of what that gives."""
+        if self.memo is None or self.persistent_id is not None:
+            return False
+        index = self.memo.find(kind)
+        if index < 0:
+            return False
+        args: Any = ()
+        step = _ENTRIES
+        if kind is _DEQUE:
+            step = _ITEMS
+            if obj.maxlen is not None:
+                args = ((), obj.maxlen)
+        elif kind is _ORDERED_DICT:
+            if has_attributes(obj):
+                return False
+        elif obj.default_factory is not None:
+            # Of the last one the contract was asked, and the right to be called.
+            factory = obj.default_factory
+            if self.gate is not None and (factory is not self.gate.factory or type(factory) is not type):
+                return False
+            args = (factory,)
+        note = self.keep
+        self.count_call()
+        script = [_ARGS, args, _CODE, _REDUCE]
+        if note:
+            script += (_NOTE, obj)
+        if len(obj) > 0:
+            script += (_LEVEL, -1, step, iter(obj if kind is _DEQUE else obj.items()), _LEVEL, 1)
+        self.push_script(obj, script, 1)
+        self.out.get(index)
+        return True
+
     def save_call(self, obj: Any, reduced: Any, note: bool) -> bool:
         """Begin the most frequent forms: what has been called before is called with some arguments.
 
@@ -155,7 +200,10 @@ class Instances(Containers):
             return False
         if parts == 3 and (self.gate is None or identity(func) not in self.builders):
             return False
-        if type(check) is int:
+        if check is _COUNTED:
+            if len(args) != 1 or type(args[0]) is not dict or not are_free(args[0]):
+                return False
+        elif type(check) is int:
             if not self.gate.takes(check, args):  # type: ignore[union-attr]
                 return False
         elif check is not None and not (cython.compiled and is_usual(func, args)) and check(args, {}) is not None:

@@ -42,3 +42,5 @@ cdef class Keys(Stack):
     @cython.final
     @cython.locals(index=Py_ssize_t)
     cdef int check_keys(self, keys, container, Py_ssize_t start) except -1
+
+cpdef bint are_free(dict keys) except -1

@@ -60,6 +60,8 @@ ENTRIES = 9
 KEYS = 10
 #: The reader counts so many levels more, or less, than there are frames from here on.
 LEVEL = 11
+#: What is left to be asked of a call that hashes the keys of one dict: whether that costs nothing.
+COUNTED = "keys"
 
 _MARK = BY_NAME["MARK"].code
 _TUPLE = BY_NAME["TUPLE"].code
@@ -210,6 +212,11 @@ def is_itself(kind: type) -> bool:
 def instance_dict(obj: Any) -> Any:
     """Return an instance's ``__dict__``."""
     return object.__getattribute__(obj, "__dict__")
+
+
+def has_attributes(obj: Any) -> bool:
+    """Return whether there is something in an instance's ``__dict__``."""
+    return bool(instance_dict(obj))
 
 
 def plain_names(state: dict[Any, Any]) -> bool:

@@ -49,7 +49,7 @@ from .libraries import (
 )
 from .parts import Args, Kwargs, exact_fields, has_base, is_int, is_text
 
-__all__ = ["CONTRACTS", "ENUM", "HARMLESS_FACTORIES", "STATES", "Contract", "StateContract"]
+__all__ = ["CONTRACTS", "ENUM", "FACTORY", "HARMLESS_FACTORIES", "STATES", "Contract", "StateContract"]
 
 Pair = tuple[str, str]
 
@@ -135,6 +135,10 @@ def _positional(check: Callable[[Args], str | None]) -> Callable[[Args, Kwargs],
 
 def _nothing(args: Args) -> str | None:
     return "no arguments" if args else None
+
+
+def _takes_all(args: Args, kwargs: Kwargs) -> None:
+    """For classes that know what they take."""
 
 
 # ---- numbers -----------------------------------------------------------------------------------------------
@@ -475,6 +479,9 @@ CONTRACTS: Mapping[Pair, Contract] = MappingProxyType(
 #: For every other enumeration that a policy lists: a class whose type is :class:`enum.EnumType`. Values of
 #: such may be of any kind, so whoever applies this one charges the hash of the argument, as for a dict's key.
 ENUM = Contract(_positional(_one_argument), "a second argument makes a new class", "R22")
+
+#: For every class derived from ``defaultdict`` that a policy lists: it calls its first argument later, too.
+FACTORY = Contract(_takes_all, "any callable as factory, called later", "S3, R22", calls_later=0)
 
 #: What a defaultdict may call without the policy's right to call it: without arguments each gives an empty
 #: value.

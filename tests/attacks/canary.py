@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import operator
 import time
-from collections import Counter, UserDict, deque
+from collections import Counter, UserDict, defaultdict, deque
 from typing import Any
 
 #: A known gadget under a name of our own: a rule for it hands over the gadget.
@@ -92,6 +92,10 @@ class DunderSlot:
 
 #: An object of the application; `shared` hands it out.
 SHARED = Plain()
+
+
+#: A class under another name than its own.
+again_a_factory = defaultdict
 
 
 def shared() -> Plain:
@@ -285,6 +289,10 @@ class QuietText(str):
     """A str subclass that adds nothing."""
 
     __slots__ = ()
+
+
+class QuietFactory(defaultdict[Any, Any]):
+    """A defaultdict subclass that adds nothing."""
 
 
 class Owned(dict[Any, Any]):

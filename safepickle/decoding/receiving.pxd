@@ -1,0 +1,18 @@
+cimport cython
+from safepickle.decoding.adopting cimport Adopting
+from safepickle.decoding.handles cimport GlobalHandle, Inert
+from safepickle.decoding.resolving cimport found_on
+
+cdef int APPEND, SETITEM, ADD, _GIVEN
+cdef frozenset _OF_KNOWN_LENGTH
+
+cdef class Receiving(Adopting):
+    cpdef append(self, object obj, list items)
+    @cython.locals(index=Py_ssize_t)
+    cpdef set_items(self, object obj, list items)
+    cpdef add_items(self, object obj, list items)
+    @cython.locals(handle=GlobalHandle)
+    cpdef bint _may_receive(self, object obj, int right) except -1
+    @cython.locals(present=Py_ssize_t, entry=tuple, is_known=bint)
+    cpdef int count_items(self, object obj, Py_ssize_t added, Py_ssize_t amount) except -1
+    cpdef object _container_of(self, object obj)

@@ -1,0 +1,148 @@
+# cython: annotation_typing=False
+"""Receiving: what APPEND(S), SETITEM(S) and ADDITEMS put into objects that are no list, dict or set of the machine's.
+
+Rules that hold here:
+
+* Only what this load made by a rule takes items, and only with the right to; they go through the methods of its *type*.
+* Keys are counted where they go: what the standard library has for mappings keeps them in a dict (D04, D05).
+* Items are paid for before they are given. An object of a class of its own is not asked how many it has.
+* The clock is looked at for every so many items: keys can be chosen so that each is looked for among many.
+"""
+
+from __future__ import annotations
+
+from collections import ChainMap, Counter, OrderedDict, UserDict, defaultdict, deque
+from typing import Any
+
+from ..errors import FormatError, ReconstructionError, SafePickleError, quote
+from .adopting import Adopting
+from .handles import Inert
+from .refusals import ADD, APPEND, SETITEM
+
+COMPILING = False
+if COMPILING:
+    import cython
+else:
+    from .._form import cython
+
+if not cython.compiled:
+    from .resolving import found_on
+
+#: Classes, exactly, of which the interpreter knows how many items an instance has.
+_OF_KNOWN_LENGTH = frozenset({OrderedDict, defaultdict, Counter, deque})
+#: Opcodes that take as long as giving an object items may, whatever its class does with them.
+_GIVEN = 64
+
+
+class Receiving(Adopting):
+    """Gives objects their items."""
+
+    def append(self, obj: Any, items: list[Any]) -> None:
+        """APPEND and APPENDS on anything but the machine's own lists."""
+        items = self.values(items)
+        if not self._may_receive(obj, APPEND):
+            return
+        kind = type(obj)
+        self.count_items(obj, len(items), 16)
+        try:
+            extend = getattr(kind, "extend", None)
+            if extend is not None:
+                extend(obj, items)
+            else:
+                append = kind.append
+                for item in items:
+                    append(obj, item)
+        except SafePickleError:
+            raise
+        except Exception as error:
+            raise ReconstructionError(
+                f"a {quote(kind.__name__)} does not take items: {type(error).__name__}"
+            ) from error
+
+    def set_items(self, obj: Any, items: list[Any]) -> None:
+        """SETITEM and SETITEMS on anything but the machine's own dicts."""
+        items = self.values(items)
+        if not self._may_receive(obj, SETITEM):
+            return
+        self.count_items(obj, len(items) // 2, 100)
+        container = self._container_of(obj)
+        for index in range(0, len(items), 2):
+            self.keys.check(container, items[index])
+            self.keys.look(index)
+            try:
+                obj[items[index]] = items[index + 1]
+            except SafePickleError:
+                raise
+            except Exception as error:
+                kind = type(obj)
+                if found_on(kind, "__setitem__") is None:
+                    raise FormatError(f"a {quote(kind.__name__)} has no items to set") from None
+                raise ReconstructionError(
+                    f"a {quote(kind.__name__)} does not take an item: {type(error).__name__}"
+                ) from error
+
+    def add_items(self, obj: Any, items: list[Any]) -> None:
+        """ADDITEMS on anything but the machine's own sets."""
+        items = self.values(items)
+        if not self._may_receive(obj, ADD):
+            return
+        kind = type(obj)
+        self.count_items(obj, len(items), 72)
+        add = getattr(kind, "add", None)
+        if add is None:
+            raise FormatError(f"a {quote(kind.__name__)} takes no items")
+        for index, item in enumerate(items):
+            self.keys.check(obj, item)
+            self.keys.look(index)
+            try:
+                add(obj, item)
+            except SafePickleError:
+                raise
+            except Exception as error:
+                raise ReconstructionError(
+                    f"a {quote(kind.__name__)} does not take an item: {type(error).__name__}"
+                ) from error
+
+    def _may_receive(self, obj: Any, right: int) -> bool:
+        self.changed = True
+        if type(obj) is Inert:
+            if obj.handle is not None:
+                self.require(obj.handle, right)
+            return False
+        handle = self.owner(obj)
+        if handle is None:
+            self.disown(obj, right)
+            return False
+        self.budget.since_clock += _GIVEN
+        self.budget.called()
+        return self.require(handle, right)
+
+    def count_items(self, obj: Any, added: int, amount: int) -> None:
+        """Pay for items that go into an object."""
+        present = 0
+        is_known = type(obj) in _OF_KNOWN_LENGTH
+        if is_known:
+            present = len(obj)
+        elif self.filled is None:
+            self.filled = {}
+        else:
+            entry = self.filled.get(id(obj))
+            if entry is not None:
+                present = entry[0]
+        self.budget.take_items(present, added, amount)
+        if not is_known:
+            self.filled[id(obj)] = (present + added, obj)
+
+    def _container_of(self, obj: Any) -> Any:
+        """Return what keys go into that an object is given: those of the standard library keep them in a dict."""
+        if issubclass(type(obj), dict):
+            return obj
+        # By the bases: these have a metaclass, which takes longer to ask than the item to set.
+        bases = type.__dict__["__mro__"].__get__(type(obj))
+        found = None
+        if UserDict in bases:
+            found = vars(obj).get("data")
+        elif ChainMap in bases:
+            maps = vars(obj).get("maps")
+            found = maps[0] if type(maps) is list and maps else None
+        return found if isinstance(found, dict) else obj

@@ -15,6 +15,7 @@ from __future__ import annotations
 import datetime as dt
 import random
 import string
+from collections import Counter, OrderedDict, defaultdict, deque
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
@@ -242,6 +243,27 @@ def _datetimes(count: int) -> object:
     return [start + dt.timedelta(microseconds=rng.randrange(10**14)) for _ in range(count)]
 
 
+def _collections(count: int) -> object:
+    """Shelves with an ordered index, a queue of the latest, groups by kind and a count of each."""
+    rng = _rng()
+    words = [_word(rng) for _ in range(200)]
+
+    def shelf(number: int) -> dict[str, Any]:
+        found = rng.choices(words, k=8)
+        groups: defaultdict[str, list[int]] = defaultdict(list)
+        for place, word in enumerate(found):
+            groups[word[:1]].append(place)
+        return {
+            "number": number,
+            "index": OrderedDict((word, place) for place, word in enumerate(found)),
+            "latest": deque(found[:4], maxlen=4),
+            "groups": groups,
+            "counts": Counter(found),
+        }
+
+    return [shelf(number) for number in range(count)]
+
+
 def _decimals(count: int) -> object:
     rng = _rng()
     return [Decimal(rng.randrange(10**9)).scaleb(-2) for _ in range(count)]
@@ -272,6 +294,7 @@ SHAPES: Final = (
     Shape("dataclasses", "instances of a dataclass", _orders, 10_000, INSTANCES, (Order,)),
     Shape("datetimes", "aware datetimes in UTC", _datetimes, 10_000, INSTANCES, packs=("stdlib",)),
     Shape("decimals", "Decimals", _decimals, 10_000, INSTANCES, packs=("stdlib",)),
+    Shape("collections", "OrderedDict, deque, defaultdict, Counter", _collections, 500, INSTANCES, packs=("stdlib",)),
     *real.SHAPES,
 )
 

@@ -5,7 +5,7 @@ from safepickle.decoding.hashing cimport make_filled
 from safepickle.decoding.adopting cimport FEW, new_instance
 from safepickle.decoding.receiving cimport Receiving
 from safepickle.decoding.resolving cimport is_bare, size_by
-from safepickle.decoding.usual cimport A_DEFAULTDICT, MADE_EMPTY, fits, form_of
+from safepickle.decoding.usual cimport A_DEFAULTDICT, MADE_EMPTY, fits, form_of, takes_dict
 from safepickle.decoding.usual_arrays cimport ARRAY, DTYPE, UsualArrays, usual_state
 from safepickle.decoding.guarding cimport copy_of
 from safepickle.decoding.usual_models cimport keeps_dtypes, usual_estimator, usual_tree
@@ -40,7 +40,7 @@ cdef class Gate(Receiving):
     cpdef instantiate(self, object callee, tuple args)
     @cython.locals(handle=GlobalHandle)
     cpdef new(self, object cls, object args, object kwargs)
-    @cython.locals(usual=cython.int, fits=bint, count=Py_ssize_t, is_asked=bint, is_given=bint, is_sized=bint)
+    @cython.locals(usual=cython.int, fits=bint, count=Py_ssize_t, is_asked=bint, is_given=bint, is_sized=bint, form=cython.int)
     cpdef _run(self, GlobalHandle handle, int right, object args, object kwargs)
     @cython.locals(arrays=UsualArrays)
     cdef int _usual_call(self, GlobalHandle handle, int right, tuple args, object kwargs) except -1

@@ -29,7 +29,7 @@ from .receiving import Receiving
 from .refusals import BUILD, CALL, NEW
 from .resolving import is_bare, is_plain_id, size_by
 from .state import Shape, check_exception_state, set_state
-from .usual import fits, form_of
+from .usual import fits, form_of, takes_dict
 from .usual_arrays import UsualArrays, usual_state
 from .usual_models import keeps_dtypes, usual_estimator, usual_tree
 
@@ -257,13 +257,15 @@ class Gate(Receiving):
         contract = handle.contract
         usual = 0
         fits = False
+        form = 0
         if handle.usual:
             usual = self._usual_call(handle, right, args, kwargs)
         elif self.arrays is not None and not usual_tree(contract):
             # A tree takes numbers out of an array, whose dtype it leaves as it is.
             self.arrays.forget()
         if contract is not None and not usual:
-            fits = kwargs is None and self._surely_fits(form_of(target), args)
+            form = form_of(target)
+            fits = kwargs is None and self._surely_fits(form, args)
         if handle.keeps_data and not self.holds(args):
             self.deny(handle, right, "its arguments are refused: its data are the memory of another array")
             return Inert(handle)
@@ -272,15 +274,16 @@ class Gate(Receiving):
             if kwargs:
                 self._take_copies(tuple(kwargs.values()))
             refusal = None
-            if contract is not None and not self._fits_model(contract, args, kwargs):
-                refusal = contract.check(args, kwargs if kwargs is not None else {})
-            if refusal is None and contract is not None and not self._may_call_later(contract, args):
+            asked = None if kwargs is None and takes_dict(form, args) else contract
+            if asked is not None and not self._fits_model(asked, args, kwargs):
+                refusal = asked.check(args, kwargs if kwargs is not None else {})
+            if refusal is None and asked is not None and not self._may_call_later(asked, args):
                 refusal = "a factory that the pickle does not name in this place"
             if refusal is not None:
                 self.deny(handle, right, f"its arguments are refused: {refusal}")
                 return Inert(handle)
-            if contract is not None and contract.weigh is not None:
-                self.budget.take_memory(self._weigh_call(contract, args))
+            if asked is not None and asked.weigh is not None:
+                self.budget.take_memory(self._weigh_call(asked, args))
         if handle.guards is not None and handle.guards.asks_calls:
             refusal = handle.guards.refuse_call(right == NEW, args, kwargs)
             if refusal is not None:
@@ -316,7 +319,7 @@ class Gate(Receiving):
                 # What is seen without the contract is so short that all are of one size.
                 handle.usual_size = size_by(handle.sizer, result)
             if fits and right == CALL and type(result) is handle.registered and handle.guards is None:
-                handle.form = form_of(target)
+                handle.form = form
                 is_sized = handle.sized != 0 and handle.form < MADE_EMPTY
                 handle.is_settled = not is_sized and (handle.sizer is None or handle.usual_size > 0)
                 self.ahead = self.ahead or (handle.is_settled and handle.is_atom)

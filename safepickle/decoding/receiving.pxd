@@ -3,7 +3,7 @@ from safepickle.decoding.adopting cimport Adopting
 from safepickle.decoding.handles cimport GlobalHandle, Inert
 from safepickle.decoding.resolving cimport found_on
 
-cdef int APPEND, SETITEM, ADD, _GIVEN
+cdef int APPEND, SETITEM, ADD, _GIVEN, _LOOK
 cdef frozenset _OF_KNOWN_LENGTH
 
 cdef class Receiving(Adopting):

@@ -30,6 +30,8 @@ if not cython.compiled:
 
 #: Classes, exactly, of which the interpreter knows how many items an instance has.
 _OF_KNOWN_LENGTH = frozenset({OrderedDict, defaultdict, Counter, deque})
+#: The clock is looked at once for so many items, less one: a power of 2, less one.
+_LOOK = 1023
 #: Opcodes that take as long as giving an object items may, whatever its class does with them.
 _GIVEN = 64
 
@@ -66,20 +68,23 @@ class Receiving(Adopting):
             return
         self.count_items(obj, len(items) // 2, 100)
         container = self._container_of(obj)
-        for index in range(0, len(items), 2):
-            self.keys.check(container, items[index])
-            self.keys.look(index)
-            try:
-                obj[items[index]] = items[index + 1]
-            except SafePickleError:
-                raise
-            except Exception as error:
-                kind = type(obj)
-                if found_on(kind, "__setitem__") is None:
-                    raise FormatError(f"a {quote(kind.__name__)} has no items to set") from None
-                raise ReconstructionError(
-                    f"a {quote(kind.__name__)} does not take an item: {type(error).__name__}"
-                ) from error
+        try:
+            for index in range(0, len(items), 2):
+                key = items[index]
+                if type(key) is not str or not key:
+                    self.keys.check(container, key)
+                if index & _LOOK == _LOOK - 1:
+                    self.budget.look_at_clock()
+                obj[key] = items[index + 1]
+        except SafePickleError:
+            raise
+        except Exception as error:
+            kind = type(obj)
+            if found_on(kind, "__setitem__") is None:
+                raise FormatError(f"a {quote(kind.__name__)} has no items to set") from None
+            raise ReconstructionError(
+                f"a {quote(kind.__name__)} does not take an item: {type(error).__name__}"
+            ) from error
 
     def add_items(self, obj: Any, items: list[Any]) -> None:
         """ADDITEMS on anything but the machine's own sets."""

@@ -63,15 +63,16 @@ cdef extern from *:
 
 cdef object _DATETIME, _DATE, _TIME, _TIMEDELTA, _TIMEZONE, _DECIMAL
 cdef Py_ssize_t _SHORT
-cdef object _DEQUE, _ORDERED_DICT, _DEFAULTDICT
+cdef object _DEQUE, _ORDERED_DICT, _DEFAULTDICT, _COUNTER
 cdef long long _LONGEST
-cdef int NOBODY, A_DATETIME, A_DATE, A_TIME, A_TIMEDELTA, A_DECIMAL, A_DEQUE, AN_ORDERED_DICT, A_DEFAULTDICT
+cdef int NOBODY, A_DATETIME, A_DATE, A_TIME, A_TIMEDELTA, A_DECIMAL, A_COUNTER, A_DEQUE, AN_ORDERED_DICT, A_DEFAULTDICT
 cdef int MADE_EMPTY
 
 cpdef bint is_usual(object func, tuple args) except -1
 cpdef int form_of(object func) except -1
 @cython.locals(count=Py_ssize_t)
 cpdef bint fits(int form, tuple args) except -1
+cpdef bint takes_dict(int form, tuple args) except -1
 @cython.locals(count=Py_ssize_t)
 cpdef bint fits_empty(int form, tuple args) except -1
 cpdef bint fits_packed(int form, bytes data, Py_ssize_t start, Py_ssize_t length, object zone) except -1

@@ -11,7 +11,7 @@ Rules that hold here:
 from __future__ import annotations
 
 import re
-from collections import OrderedDict, defaultdict, deque
+from collections import Counter, OrderedDict, defaultdict, deque
 from typing import Any
 
 COMPILING = False
@@ -33,7 +33,8 @@ _DECIMAL: Any = None
 _SHORT = 60
 
 #: Whose arguments are looked at.
-NOBODY, A_DATETIME, A_DATE, A_TIME, A_TIMEDELTA, A_DECIMAL, A_DEQUE, AN_ORDERED_DICT, A_DEFAULTDICT = range(9)
+NOBODY, A_DATETIME, A_DATE, A_TIME, A_TIMEDELTA, A_DECIMAL, A_COUNTER = range(7)
+A_DEQUE, AN_ORDERED_DICT, A_DEFAULTDICT = range(7, 10)
 #: Those from here on are made empty, and filled by other opcodes.
 MADE_EMPTY = A_DEQUE
 #: Lengths that a deque may have at most and that are looked at here.
@@ -41,6 +42,7 @@ _LONGEST = 2**62
 _DEQUE: Any = deque
 _ORDERED_DICT: Any = OrderedDict
 _DEFAULTDICT: Any = defaultdict
+_COUNTER: Any = Counter
 
 
 def is_usual(func: Any, args: tuple[Any, ...]) -> bool:
@@ -66,6 +68,8 @@ def form_of(func: Any) -> int:
         return A_DEQUE
     if func is _ORDERED_DICT:
         return AN_ORDERED_DICT
+    if func is _COUNTER:
+        return A_COUNTER
     return A_DEFAULTDICT if func is _DEFAULTDICT else NOBODY
 
 
@@ -84,6 +88,14 @@ def fits(form: int, args: tuple[Any, ...]) -> bool:
     if type(first) is not bytes or count > 2 or (count == 2 and args[1] is None):
         return False
     return fits_packed(form, first, 0, len(first), args[1] if count == 2 else None)
+
+
+def takes_dict(form: int, args: tuple[Any, ...]) -> bool:
+    """Return whether these are arguments of a Counter as it is written: one dict, which its contract takes.
+
+    What is in there is looked at and paid for as for other calls, where a contract that passed would be asked no more.
+    """
+    return form == A_COUNTER and len(args) == 1 and type(args[0]) is dict
 
 
 def fits_empty(form: int, args: tuple[Any, ...]) -> bool:

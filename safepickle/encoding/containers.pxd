@@ -3,7 +3,7 @@ from cpython.dict cimport PyDict_Next
 from cpython.object cimport PyObject
 
 from safepickle.encoding.frames cimport Frame, PyDict_GET_SIZE, dict_step
-from safepickle.encoding.keys cimport Keys
+from safepickle.encoding.keys cimport Keys, is_free
 from safepickle.wire.memo cimport Memo
 from safepickle.wire.output cimport Bounds
 from safepickle.wire.writing cimport Writer
@@ -93,7 +93,7 @@ cdef inline Py_ssize_t dict_atoms(Containers containers, Writer out, dict obj, P
             containers.entry_value = value
             containers.entry_position = position
             return done
-        if containers.needs_check(obj, key):
+        if not is_free(key) or containers.guard is not None:
             containers.check_key(obj, key)
         done += 1
     if done != count:

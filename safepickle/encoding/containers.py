@@ -31,6 +31,9 @@ if COMPILING:
 else:
     from .._form import cython
 
+if not cython.compiled:
+    from .keys import is_free
+
 _MARK = BY_NAME["MARK"].code
 _POP_MARK = BY_NAME["POP_MARK"].code
 _EMPTY_LIST = BY_NAME["EMPTY_LIST"].code
@@ -252,7 +255,7 @@ class Containers(Keys):
             for item in obj:
                 if not out.leaf(item, 2):
                     break
-                if self.needs_check(obj, item):
+                if not is_free(item) or self.guard is not None:
                     self.check_key(obj, item)
                 done += 1
             if done == count:
@@ -278,7 +281,7 @@ class Containers(Keys):
             for item in obj:
                 if not out.leaf(item, 2):
                     break
-                if self.needs_check(obj, item):
+                if not is_free(item) or self.guard is not None:
                     self.check_key(obj, item)
                 done += 1
             if done == count:
@@ -464,7 +467,7 @@ class Containers(Keys):
             if frame.stage == 1:
                 # The key has just been written, as something with parts or by a frame of its own.
                 frame.stage = 0
-                if self.needs_check(frame.obj, frame.key):
+                if not is_free(frame.key) or self.guard is not None:
                     self.check_key(frame.obj, frame.key)
                 self.save(frame.value, 3)
                 if self.top is not frame:
@@ -481,7 +484,7 @@ class Containers(Keys):
                         if self.top is not frame:
                             return
                         frame.stage = 0
-                    if self.needs_check(frame.obj, key):
+                    if not is_free(key) or self.guard is not None:
                         self.check_key(frame.obj, key)
                     value = frame.value
                     if not out.leaf(value, 3):
@@ -510,7 +513,7 @@ class Containers(Keys):
                 frame.value = None
                 # It belongs to the object whose script is below.
                 below = self.frames[self.depth - 1]
-                if self.needs_check(below.obj, frame.key):
+                if not is_free(frame.key) or self.guard is not None:
                     self.check_key(below.obj, frame.key)
                 self.save(value, 0)
             elif frame.index < frame.stop:
@@ -540,7 +543,7 @@ if not cython.compiled:
                 containers.entry_key = key
                 containers.entry_value = value
                 return done
-            if containers.needs_check(obj, key):
+            if not is_free(key) or containers.guard is not None:
                 containers.check_key(obj, key)
             done += 1
         return done

@@ -34,8 +34,6 @@ cdef frozenset _FREE, _DATA
 @cython.no_gc
 cdef class Keys(Stack):
     @cython.final
-    cdef bint needs_check(self, container, key) except -1
-    @cython.final
     cdef int check_key(self, container, key) except -1
     @cython.final
     cdef int _ask(self, container, key) except -1

@@ -37,8 +37,11 @@ class Keys(Stack):
     """Frames, and the guard of keys."""
 
     def check_key(self, container: Any, key: Any) -> None:
-        """Refuse a key whose hash, or one more key of whose hash in *container*, costs the reader too much."""
-        if self.checks_keys:
+        """Refuse a key whose hash, or one more key of whose hash in *container*, costs the reader too much.
+
+        Need not be called for a key that is free as long as there is no guard: nothing has been counted then.
+        """
+        if self.checks_keys and (not is_free(key) or (self.guard is not None and self.guard.is_counted(container))):
             self._ask(container, key)
 
     def _ask(self, container: Any, key: Any) -> None:
@@ -57,14 +60,10 @@ class Keys(Stack):
             raise EncodingError(error.reason) from error
         self.doing = ""
 
-    def needs_check(self, container: Any, key: Any) -> bool:
-        """Return whether hashing a key costs something, or comparing it: the container has others that are counted."""
-        return not is_free(key) or (self.guard is not None and self.guard.is_counted(container))
-
     def check_keys(self, keys: Any, container: Any, start: int) -> None:
         """Do that for all keys in a list or tuple from *start* on."""
         for index in range(start, len(keys)):
-            if self.needs_check(container, keys[index]):
+            if not is_free(keys[index]) or self.guard is not None:
                 self.check_key(container, keys[index])
 
 

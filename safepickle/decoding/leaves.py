@@ -12,11 +12,12 @@ from struct import Struct
 from typing import Any
 
 from ..wire.reading import float8, int4, piece, uint2
+from .handles import GlobalHandle, HeldTuple
 
 __all__ = [
-    "begins_run", "drop", "extend", "holds", "new_float8", "new_int2", "new_int4", "new_piece", "new_small_int", "pop",
-    "push", "push_key", "push_leaves", "push_new", "push_numbers", "push_tuple", "push_utf8", "read_uint4",
-    "tuple_of",
+    "begins_run", "drop", "extend", "holds", "is_held", "new_float8", "new_int2", "new_int4", "new_piece",
+    "new_small_int", "pop", "push", "push_key", "push_leaves", "push_new", "push_numbers", "push_tuple", "push_utf8",
+    "read_uint4", "tuple_of",
 ]  # fmt: skip
 
 push = push_new = push_tuple = list.append
@@ -103,6 +104,11 @@ def push_key(stack: list[Any], _below: list[Any], data: bytes, start: int, stop:
         word = part.decode("utf-8", "surrogatepass")
     stack.append(word)
     return 0 if word.isascii() else 3 * len(word)
+
+
+def is_held(value: Any) -> bool:
+    """Return whether a value stands for a global, or is a tuple with one in it."""
+    return type(value) is GlobalHandle or type(value) is HeldTuple
 
 
 def holds(items: Any, kind: type, other: type) -> bool:

@@ -529,6 +529,9 @@ cdef inline Py_ssize_t push_rows(
         nesting.flat(base + row.tuple)
     return position
 
+cdef inline bint is_held(object value) noexcept:
+    return type(value) is GlobalHandle or type(value) is HeldTuple
+
 cdef class Machine(Atoms):
     cpdef int open_machine(self, bytes data, object source, Gate gate, str encoding, str errors, object buffers) except -1
 
@@ -537,7 +540,7 @@ cdef class Machine(Atoms):
         nesting=Nesting, gate=Gate, memo_end=Py_ssize_t, max_items=Py_ssize_t, short=Py_ssize_t,
         shortest_int=Py_ssize_t, base=Py_ssize_t, done=Py_ssize_t, used=Py_ssize_t, start=size_t, stop=size_t,
         opcode=cython.int, missing=Py_ssize_t, steps=Py_ssize_t, length=Py_ssize_t, extra=Py_ssize_t,
-        height=Py_ssize_t, after=Py_ssize_t, width=Py_ssize_t, is_deep=bint, compiled=bint,
+        height=Py_ssize_t, after=Py_ssize_t, width=Py_ssize_t, is_deep=bint, compiled=bint, held=bint,
         arguments=Py_ssize_t, items=list, many=tuple, outside=bint,
     )
     cpdef _run(self)

@@ -37,8 +37,8 @@ else:
 if not cython.compiled:
     from .budget import SLICE  # noqa: I001
     from .leaves import (
-        begins_run, drop, extend, holds, new_float8, new_int2, new_int4, new_piece, new_small_int, pop, push,
-        push_key, push_leaves, push_new, push_numbers, push_tuple, push_utf8, read_uint4, tuple_of,
+        begins_run, drop, extend, holds, is_held, new_float8, new_int2, new_int4, new_piece, new_small_int, pop,
+        push, push_key, push_leaves, push_new, push_numbers, push_tuple, push_utf8, read_uint4, tuple_of,
     )  # fmt: skip
 
 
@@ -223,10 +223,10 @@ class Machine(Atoms):
                                 budget.take_items(len(target), length, 100)
                             budget.memory_left -= 100 * length
                             set_items(gate.keys, target, items)
-                            drop(items)
-                            push(spare, items)
                         else:
                             self._set_items(start, opcode, target, items)
+                        drop(items)
+                        push(spare, items)
                     elif opcode == 0x7D:  # EMPTY_DICT
                         budget.objects_left -= 1
                         used += 112
@@ -515,10 +515,10 @@ class Machine(Atoms):
                                 budget.take_items(len(target), length, 72)
                             budget.memory_left -= 72 * length
                             add_items(gate.keys, target, items)
-                            drop(items)
-                            push(spare, items)
                         else:
                             self._add_items(start, opcode, target, items)
+                        drop(items)
+                        push(spare, items)
                     elif opcode == 0x73:  # SETITEM
                         value = pop(stack)
                         key = pop(stack)
@@ -526,11 +526,12 @@ class Machine(Atoms):
                         height = base + len(stack) - 1
                         if nesting.top > height:
                             nesting.join(height)
-                        if type(target) is dict and not gate.foreign and not gate.handles_seen:
+                        held = gate.foreign or (gate.handles_seen and (is_held(key) or is_held(value)))
+                        if type(target) is dict and not held:
                             used += 100
                             if len(target) >= max_items or used > budget.memory_left:
                                 budget.take_items(len(target), 1, used)
-                            if type(key) is str:
+                            if type(key) is str and len(key) > 0:
                                 target[key] = value
                             else:
                                 set_item(gate.keys, target, key, value)
@@ -542,7 +543,7 @@ class Machine(Atoms):
                         height = base + len(stack) - 1
                         if nesting.top > height:
                             nesting.join(height)
-                        if type(target) is list and not gate.foreign and not gate.handles_seen:
+                        if type(target) is list and not gate.foreign and not (gate.handles_seen and is_held(value)):
                             if len(target) >= max_items:
                                 budget.refuse("max_items", len(target) + 1)
                             used += 8

@@ -146,6 +146,15 @@ def test_members_that_cost_nothing_are_compared_too(sp: Any, again: bytes, other
     check(sp, pickled(MARK, b"".join(others), again * 100, FROZENSET), limited("max_hash_work"), policy=STDLIB)
 
 
+def test_an_empty_text_is_compared_where_it_is_set_alone(sp: Any) -> None:
+    """In the loop, too, where no global has been named: its hash is 0, and so is that of any multiple of 2**61 - 1."""
+    others = b"".join(number(k * MODULUS) + NONE + SETITEM for k in range(1, 64))
+    once = op("EMPTY_DICT") + others + text("") + NONE + SETITEM
+    check(sp, pickled(once), ANY)
+    check(sp, pickled(once, (text("") + NONE + SETITEM) * 2), limited("max_hash_work"))
+    check(sp, pickled(op("EMPTY_DICT"), (text("") + NONE + SETITEM) * 100), equals({"": None}))
+
+
 def test_what_a_call_has_filled_has_the_keys_that_it_was_given(sp: Any) -> None:
     """D05: an OrderedDict of a dict took any number of keys that are compared with those of the dict."""
     ordered = name("collections", "OrderedDict") + tuple_of(dict_of(colliding(5))) + REDUCE

@@ -21,7 +21,7 @@ cdef extern from *:
     """
     object new_instance "safepickle_new_instance"(object cls, tuple args, object kwargs)
 
-cdef int CALL, NEW, READS, SIZES, HASHES, FEW, COPIED, _LOOK, NOTED, _NAMES_ITS_SOURCE
+cdef int CALL, NEW, READS, SIZES, HASHES, FEW, COPIED, MANY, _LOOK, NOTED, _NAMES_ITS_SOURCE, STARTS_LATER
 cdef frozenset BUFFERS
 
 cdef class Adopting(Naming):
@@ -44,6 +44,7 @@ cdef class Adopting(Naming):
     cdef Inert _survey_call(self, GlobalHandle handle, int right, tuple args, object kwargs)
     @cython.locals(index=Py_ssize_t)
     cdef int _check_keys_of(self, dict items) except -1
+    cdef int _rehearse(self, list keys) except -1
     cpdef bint _sizes_are_bounded(self, GlobalHandle handle, int right, tuple args, object kwargs) except -1
     @cython.locals(count=Py_ssize_t)
     cdef int _take_copies(self, tuple parts) except -1

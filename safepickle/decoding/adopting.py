@@ -21,7 +21,18 @@ from .handles import GlobalHandle, Inert
 from .hashing import KeyGuard
 from .naming import Naming
 from .refusals import CALL, NEW
-from .resolving import HASHES, READS, SIZED_AS_BUILT_IN, SIZES, TEXT, items_of, refuse_items, size_by, sizer_of
+from .resolving import (
+    HASHES,
+    READS,
+    SIZED_AS_BUILT_IN,
+    SIZES,
+    STARTS_LATER,
+    TEXT,
+    items_of,
+    refuse_items,
+    size_by,
+    sizer_of,
+)
 from .usual_frames import usual_frame_call
 from .usual_models import UsualModels, usual_tree, weigh_tree_call
 from .usual_texts import fits_texts, is_of_texts
@@ -41,6 +52,8 @@ _KEYED = frozenset({dict, set, frozenset})
 _NAMES_ITS_SOURCE = SIZED_AS_BUILT_IN | TEXT
 #: Arguments that are looked at for nothing.
 FEW = 64
+#: Keys that are taken at once without a look at the clock.
+MANY = 1000
 #: Bytes up to which numpy copies what an array is given as its data; of more it keeps the object (``array_setstate``).
 COPIED = 1000
 #: Bytes of an entry for what is noted by its id.
@@ -179,6 +192,9 @@ class Adopting(Naming):
             return True
         if kwargs and handle.sized & _NAMES_ITS_SOURCE:
             args = (*args, *kwargs.values())
+        if handle.sized & STARTS_LATER and right == NEW and not handle.rights & CALL:
+            self.deny(handle, CALL, "each thread would call __init__ with what it is made with")
+            return False
         refusal = refuse_items(handle.sized, args)
         if refusal is not None:
             self.deny(handle, right, f"its arguments are refused: {refusal}")
@@ -202,6 +218,12 @@ class Adopting(Naming):
         for index, key in enumerate(items):
             self.keys.look(index)
             self.keys.check(self.given, key)
+        self._rehearse(list(items) if len(items) > MANY else [])
+
+    def _rehearse(self, keys: list[Any]) -> None:
+        if len(keys) > MANY:
+            self.keys.rehearse(keys)
+            self.budget.since_clock += len(keys)
 
     def _check_keys(self, handle: GlobalHandle, arg: Any) -> None:
         """Check what a constructor will hash: an enumeration its argument, a set or dict the items (D05, D06)."""
@@ -214,6 +236,7 @@ class Adopting(Naming):
         # Counters count whatever they are given, pairs too.
         pairs = issubclass(handle.target, dict) and not issubclass(handle.target, Counter)
         pairs = pairs and not issubclass(kind, dict)
+        given = []
         for index, item in enumerate(items_of(arg) or ()):
             self.keys.look(index)
             key = item
@@ -221,6 +244,8 @@ class Adopting(Naming):
                 key = next(items_of(item) or iter(()), None)
             if type(key) not in _UNHASHABLE:
                 self.keys.check(self.given, key)
+                given.append(key)
+        self._rehearse(given)
 
     # -- calls like one before them ----------------------------------------------------------------------------
 

@@ -20,6 +20,7 @@ cdef class Budget:
     @cython.locals(steps=Py_ssize_t)
     cpdef Py_ssize_t next_slice(self, Py_ssize_t used) except -1
     cpdef int look_at_clock(self) except -1
+    cpdef int look_ahead(self, double seconds) except -1
     cpdef int called(self) except -1
     cpdef int take_memory(self, Py_ssize_t amount) except -1
     cpdef int take_object(self, Py_ssize_t amount) except -1

@@ -122,6 +122,12 @@ class Budget:
             spent = self.seconds + monotonic() - self.deadline
             raise LimitError("max_seconds", self.seconds, round(spent, 3))
 
+    def look_ahead(self, seconds: float) -> None:
+        """Raise if *seconds* more would be too long."""
+        if self.deadline >= 0 and monotonic() + seconds > self.deadline:
+            spent = self.seconds + monotonic() + seconds - self.deadline
+            raise LimitError("max_seconds", self.seconds, round(spent, 3))
+
     def called(self) -> None:
         """Look at the clock if there have been many calls since."""
         if self.since_clock >= SLICE:

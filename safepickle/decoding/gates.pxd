@@ -33,6 +33,8 @@ cdef class Gate(Receiving):
     cpdef call(self, object callee, object args)
     cdef int _survey_state(self, GlobalHandle handle, object state) except -1
     cpdef bint _surely_fits(self, int form, tuple args) except -1
+    @cython.locals(named=GlobalHandle)
+    cdef int check_factory(self, object obj) except -1
     cdef bint _is_factory(self, object value) except -1
     cdef bint _holds_factory(self, HeldTuple args) except -1
     cdef bint _may_call_later(self, object contract, tuple args) except -1

@@ -14,11 +14,13 @@ Rules that hold here:
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
 
 from ..errors import FormatError, ReconstructionError, SafePickleError, quote, quote_name
 from ..policy.contracts import HARMLESS_FACTORIES, STATES
+from ..policy.derived import calls_factory
 from ..policy.rules import Policy
 from .adopting import failure_of
 from .budget import Budget
@@ -41,6 +43,7 @@ else:
 
 _FACTORIES = frozenset(HARMLESS_FACTORIES)
 _STATES: dict[tuple[str, str], Any] = dict(STATES)
+_FACTORY_OF: Any = defaultdict.__dict__["default_factory"].__get__
 #: Bytes of an array, scalar or dtype of numpy without its data, and of what is noted of it.
 _MADE_BY_NUMPY = 240
 #: What is kept to ask a contract once more, in bytes, beside the entries of the state.
@@ -309,6 +312,8 @@ class Gate(Receiving):
             raise failure_of(handle, error) from error
         if is_given:
             self.keys.pass_on(self.given, result)
+        if contract is not None and not usual and not fits and contract.calls_later is not None:
+            self.check_factory(result)
         if usual:
             self.adopt_usual(handle, result)
         elif fits and handle.usual_size > 0 and type(result) is handle.registered:
@@ -347,6 +352,17 @@ class Gate(Receiving):
         if form == A_DEFAULTDICT and len(args) == 1 and self._is_factory(args[0]) and type(args[0]) is type:
             return True
         return fits(form, args)
+
+    def check_factory(self, obj: Any) -> None:
+        """Deny a factory that the pickle names and may not call, whatever way the class's own code was given it."""
+        value = _FACTORY_OF(obj) if calls_factory(type(obj)) else None
+        if value is not None and not self._is_factory(value):
+            handles = list((self.handles or {}).values())
+            self.budget.take_hash_work(len(handles))
+            for named in handles:
+                if named.resolved and named.target is value and not named.rights & CALL:
+                    if (named.module, named.name) not in _FACTORIES:
+                        self.deny(named, CALL, "a factory, which is called later")
 
     def _is_factory(self, value: Any) -> bool:
         """Return whether a value is what was granted as a factory the last time."""
@@ -455,6 +471,8 @@ class Gate(Receiving):
             raise ReconstructionError(
                 f"the state of {quote_name(handle.module, handle.name)} cannot be set: {type(error).__name__}"
             ) from error
+        if shape.calls_later:
+            self.check_factory(obj)
         if was is not None and self.keys.hash_of(obj) != was:
             # Who looks for it goes astray, and an OrderedDict that is walked comes to no end.
             raise FormatError(f"a {quote(kind.__name__)} is a key already, and its state changes its hash")
@@ -504,6 +522,7 @@ class Gate(Receiving):
         if shared or self.lent or self.changed:
             # Else no container has been at two places, and what was checked once has stayed as it was.
             self.recheck()
+        self.keys.check_walks()
         for obj in self.unready or ():
             handle = self.owner(obj)
             if handle is not None and handle.contract.waits(obj):
@@ -532,6 +551,7 @@ class Gate(Receiving):
         if contract is not None:
             shape.usual = usual_state(handle.module, handle.name, kind)
             shape.model = usual_estimator(contract)
+        shape.calls_later = calls_factory(kind)
         self.shapes[kind] = shape
         return shape
 

@@ -23,11 +23,13 @@ import gc
 import sys
 from collections import OrderedDict
 from enum import EnumMeta
+from time import monotonic
 from types import FunctionType
 from typing import Any
 
 from ..errors import FormatError, LimitError, ReconstructionError, SafePickleError, quote
 from .budget import Budget
+from .resolving import comes_to_an_end
 
 COMPILING = False
 if COMPILING:
@@ -58,6 +60,8 @@ _COUNTED, _COUNT, _REMEMBERED = 400, 96, 200
 
 #: The clock is looked at once for so many items, less one: a power of 2, less one.
 _LOOK = 1023
+#: A call that fills something may look each key up so many times.
+_TIMES = 3
 
 _TEXTS = frozenset({str})
 _TEXTS_AND_INTS = frozenset({str, int})
@@ -163,6 +167,32 @@ class KeyGuard:
     def is_counted(self, container: object) -> bool:
         """Return whether a container has keys that are counted: others are compared with those of their hash."""
         return self.counts is not None and id(container) in self.counts
+
+    def rehearse(self, keys: list[Any]) -> None:
+        """Take many keys into a dict and a set, with looks at the clock: the call that takes them next has none.
+
+        Ints can be chosen so that each is looked for among all others, though no two have one hash.
+        """
+        began = monotonic()
+        entries: dict[Any, Any] = {}
+        members: set[Any] = set()
+        try:
+            for start in range(0, len(keys), _LOOK + 1):
+                part = keys[start : start + _LOOK + 1]
+                entries.update(dict.fromkeys(part))
+                members.update(part)
+                self.budget.look_at_clock()
+        except SafePickleError:
+            raise
+        except Exception as error:
+            raise self.failure(error) from error
+        self.budget.look_ahead(_TIMES * (monotonic() - began))
+
+    def check_walks(self) -> None:
+        """Refuse an OrderedDict whose keys have changed their hash: who walks it may come to no end."""
+        for _, container in (self.counts or {}).values():
+            if not comes_to_an_end(container):
+                raise FormatError("a key of an OrderedDict has changed its hash")
 
     def pass_on(self, given: object, made: object) -> None:
         """Count on for *made*, which a call has filled, what was counted of the keys that it was given."""
@@ -432,11 +462,11 @@ def _comparing_leaf(leaf: Any) -> int:
 def make_filled(budget: Budget, target: Any, args: tuple[Any, ...]) -> Any:
     """Call a class with items that it takes: keys can be chosen so that each is looked for among many, without a look.
 
-    An OrderedDict of a list of pairs, as Python 2.7 wrote it, is filled piece by piece.
+    An OrderedDict of a dict, or of a list of pairs as Python 2.7 wrote it, is filled piece by piece.
     """
-    if target is not OrderedDict or len(args) != 1 or type(args[0]) not in (list, tuple):
+    if target is not OrderedDict or len(args) != 1 or type(args[0]) not in (list, tuple, dict):
         return target(*args)
-    pairs = args[0]
+    pairs = list(args[0].items()) if type(args[0]) is dict else args[0]
     made: Any = OrderedDict()
     for start in range(0, len(pairs), _LOOK + 1):
         budget.look_at_clock()

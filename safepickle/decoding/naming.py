@@ -22,7 +22,8 @@ from collections.abc import Callable
 from typing import Any
 
 from ..errors import UNNAMED, Denial, FormatError, PolicyError, ReconstructionError, quote_name
-from ..policy.contracts import CONTRACTS, ENUM, FACTORY
+from ..policy.contracts import CONTRACTS, ENUM
+from ..policy.derived import contract_of_derived
 from ..policy.gadgets import gadget_reason
 from ..policy.rules import Policy, Rule, suggestion
 from ..wire.python2 import to_python3
@@ -31,7 +32,7 @@ from .emulated import CONSTANTS, EMULATED
 from .guarding import RuleGuards
 from .handles import GlobalHandle, HeldTuple, Inert, Known
 from .refusals import ALL_RIGHTS, LABELS, REFER, Refusals
-from .resolving import calls_factory, import_global, traits_of
+from .resolving import import_global, traits_of
 from .usual_arrays import usual_call
 
 NAMED = (type, types.FunctionType, types.BuiltinFunctionType)
@@ -328,8 +329,8 @@ class Naming(Refusals):
             handle.sized = traits_of(target)
             if isinstance(target, enum.EnumMeta) and handle.contract is None:
                 handle.contract = ENUM
-            elif handle.contract is None and calls_factory(target):
-                handle.contract = FACTORY
+            elif handle.contract is None:
+                handle.contract = contract_of_derived(target)
         if handle.contract is not None:
             handle.usual = usual_call(handle.module, handle.name, target)
             handle.keeps_data = handle.contract.keeps_data

@@ -116,7 +116,7 @@ class Operations(Window):
             raise FormatError("STOP before the end of its frame")
         value = self.gate.value(self.stack[-1])
         gate = self.gate
-        if self.origin == 0 and (gate.guarded is not None or gate.watched is not None or gate.unready is not None):
+        if self.origin == 0 and gate.handles_seen:
             gate.look_again(self.nesting.shared)
         if self.nesting.may_be_deep():
             self._measure(value, 0)

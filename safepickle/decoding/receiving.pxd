@@ -13,6 +13,7 @@ cdef class Receiving(Adopting):
     cpdef add_items(self, object obj, list items)
     @cython.locals(handle=GlobalHandle)
     cpdef bint _may_receive(self, object obj, int right) except -1
+    cdef int _look_at_hash(self, object obj, object was) except -1
     @cython.locals(present=Py_ssize_t, entry=tuple, is_known=bint)
     cpdef int count_items(self, object obj, Py_ssize_t added, Py_ssize_t amount) except -1
     cpdef object _container_of(self, object obj)

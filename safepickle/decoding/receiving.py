@@ -46,6 +46,7 @@ class Receiving(Adopting):
             return
         kind = type(obj)
         self.count_items(obj, len(items), 16)
+        was = self.keys.hash_of(obj) if self.keys.is_keyed(obj) else None
         try:
             extend = getattr(kind, "extend", None)
             if extend is not None:
@@ -60,6 +61,7 @@ class Receiving(Adopting):
             raise ReconstructionError(
                 f"a {quote(kind.__name__)} does not take items: {type(error).__name__}"
             ) from error
+        self._look_at_hash(obj, was)
 
     def set_items(self, obj: Any, items: list[Any]) -> None:
         """SETITEM and SETITEMS on anything but the machine's own dicts."""
@@ -68,6 +70,7 @@ class Receiving(Adopting):
             return
         self.count_items(obj, len(items) // 2, 100)
         container = self._container_of(obj)
+        was = self.keys.hash_of(obj) if self.keys.is_keyed(obj) else None
         try:
             for index in range(0, len(items), 2):
                 key = items[index]
@@ -85,6 +88,7 @@ class Receiving(Adopting):
             raise ReconstructionError(
                 f"a {quote(kind.__name__)} does not take an item: {type(error).__name__}"
             ) from error
+        self._look_at_hash(obj, was)
 
     def add_items(self, obj: Any, items: list[Any]) -> None:
         """ADDITEMS on anything but the machine's own sets."""
@@ -96,6 +100,7 @@ class Receiving(Adopting):
         add = getattr(kind, "add", None)
         if add is None:
             raise FormatError(f"a {quote(kind.__name__)} takes no items")
+        was = self.keys.hash_of(obj) if self.keys.is_keyed(obj) else None
         for index, item in enumerate(items):
             self.keys.check(obj, item)
             self.keys.look(index)
@@ -107,6 +112,12 @@ class Receiving(Adopting):
                 raise ReconstructionError(
                     f"a {quote(kind.__name__)} does not take an item: {type(error).__name__}"
                 ) from error
+        self._look_at_hash(obj, was)
+
+    def _look_at_hash(self, obj: Any, was: Any) -> None:
+        """Refuse items that change the hash of what is a key: who looks for it goes astray."""
+        if was is not None and self.keys.hash_of(obj) != was:
+            raise FormatError(f"a {quote(type(obj).__name__)} is a key already, and its items change its hash")
 
     def _may_receive(self, obj: Any, right: int) -> bool:
         self.changed = True

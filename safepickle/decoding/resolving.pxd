@@ -27,9 +27,9 @@ cdef frozenset _PLAIN_ITEMS
 
 @cython.locals(traits=cython.int)
 cpdef int traits_of(object target) except -1
-cpdef bint calls_factory(object target) except -1
 cdef bint _takes_as_built_in(object target) except -1
 cpdef items_of(object arg)
+cpdef bint comes_to_an_end(object container) except -1
 cpdef str refuse_items(int traits, tuple args)
 cpdef import_global(str module, str name, bint whole=*)
 cpdef bint is_bare(object kind) except -1

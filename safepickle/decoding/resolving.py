@@ -13,8 +13,10 @@ from __future__ import annotations
 import enum
 import sys
 import types
-from collections import Counter, defaultdict, deque
+from _thread import _local
+from collections import Counter, OrderedDict, deque
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 COMPILING = False
@@ -36,6 +38,8 @@ _HASHERS = (set, frozenset, dict)
 _MADE_WHOLE = (tuple, frozenset, bytes, str)
 #: The last four only where no code of the class's own comes between: that knows what it takes.
 READS, SIZES, HASHES, UNFOLDS, PAIRS, TEXT, SIZED_AS_BUILT_IN = 1, 2, 4, 8, 16, 32, 64
+#: What it is made with goes to ``__init__``, later, in each thread that asks for an attribute.
+STARTS_LATER = 128
 #: What can be iterated, and is counted before it is.
 _ITERATED: tuple[Any, ...] = (list, tuple, set, frozenset, dict, range, deque)
 _COUNTED = (*_ITERATED, str, bytes, bytearray, memoryview, type)
@@ -92,6 +96,8 @@ def traits_of(target: type) -> int:
         traits |= SIZES
     if issubclass(target, _HASHERS) or isinstance(target, enum.EnumMeta):
         traits |= HASHES
+    if issubclass(target, _local):
+        traits |= STARTS_LATER
     if _takes_as_built_in(target):
         traits |= UNFOLDS if traits & READS else 0
         traits |= PAIRS if issubclass(target, dict) and not issubclass(target, Counter) else 0
@@ -108,11 +114,6 @@ def _takes_as_built_in(target: type) -> bool:
     return type(found) is not types.FunctionType or found.__module__ == Counter.__module__
 
 
-def calls_factory(target: Any) -> bool:
-    """Return whether instances call later what they are made with: a class derived from ``defaultdict``."""
-    return isinstance(target, type) and defaultdict in _MRO.__get__(target)
-
-
 def items_of(arg: object) -> Iterator[Any] | None:
     """Return the items of what is iterated in a known way, as the interpreter would; None for all else."""
     for base in _ITERATED:
@@ -120,6 +121,20 @@ def items_of(arg: object) -> Iterator[Any] | None:
             found: Iterator[Any] = base.__iter__(arg)
             return found
     return None
+
+
+def comes_to_an_end(container: Any) -> bool:
+    """Return whether whoever walks an OrderedDict finds as many keys as it has; true of everything else."""
+    if not issubclass(type(container), OrderedDict):
+        return True
+    most = dict.__len__(container)
+    found = 0
+    try:
+        for _ in islice(OrderedDict.__iter__(container), most + 1):
+            found += 1
+    except Exception:  # noqa: BLE001  it has lost a key
+        found = most + 1
+    return found <= most
 
 
 def refuse_items(traits: int, args: tuple[Any, ...]) -> str | None:
@@ -136,6 +151,8 @@ def refuse_items(traits: int, args: tuple[Any, ...]) -> str | None:
             for name in ("__iter__", "__getitem__", "keys"):
                 if found_on(kind, name) is not None:
                     return "items that are in no list, tuple, set, dict or bytes"
+        if traits & READS and not comes_to_an_end(arg):
+            return "an OrderedDict of which a key has changed its hash"
         if traits & PAIRS and not issubclass(kind, dict):
             for item in items_of(arg) or ():
                 if not issubclass(type(item), (list, tuple)):

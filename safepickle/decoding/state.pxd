@@ -75,6 +75,7 @@ cdef class Shape:
     cdef readonly object kind, contract, own, setter
     cdef dict members
     cdef public int usual, model
+    cdef public bint calls_later
     cdef bint has_own_dict, keeps_data
 
     cpdef member(self, object name)

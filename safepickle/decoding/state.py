@@ -64,6 +64,8 @@ class Shape:
         self.model = 0
         #: Looked up on the type: an instance attribute would be a call without REDUCE (R43).
         self.setter: Any = getattr(kind, "__setstate__", None)
+        #: Whether instances call later what they were given.
+        self.calls_later = False
         #: Slots that have been set, by names that have been checked.
         self.members: dict[str, Any] = {}
         #: Whether ``__dict__`` is the interpreter's, and no property of the class.

@@ -15,10 +15,11 @@ import enum
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from ..decoding.resolving import HASHES, MAX_DOTS, READS, SIZES, calls_factory, is_plain_id, refuse_items, traits_of
+from ..decoding.resolving import HASHES, MAX_DOTS, READS, SIZES, is_plain_id, refuse_items, traits_of
 from ..decoding.state import check_exception_state, check_state_key, member_of
 from ..errors import EncodingError, FormatError, LimitError, quote, quote_name
-from ..policy.contracts import CONTRACTS, ENUM, FACTORY, STATES
+from ..policy.contracts import CONTRACTS, ENUM, STATES
+from ..policy.derived import contract_of_derived
 from ..policy.gadgets import gadget_reason
 from ..wire.python2 import to_python2, to_python3
 
@@ -98,7 +99,7 @@ def contract_of(obj: Any, pair: Found) -> Contract | None:
         contract = None if own is None else CONTRACTS.get(own)
     if contract is None and isinstance(obj, enum.EnumMeta):
         return ENUM
-    return FACTORY if contract is None and calls_factory(obj) else contract
+    return contract_of_derived(obj) if contract is None else contract
 
 
 def is_new_helper(func: Any) -> bool:

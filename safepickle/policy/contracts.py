@@ -22,8 +22,9 @@ Attack ids (D05, R23, ...) are those of this project's catalogue of attacks on u
 from __future__ import annotations
 
 import re
+from collections import ChainMap, UserDict
 from collections.abc import Callable, Mapping
-from types import MappingProxyType
+from types import FunctionType, MappingProxyType
 from typing import Any, NamedTuple
 
 from .arrays import ARRAY_CALLS, ARRAY_STATES, is_settled, own_dtype_state
@@ -49,7 +50,7 @@ from .libraries import (
 )
 from .parts import Args, Kwargs, exact_fields, has_base, is_int, is_text
 
-__all__ = ["CONTRACTS", "ENUM", "FACTORY", "HARMLESS_FACTORIES", "STATES", "Contract", "StateContract"]
+__all__ = ["CONTRACTS", "ENUM", "HARMLESS_FACTORIES", "STATES", "Contract", "StateContract"]
 
 Pair = tuple[str, str]
 
@@ -137,10 +138,6 @@ def _nothing(args: Args) -> str | None:
     return "no arguments" if args else None
 
 
-def _takes_all(args: Args, kwargs: Kwargs) -> None:
-    """For classes that know what they take."""
-
-
 # ---- numbers -----------------------------------------------------------------------------------------------
 
 _DECIMAL = r"[+-]?(?:Inf(?:inity)?|s?NaN[0-9]*|(?=\.?[0-9])[0-9]*(?:\.[0-9]*)?(?:[Ee]([+-]?[0-9]{1,5}))?)"
@@ -219,9 +216,9 @@ def _ordered_dict(args: Args) -> str | None:
 
 
 def _defaultdict(args: Args) -> str | None:
-    if not args or (len(args) == 1 and (args[0] is None or has_base(args[0], type))):
+    if not args or (len(args) == 1 and (args[0] is None or has_base(args[0], type) or type(args[0]) is FunctionType)):
         return None
-    return "wants nothing, or a class as factory"
+    return "wants nothing, or a class or function as factory"
 
 
 def _one_of(*types: type) -> Callable[[Args], str | None]:
@@ -480,9 +477,6 @@ CONTRACTS: Mapping[Pair, Contract] = MappingProxyType(
 #: such may be of any kind, so whoever applies this one charges the hash of the argument, as for a dict's key.
 ENUM = Contract(_positional(_one_argument), "a second argument makes a new class", "R22")
 
-#: For every class derived from ``defaultdict`` that a policy lists: it calls its first argument later, too.
-FACTORY = Contract(_takes_all, "any callable as factory, called later", "S3, R22", calls_later=0)
-
 #: What a defaultdict may call without the policy's right to call it: without arguments each gives an empty
 #: value.
 HARMLESS_FACTORIES: tuple[Pair, ...] = (
@@ -514,6 +508,15 @@ def _data_state(key: str, of: type) -> Callable[[Any], str | None]:
         return None if fields is not None and type(fields[key]) is of else f"wants {key}, a {of.__name__}"
 
     return check
+
+
+def _maps_state(state: Any) -> str | None:
+    fields = exact_fields(state, "maps")
+    if fields is None or type(fields["maps"]) is not list:
+        return "wants maps, a list"
+    if not all(any(has_base(one, base) for base in (dict, UserDict, ChainMap, Mapping)) for one in fields["maps"]):
+        return "a part of maps is no mapping"
+    return None
 
 
 def _error_state(state: Any) -> str | None:
@@ -549,7 +552,7 @@ _HASHED = "a value hashed uncharged, at once or when the object is a key"
 STATES: Mapping[Pair, StateContract] = MappingProxyType(
     {
         ("uuid", "UUID"): StateContract(_uuid_state, _HASHED, "D06: __setstate__ looks is_safe up in an enum"),
-        ("collections", "ChainMap"): StateContract(_data_state("maps", list), "methods of any object", "R26"),
+        ("collections", "ChainMap"): StateContract(_maps_state, "methods of any object", "R26", changeable=True),
         ("collections", "UserDict"): StateContract(_data_state("data", dict), "methods of any object", "R26"),
         ("collections", "UserList"): StateContract(_data_state("data", list), "methods of any object", "R26"),
         ("collections", "UserString"): StateContract(_data_state("data", str), _HASHED, "D06"),

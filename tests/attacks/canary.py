@@ -8,8 +8,12 @@ recorded.
 from __future__ import annotations
 
 import operator
+import threading
 import time
-from collections import Counter, UserDict, defaultdict, deque
+from collections import Counter, OrderedDict, UserDict, defaultdict, deque
+from datetime import date
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 #: A known gadget under a name of our own: a rule for it hands over the gadget.
@@ -293,6 +297,94 @@ class QuietText(str):
 
 class QuietFactory(defaultdict[Any, Any]):
     """A defaultdict subclass that adds nothing."""
+
+
+class NamedFactory(defaultdict[Any, Any]):
+    """A defaultdict subclass that takes its factory as its second argument."""
+
+    def __init__(self, label: str = "", factory: Any = None) -> None:
+        super().__init__(factory)
+        self.label = label
+
+
+class KeywordFactory(defaultdict[Any, Any]):
+    """A defaultdict subclass that takes its factory by name, where it is made."""
+
+    def __new__(cls, **more: Any) -> Any:
+        made = super().__new__(cls)
+        made.default_factory = more.get("factory")
+        return made
+
+
+class StatefulFactory(defaultdict[Any, Any]):
+    """A defaultdict subclass whose state is its factory."""
+
+    def __setstate__(self, state: Any) -> None:
+        self.default_factory = state
+
+
+class Tallied:
+    """Counts how often instances were hashed."""
+
+    hashed = 0
+
+    def __hash__(self) -> int:
+        Tallied.hashed += 1
+        return object.__hash__(self)
+
+
+class Listed:
+    """Is hashed by a list, which may change."""
+
+    def __hash__(self) -> int:
+        return hash(tuple(vars(self)["items"]))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Listed) and vars(self) == vars(other)
+
+
+class HashedList(list[Any]):
+    """A list subclass that is hashed by its items."""
+
+    def __hash__(self) -> int:  # type: ignore[override]
+        return hash(tuple(self))
+
+
+class QuietOrdered(OrderedDict[Any, Any]):
+    """An OrderedDict subclass that adds nothing."""
+
+
+class QuietFraction(Fraction):
+    """A Fraction subclass that adds nothing."""
+
+
+class QuietDecimal(Decimal):
+    """A Decimal subclass that adds nothing."""
+
+
+class QuietDate(date):
+    """A date subclass that adds nothing."""
+
+
+class QuietDecodeError(UnicodeDecodeError):
+    """A UnicodeDecodeError subclass that adds nothing."""
+
+
+class OwnDate(date):
+    """A date subclass that knows what it takes."""
+
+    def __new__(cls, text: str) -> Any:
+        return super().__new__(cls, *map(int, text.split("-")))
+
+    def __reduce__(self) -> Any:
+        return OwnDate, (self.isoformat(),)
+
+
+class PerThread(threading.local):
+    """Is initialised anew in each thread."""
+
+    def __init__(self, *arguments: object) -> None:
+        RECORD.append("PerThread.__init__")
 
 
 class Owned(dict[Any, Any]):

@@ -13,13 +13,28 @@ from typing import Any
 import pytest
 from attacks import canary
 from attacks.app import CANARY, allowing
-from attacks.asm import NEWOBJ, REDUCE, call, list_of, name, op, pickled, slot_state, text, tuple_of
+from attacks.asm import (
+    BUILD,
+    NEWOBJ,
+    NEWOBJ_EX,
+    REDUCE,
+    call,
+    dict_of,
+    list_of,
+    name,
+    op,
+    pickled,
+    slot_state,
+    text,
+    tuple_of,
+)
 from attacks.expected import Loads, Refused, check, denied
 
 from safepickle.errors import FormatError, PolicyError
 from safepickle.policy.rules import Policy
 
 STDLIB = Policy.packs("stdlib")
+ANY = Loads(lambda value: True)
 DEFAULTDICT = name("collections", "defaultdict")
 COUNTED = name(CANARY, "Counted")
 
@@ -61,6 +76,33 @@ def test_no_state_sets_a_factory(sp: Any, cls: str) -> None:
     cls_ = DEFAULTDICT if cls == "defaultdict" else name(CANARY, cls)
     body = slot_state(call(cls_), text("default_factory"), COUNTED)
     check(sp, pickled(body), Refused(FormatError), policy=policy("QuietFactory call build") | build)
+
+
+def test_a_class_may_not_be_given_one_by_its_own_code(sp: Any) -> None:
+    """Whatever way it takes, what it calls later is what the stream named."""
+    rows = ("NamedFactory call", "KeywordFactory new", "StatefulFactory call build")
+    for body in (
+        call(name(CANARY, "NamedFactory"), text("a"), COUNTED),
+        name(CANARY, "KeywordFactory") + op("EMPTY_TUPLE") + dict_of(text("factory"), COUNTED) + NEWOBJ_EX,
+        call(name(CANARY, "StatefulFactory")) + COUNTED + BUILD,
+    ):
+        check(sp, pickled(body), denied((CANARY, "Counted")), policy=policy(*rows))
+        check(sp, pickled(body), Loads(calls_later), policy=policy("Counted call refer", *rows))
+        check(sp, pickled(body.replace(COUNTED, name("builtins", "list"))), ANY, policy=policy(*rows))
+
+
+def test_a_function_may_be_a_factory(sp: Any) -> None:
+    body = call(DEFAULTDICT, name(CANARY, "act"))
+    check(sp, pickled(body), denied((CANARY, "act")), policy=policy("act refer"))
+    value = defaultdict(canary.shared, a=1)
+    rows = policy("shared call refer")
+    back = sp.loads(sp.dumps(value, policy=rows), policy=rows)
+    assert (back, back.default_factory) == (value, canary.shared)
+
+
+def test_what_is_made_in_each_thread_takes_the_right_to_be_called(sp: Any) -> None:
+    body = name(CANARY, "PerThread") + tuple_of(text("a")) + NEWOBJ
+    check(sp, pickled(body), denied((CANARY, "PerThread")), policy=policy("PerThread new"))
 
 
 def test_what_is_no_global_is_not_called_later(sp: Any) -> None:

@@ -20,7 +20,7 @@ import sys
 from _weakref import ref  # weakref takes longer to import
 from collections import Counter
 from functools import partial
-from types import BuiltinFunctionType, FunctionType
+from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import TYPE_CHECKING, Any
 
 from ..decoding.guarding import RuleGuards
@@ -513,7 +513,7 @@ def _asked_again(grant: Grant) -> Any:
 
 def _pair_of(obj: Any) -> Found:
     """Return what an object says it is called, without looking whether that is so."""
-    if isinstance(obj, BuiltinFunctionType) and isinstance(obj.__self__, type):
+    if isinstance(obj, (BuiltinFunctionType, MethodType)) and isinstance(obj.__self__, type):
         # A class method, which is reached through its class.
         return str(obj.__self__.__module__), f"{obj.__self__.__qualname__}.{obj.__name__}"
     name = getattr(obj, "__qualname__", None)
@@ -528,6 +528,8 @@ def _is_global(obj: Any) -> bool:
     """Return whether an object is of a kind that is written by its name."""
     if type(obj) is type or type(obj) is FunctionType:
         return True
+    if type(obj) is MethodType:
+        return isinstance(obj.__self__, type)
     return isinstance(obj, _GLOBALS) or type(obj).__name__ == _CYTHON
 
 

@@ -76,7 +76,7 @@ def check_date(args: Args) -> str | None:
 
 def check_time(args: Args) -> str | None:
     """Return what is wrong with the arguments of a time, or None."""
-    if _small_ints(args, 1, 4):
+    if _small_ints(args[:4], 1, 4) and (len(args) <= 4 or _is_zone(args[4:])):
         return None
     fields = _packed(args[0], 6) if args else None
     if fields is None:
@@ -89,11 +89,12 @@ def check_time(args: Args) -> str | None:
 
 def check_datetime(args: Args) -> str | None:
     """Return what is wrong with the arguments of a date and time, or None."""
-    if _small_ints(args, 3, 7):
+    # Classes derived from it (pendulum's) are written as all of their fields and the zone.
+    if _small_ints(args[:7], 3, 7) and (len(args) <= 7 or _is_zone(args[7:])):
         return None
     fields = _packed(args[0], 10) if args else None
     if fields is None:
-        return "wants 10 packed bytes and a time zone, or 3 to 7 small ints"
+        return "wants 10 packed bytes and a time zone, or 3 to 7 small ints and one"
     if not _is_zone(args[1:]):
         return "the second argument is no time zone"
     # The highest bit of the month is the fold, from protocol 4 on.

@@ -15,7 +15,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from encoding.values import Listed, Mapped, Named, Point, Reduces, make, set_state
+from encoding.values import Built, BuiltToo, Listed, Mapped, Named, Point, Reduces, make, set_state
 
 HERE = Point.__module__
 
@@ -290,3 +290,19 @@ def test_local_and_renamed_globals(sp: ModuleType) -> None:
     impostor = type("Point", (), {"__module__": HERE})
     with pytest.raises(sp.EncodingError, match="not the same object"):
         sp.dumps(impostor(), policy=policy_for(sp, Point="new build"))
+
+
+@pytest.mark.parametrize("protocol", range(6))
+def test_a_method_of_a_class_is_a_global_of_its_own(sp: ModuleType, protocol: int) -> None:
+    """It is reached through the class that it is bound to, which is not always the one that has it."""
+    values = [Built(1, 2), Built(), BuiltToo("a")]
+    rights = {"Built": "refer", "BuiltToo": "refer", "Built__from_items": "call", "BuiltToo__from_items": "call"}
+    policy = policy_for(sp, **rights)
+    data = sp.dumps(values, protocol, policy=policy)
+    assert sp.loads(data, policy=policy) == values == pickle.loads(data)
+    del rights["BuiltToo__from_items"]
+    first = denial(sp, values, policy_for(sp, **rights), protocol=protocol)
+    assert (first.name, first.right) == ("BuiltToo.from_items", "call")
+    bound = Reduces((Built(1).__eq__, (2,)))
+    first = denial(sp, bound, policy_for(sp, Reduces="new", **rights), protocol=protocol)
+    assert first.reason.startswith("only a global")

@@ -89,6 +89,30 @@ class Named:
         return (self.name,), {"size": self.size}
 
 
+class Built:
+    """Is made by a method of its class, as bidict's are."""
+
+    def __init__(self, *items: Any) -> None:
+        self.items = items
+
+    @classmethod
+    def from_items(cls, items: Any) -> Any:
+        """Make one."""
+        return cls(*items)
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and other.items == self.items  # type: ignore[attr-defined]
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __reduce__(self) -> Any:
+        return self.from_items, (self.items,)
+
+
+class BuiltToo(Built):
+    """Inherits the method."""
+
+
 class Reduces:
     """Returns what it was given from __reduce__, and counts how often that was asked for."""
 

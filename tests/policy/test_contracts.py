@@ -186,8 +186,8 @@ REFUSED: dict[str, list[tuple[Any, ...]]] = {
 
 ACCEPTED: dict[str, list[tuple[Any, ...]]] = {
     "datetime:date": [(DATE,), ("\x07\xe4\x01\x02",), (b"\x07\xd0\x02\x1d",), (b"\x27\x0f\x0c\x1f",), (b"\0\1\1\1",), (2020, 1, 2)],
-    "datetime:time": [(TIME,), (TIME, UTC), (TIME, None), (b"\x97" + TIME[1:],), (b"\x17\x3b\x3b\x0f\x42\x3f",), (1,), (1, 2, 3, 4)],
-    "datetime:datetime": [(DATE + TIME,), (DATE + TIME, UTC), (b"\x07\xe4\x8c\x02" + TIME,), (2020, 1, 2), (2020, 1, 2, 3, 4, 5, 6)],
+    "datetime:time": [(TIME,), (TIME, UTC), (TIME, None), (b"\x97" + TIME[1:],), (b"\x17\x3b\x3b\x0f\x42\x3f",), (1,), (1, 2, 3, 4), (1, 2, 3, 4, UTC)],
+    "datetime:datetime": [(DATE + TIME,), (DATE + TIME, UTC), (b"\x07\xe4\x8c\x02" + TIME,), (2020, 1, 2), (2020, 1, 2, 3, 4, 5, 6), (*range(1, 8), None), (*range(1, 8), UTC)],
     "datetime:timedelta": [(-999_999_999, 0, 0), (999_999_999, 86_399, 999_999)],
     "datetime:timezone": [(dt.timedelta(0),), (dt.timedelta(0), "x" * 100)],
     "zoneinfo:ZoneInfo._unpickle": [("America/Argentina/Buenos_Aires", 1), ("Etc/GMT+12", True), ("EST5EDT", 1)],

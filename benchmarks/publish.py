@@ -40,7 +40,7 @@ _HEADS: Final = {
 }
 _GROUPS: Final = {
     "plain": "plain data, default policy",
-    "instances": "10,000 instances each, under a policy",
+    "instances": "instances of one class or some, under a policy",
     "real": "what libraries make, under a policy",
 }
 #: Whose means stand beside ours.

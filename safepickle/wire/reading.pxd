@@ -81,16 +81,26 @@ cdef extern from *:
     }
     static CYTHON_INLINE PyObject *safepickle_small_int(PyObject *data, size_t start, size_t stop) {
         /* At most 8 bytes, at least 1; the highest bit of the last is the sign. */
-        unsigned long long value;
+        unsigned long long value, sign;
         const unsigned char *p = safepickle_bytes(data, start, stop);
         if (p == NULL) {
             return NULL;
         }
-        value = p[stop - start - 1] & 0x80 ? ~0ULL : 0ULL;
-        while (stop > start) {
-            stop--;
-            value = (value << 8) | p[stop - start];
+        sign = 1ULL << (8 * (stop - start) - 1);
+        if ((size_t)PyBytes_GET_SIZE(data) - start >= 8) {
+            /* What is behind them is read with them, at once, and left out. */
+            value = p[0] | (unsigned long long)p[1] << 8 | (unsigned long long)p[2] << 16
+                | (unsigned long long)p[3] << 24 | (unsigned long long)p[4] << 32 | (unsigned long long)p[5] << 40
+                | (unsigned long long)p[6] << 48 | (unsigned long long)p[7] << 56;
+            value &= sign | (sign - 1);
+        } else {
+            value = 0;
+            while (stop > start) {
+                stop--;
+                value = (value << 8) | p[stop - start];
+            }
         }
+        value = (value ^ sign) - sign;
         return PyLong_FromLongLong((long long)value);
     }
     static PyObject *safepickle_long(PyObject *data, size_t start, size_t stop) {
@@ -107,25 +117,49 @@ cdef extern from *:
     }
     static CYTHON_INLINE PyObject *safepickle_utf8(PyObject *data, size_t start, size_t stop) {
         const unsigned char *p = safepickle_bytes(data, start, stop);
-        size_t length = stop - start, at = 0;
-        unsigned long long seen = 0, word;
+        size_t length = stop - start, at;
+        unsigned long long seen, first = 0, last = 0, word;
+        unsigned char *to;
         PyObject *text;
         if (p == NULL) {
             return NULL;
         }
         if (length > 1 && length <= 64) {
-            /* Short text is mostly ASCII, and then is its bytes. One character may be one that Python shares. */
-            for (; at + 8 <= length; at += 8) {
+            /* Short text is mostly ASCII, and then is its bytes. One character may be one that Python shares. The first
+               and the last of them are read as words, which may share bytes. */
+            size_t width = length >= 8 ? 8 : length >= 4 ? 4 : 2;
+            if (width == 8) {
+                memcpy(&first, p, 8);
+                memcpy(&last, p + length - 8, 8);
+            } else if (width == 4) {
+                memcpy(&first, p, 4);
+                memcpy(&last, p + length - 4, 4);
+            } else {
+                memcpy(&first, p, 2);
+                memcpy(&last, p + length - 2, 2);
+            }
+            seen = first | last;
+            for (at = 8; at + 8 < length; at += 8) {
                 memcpy(&word, p + at, 8);
                 seen |= word;
             }
-            for (; at < length; at++) {
-                seen |= (unsigned long long)p[at];
-            }
             if (!(seen & 0x8080808080808080ULL)) {
                 text = PyUnicode_New((Py_ssize_t)length, 127);
-                if (text != NULL) {
-                    memcpy(PyUnicode_1BYTE_DATA(text), p, length);
+                if (text == NULL) {
+                    return NULL;
+                }
+                to = PyUnicode_1BYTE_DATA(text);
+                if (length > 16) {
+                    memcpy(to, p, length);
+                } else if (width == 8) {
+                    memcpy(to, &first, 8);
+                    memcpy(to + length - 8, &last, 8);
+                } else if (width == 4) {
+                    memcpy(to, &first, 4);
+                    memcpy(to + length - 4, &last, 4);
+                } else {
+                    memcpy(to, &first, 2);
+                    memcpy(to + length - 2, &last, 2);
                 }
                 return text;
             }

@@ -12,7 +12,7 @@ cdef extern from *:
     /* BININT1, BININT2, BININT, or LONG1 of up to 8 bytes, to where there is room; how many bytes it takes, 0 for an int
        that has another form. */
     static CYTHON_INLINE int safepickle_int_at(unsigned char *p, PyObject *item, int wide) {
-        int overflow, width, i;
+        int overflow, width;
         long long value;
         unsigned long long bits;
     #if PY_VERSION_HEX >= 0x030C0000
@@ -67,21 +67,24 @@ cdef extern from *:
         }
         p[0] = 0x8A;
         p[1] = (unsigned char) width;
-        for (i = 0; i < width; i++) {
-            p[2 + i] = (unsigned char) (bits >> (8 * i));
-        }
+        safepickle_little8(p + 2, bits); /* there is room for all eight */
         return 2 + width;
     }
 
     static CYTHON_INLINE int safepickle_float_at(unsigned char *p, PyObject *item) {
         double number = PyFloat_AS_DOUBLE(item);
         unsigned long long bits;
-        int i;
         memcpy(&bits, &number, 8);
         p[0] = 'G';
-        for (i = 0; i < 8; i++) {
-            p[1 + i] = (unsigned char) (bits >> (8 * (7 - i)));
-        }
+        /* Written out, as in safepickle_little8. */
+        p[1] = (unsigned char) (bits >> 56);
+        p[2] = (unsigned char) (bits >> 48);
+        p[3] = (unsigned char) (bits >> 40);
+        p[4] = (unsigned char) (bits >> 32);
+        p[5] = (unsigned char) (bits >> 24);
+        p[6] = (unsigned char) (bits >> 16);
+        p[7] = (unsigned char) (bits >> 8);
+        p[8] = (unsigned char) bits;
         return 9;
     }
 
@@ -150,6 +153,43 @@ cdef extern from *:
             && (PyLong_CheckExact(item) || PyFloat_CheckExact(item) || item == Py_None || PyBool_Check(item));
     }
 
+    /* What is not ASCII, in UTF-8, as safepickle_output_text writes it. */
+    static CYTHON_UNUSED int safepickle_output_utf8(safepickle_output *out, PyObject *item, Py_ssize_t longest) {
+        Py_ssize_t i, length = PyUnicode_GET_LENGTH(item);
+        int kind = PyUnicode_KIND(item);
+        const void *data = PyUnicode_DATA(item);
+        unsigned char *start, *p;
+        if (length > 63 || length * 4 > longest) {
+            return 0;
+        }
+        if (safepickle_output_room(out, length * 4 + 2) < 0) {
+            return -1;
+        }
+        start = p = out->data + out->size + 2;
+        for (i = 0; i < length; i++) {
+            Py_UCS4 c = PyUnicode_READ(kind, data, i);
+            if (c < 0x80) {
+                *p++ = (unsigned char) c;
+            } else if (c < 0x800) {
+                *p++ = (unsigned char) (0xC0 | (c >> 6));
+                *p++ = (unsigned char) (0x80 | (c & 0x3F));
+            } else if (c < 0x10000) {
+                *p++ = (unsigned char) (0xE0 | (c >> 12));
+                *p++ = (unsigned char) (0x80 | ((c >> 6) & 0x3F));
+                *p++ = (unsigned char) (0x80 | (c & 0x3F));
+            } else {
+                *p++ = (unsigned char) (0xF0 | (c >> 18));
+                *p++ = (unsigned char) (0x80 | ((c >> 12) & 0x3F));
+                *p++ = (unsigned char) (0x80 | ((c >> 6) & 0x3F));
+                *p++ = (unsigned char) (0x80 | (c & 0x3F));
+            }
+        }
+        start[-2] = 0x8C;
+        start[-1] = (unsigned char) (p - start);
+        out->size += 2 + (p - start);
+        return 1;
+    }
+
     /* Text of up to `longest` bytes, in protocol 4 form; 0, with nothing written, for other text. */
     static CYTHON_INLINE int safepickle_output_text(safepickle_output *out, PyObject *item, Py_ssize_t longest) {
         Py_ssize_t length = PyUnicode_GET_LENGTH(item);
@@ -157,63 +197,28 @@ cdef extern from *:
         if (length > longest) {
             return 0;
         }
-        if (PyUnicode_IS_COMPACT_ASCII(item)) {
-            if (safepickle_output_room(out, length + 5) < 0) {
-                return -1;
-            }
-            p = out->data + out->size;
-            if (length <= 0xFF) {
-                p[0] = 0x8C;
-                p[1] = (unsigned char) length;
-                p += 2;
-                out->size += 2 + length;
-            } else {
-                p[0] = 'X';
-                p[1] = (unsigned char) length;
-                p[2] = (unsigned char) (length >> 8);
-                p[3] = (unsigned char) (length >> 16);
-                p[4] = (unsigned char) (length >> 24);
-                p += 5;
-                out->size += 5 + length;
-            }
-            memcpy(p, PyUnicode_DATA(item), (size_t) length);
-            return 1;
+        if (!PyUnicode_IS_COMPACT_ASCII(item)) {
+            return safepickle_output_utf8(out, item, longest);
         }
-        {
-            int kind = PyUnicode_KIND(item);
-            const void *data = PyUnicode_DATA(item);
-            Py_ssize_t i;
-            unsigned char *start;
-            if (length > 63 || length * 4 > longest) {
-                return 0;
-            }
-            if (safepickle_output_room(out, length * 4 + 2) < 0) {
-                return -1;
-            }
-            start = p = out->data + out->size + 2;
-            for (i = 0; i < length; i++) {
-                Py_UCS4 c = PyUnicode_READ(kind, data, i);
-                if (c < 0x80) {
-                    *p++ = (unsigned char) c;
-                } else if (c < 0x800) {
-                    *p++ = (unsigned char) (0xC0 | (c >> 6));
-                    *p++ = (unsigned char) (0x80 | (c & 0x3F));
-                } else if (c < 0x10000) {
-                    *p++ = (unsigned char) (0xE0 | (c >> 12));
-                    *p++ = (unsigned char) (0x80 | ((c >> 6) & 0x3F));
-                    *p++ = (unsigned char) (0x80 | (c & 0x3F));
-                } else {
-                    *p++ = (unsigned char) (0xF0 | (c >> 18));
-                    *p++ = (unsigned char) (0x80 | ((c >> 12) & 0x3F));
-                    *p++ = (unsigned char) (0x80 | ((c >> 6) & 0x3F));
-                    *p++ = (unsigned char) (0x80 | (c & 0x3F));
-                }
-            }
-            start[-2] = 0x8C;
-            start[-1] = (unsigned char) (p - start);
-            out->size += 2 + (p - start);
-            return 1;
+        if (safepickle_output_room(out, length + 5) < 0) {
+            return -1;
         }
+        p = out->data + out->size;
+        if (length <= 0xFF) {
+            p[0] = 0x8C;
+            p[1] = (unsigned char) length;
+            p += 2;
+        } else {
+            p[0] = 'X';
+            p[1] = (unsigned char) length;
+            p[2] = (unsigned char) (length >> 8);
+            p[3] = (unsigned char) (length >> 16);
+            p[4] = (unsigned char) (length >> 24);
+            p += 5;
+        }
+        safepickle_copy(p, PyUnicode_DATA(item), (size_t) length);
+        out->size = p + length - out->data;
+        return 1;
     }
 
     /* The struct is named by its owner, so that Python sources need no address-of. */

@@ -38,6 +38,10 @@ AUTO, REQUIRE, PYTHON = MODES = ("auto", "require", "python")
 #: By kind of compiler, after Python's own flags. Debug information would be most of the compiled size, and
 #: two fifths of the time to compile.
 COMPILER_FLAGS = {"unix": ["-O2", "-g0"]}
+#: The same, behind those, for what writes: its loops are short and want their leaves in them (4 % fewer instructions).
+#: The machine's one loop has all it needs, and gets longer.
+WRITING_FLAGS = {"unix": ["-O3"]}
+WRITING = ("safepickle.wire.writing", "safepickle.encoding.")
 
 
 def build_mode() -> str:
@@ -100,6 +104,8 @@ class build_ext(_build_ext):
         for extension, new in zip(self.extensions, translated, strict=True):
             extension.sources = new.sources
             extension.extra_compile_args += COMPILER_FLAGS.get(self.compiler.compiler_type, [])
+            if extension.name.startswith(WRITING):
+                extension.extra_compile_args += WRITING_FLAGS.get(self.compiler.compiler_type, [])
         super().build_extensions()
 
     def _go_without(self, reason: str) -> None:

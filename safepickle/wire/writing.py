@@ -102,7 +102,10 @@ class Writer(Output):
         return self.leaf(item, owners)
 
     def leaf(self, item: Any, owners: int) -> bool:
-        """Write *item* if it is a value without parts; return False, with nothing written, if it is not."""
+        """Write *item* if it is a value without parts; return False, with nothing written, if it is not.
+
+        A container that was written before is such a value, too, where that can be told at once.
+        """
         if type(item) is str:
             self.text(item, owners)
         elif type(item) is int:
@@ -118,6 +121,8 @@ class Writer(Output):
             self.boolean(item)
         elif type(item) is bytes and self.protocol >= 3:
             self.binary_string(item, owners)
+        elif cython.compiled and self.sparing and (type(item) is dict or type(item) is list or type(item) is tuple):
+            return reference_count(item) > owners and self.recall(item)
         else:
             return False
         return True

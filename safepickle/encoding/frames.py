@@ -220,8 +220,11 @@ class Stack:
             self.frames.append(Frame.__new__(Frame) if cython.compiled else Frame())
         frame: Frame = self.frames[depth]
         frame.kind = kind
-        frame.obj = obj
-        frame.items = items
+        # As in clear(): a frame that is not in use has None in both.
+        if obj is not None:
+            frame.obj = obj
+        if items is not None:
+            frame.items = items
         frame.index = index
         frame.end = end
         # In this order: an interrupt in between leaves what can be dropped.
@@ -234,8 +237,10 @@ class Stack:
     def pop(self) -> None:
         """Drop the top frame."""
         frame = self.top
-        frame.obj = None
-        frame.items = None
+        if frame.obj is not None:
+            frame.obj = None
+        if frame.items is not None:
+            frame.items = None
         if frame.kind > _SIMPLE:
             frame.clear()
         self.depth -= 1
@@ -243,8 +248,10 @@ class Stack:
 
     def let_go(self) -> bool:
         """Keep nothing of a dump that went well but the room it took; False if it took much."""
-        if self.memo is None or len(self.frames) > _MOST_FRAMES:
+        if self.memo is None:
             return False
+        if len(self.frames) > _MOST_FRAMES:
+            del self.frames[_MOST_FRAMES:]
         if self.guard is not None:
             self.guard = None
         self.memo.empty()

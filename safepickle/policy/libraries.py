@@ -80,6 +80,9 @@ _BACKED = (
     ("StringArray", "O", "StringDtype"),
 )
 _WITH_UNITS = frozenset(f"{name}64[{unit}]" for name in ("datetime", "timedelta") for unit in ("s", "ms", "us", "ns"))
+#: What intervals may begin and end at: numbers and times.
+_BOUNDS = frozenset("iufmM")
+_NO_BOUNDS = "intervals begin and end at numbers or times"
 #: Where a range may begin and end: the interpreter has no length for a longer one.
 FARTHEST = 2**61
 #: What arrays of pandas have beside their data, and frames in all.
@@ -122,8 +125,10 @@ def _backed_state(obj: Any, state: Any) -> str | None:
 
 def _holds(held: Any, dtype: Any, kind: str, other: str | None) -> bool:
     """Say whether an array of pandas may hold such numbers, and call them so."""
-    if held.kind != kind or (kind in "mM" and held.name not in _WITH_UNITS):
+    if held.kind != kind or not held.isnative or (kind in "mM" and held.name not in _WITH_UNITS):
         return False
+    if kind == "i" and held.itemsize != 8:
+        return False  # it is viewed as 64 bits, and would be of another length
     if other is not None and is_one(dtype, "pandas", other):
         return True
     return kind in "mM" and is_dtype(dtype) and bool(dtype == held)
@@ -221,8 +226,13 @@ def _is_bound(value: Any) -> bool:
 
 
 def _are_periods(data: Any) -> bool:
-    """Say whether an index of periods takes such data as they are, unless it is given another frequency."""
-    return is_array(data) or is_one(data, "pandas.arrays", "PeriodArray") or is_one(data, "pandas", "PeriodIndex")
+    """Say whether an index of periods takes such data as they are, unless it is given another frequency.
+
+    Of an array it is ordinals: texts would be parsed, in a time that grows with the square of their length.
+    """
+    if is_array(data):
+        return bool(data.dtype.kind == "i" and data.dtype.itemsize == 8 and data.dtype.isnative)
+    return is_one(data, "pandas.arrays", "PeriodArray") or is_one(data, "pandas", "PeriodIndex")
 
 
 def _is_dtype_of(dtype: Any, data: Any) -> bool:
@@ -254,7 +264,14 @@ def _intervals(args: Args) -> str | None:
     for side in (fields.get("left"), fields.get("right")):
         if waits(side) or (type(side) is not numpy.ndarray and not is_one(side, "pandas", "Index")):
             return "intervals begin and end where an array or an index says"
+        if not _may_bound(side):
+            return _NO_BOUNDS
     return wrong_fields(fields)
+
+
+def _may_bound(side: Any) -> bool:
+    """Say whether intervals may begin or end at such values: pandas lets others pass, and fails where it uses them."""
+    return getattr(side.dtype, "kind", None) in _BOUNDS
 
 
 def _interval_state(obj: Any, state: Any) -> str | None:
@@ -263,6 +280,8 @@ def _interval_state(obj: Any, state: Any) -> str | None:
     left, right = sides.get("_left"), sides.get("_right")
     if not _is_ready(left) or not _is_ready(right) or type(left) is not type(right):
         return "wants arrays of where its intervals begin and end"
+    if not _may_bound(left) or not _may_bound(right):
+        return _NO_BOUNDS
     return None if length(left) == length(right) >= 0 else "its intervals do not begin as often as they end"
 
 

@@ -222,6 +222,7 @@ def test_matrices_get_their_state_once(sp: ModuleType) -> None:
 
 
 NEW_INDEX = sys.modules["pandas.core.indexes.base"].__dict__["_new_Index"]
+NEW_INTERVALS = sys.modules["pandas.core.indexes.interval"].__dict__["_new_IntervalIndex"]
 BACKED = sys.modules["pandas._libs.arrays"].__dict__["__pyx_unpickle_NDArrayBacked"]
 ARROW = pa.lib._restore_array
 ARRAY = np.zeros(1).__reduce__()[0]
@@ -253,6 +254,10 @@ WRONG_NUMBERS = {
     "times in a zone that are floats": (pd.date_range("2000", periods=2, tz="UTC")._data, np.arange(2.0)),
     "durations that are ints": (pd.timedelta_range(0, periods=2)._data, np.arange(2)),
     "periods that are objects": (pd.period_range("2000", periods=2, freq="D")._data, np.array(["a", "b"], "O")),
+    "periods of few bits": (pd.period_range("2000", periods=2, freq="D")._data, np.arange(2, dtype="i1")),
+    "periods in the other order": (
+        pd.period_range("2000", periods=2, freq="D")._data, np.arange(2).astype(np.dtype("i8").newbyteorder())
+    ),
     "texts that are ints": (pd.array(["a", "b"], dtype=pd.StringDtype("python")), np.arange(2)),
 }
 
@@ -265,7 +270,8 @@ def test_arrays_of_pandas_hold_what_their_class_reads(sp: ModuleType, name: str)
     assert len(sp.loads(pickle.dumps(good), policy=PANDAS)) == 2
     given = tuple(wrong if type(part) is np.ndarray else part for part in state)
     with pytest.raises(PolicyError, match="its class reads"):
-        sp.loads(pickle.dumps(Made(func, args, given)), policy=PANDAS)
+        # In older protocols numpy brings what it reads into this machine's order.
+        sp.loads(pickle.dumps(Made(func, args, given), 5), policy=PANDAS)
 
 
 @pytest.mark.parametrize("shape", [(), (1, 1, 1)])
@@ -311,6 +317,10 @@ def arrow(kind: str, length: int, *buffers: Any, nulls: int = 0, offset: int = 0
     return Made(ARROW, ((pa.lib.type_for_alias(kind), length, nulls, offset, found, [], None),))
 
 
+def bounds(code: str) -> Any:
+    return {"left": np.zeros(2, code), "right": np.zeros(2, code), "closed": "right", "name": None}
+
+
 def frame(**state: Any) -> Any:
     value = pd.DataFrame({"x": [1]})
     return Made(copyreg._reconstructor, (pd.DataFrame, object, None), value.__getstate__() | state)  # type: ignore[attr-defined]
@@ -326,6 +336,14 @@ HOSTILE_FRAMES = {
     "codes are a list": Made(NEW_INDEX, (pd.MultiIndex, {"levels": LEVELS, "codes": [[0], [0]]})),
     "index of another class": Made(NEW_INDEX, (pd.Series, {"data": [1]})),
     "other keywords": Made(NEW_INDEX, (pd.Index, {"data": [1], "fastpath": True})),
+    "index of periods that are text": Made(
+        NEW_INDEX, (pd.PeriodIndex, {"data": np.array(["1." * 2000], "O"), "name": None, "freq": "M"})
+    ),
+    "index of periods of few bits": Made(
+        NEW_INDEX, (pd.PeriodIndex, {"data": np.arange(2, dtype="i4"), "name": None, "freq": "M"})
+    ),
+    "intervals of bools": Made(NEW_INTERVALS, (pd.IntervalIndex, bounds("?"))),
+    "intervals of complex numbers": Made(NEW_INTERVALS, (pd.IntervalIndex, bounds("c16"))),
     "code of no category": categories([0, 1, 2]),
     "negative category": categories([0, -2]),
     "categories of no dtype": categories([0], dtype=np.dtype("i4")),

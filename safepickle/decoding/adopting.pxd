@@ -18,7 +18,39 @@ cdef extern from *:
         }
         return make((PyTypeObject *)cls, args, kwargs == Py_None ? NULL : kwargs);
     }
+
+    /* The memory changes hands: of arrays it is most of a pickle. */
+    static PyObject *safepickle_taken_over(PyObject *data) {
+        PyObject *own;
+    #if PY_VERSION_HEX < 0x030F0000 && !defined(PYPY_VERSION)
+        PyByteArrayObject *from = (PyByteArrayObject *)data, *to;
+        Py_ssize_t size = PyByteArray_GET_SIZE(data);
+        if (from->ob_exports > 0) {
+            PyErr_SetString(PyExc_BufferError, "a bytearray in use");
+            return NULL;
+        }
+        if ((own = PyByteArray_FromStringAndSize(NULL, 0)) == NULL) {
+            return NULL;
+        }
+        to = (PyByteArrayObject *)own;
+        Py_SET_SIZE((PyVarObject *)to, size);
+        to->ob_alloc = from->ob_alloc;
+        to->ob_bytes = from->ob_bytes;
+        to->ob_start = from->ob_start;
+        Py_SET_SIZE((PyVarObject *)from, 0);
+        from->ob_alloc = 0;
+        from->ob_bytes = from->ob_start = NULL;
+        return own;
+    #else
+        own = PyByteArray_FromStringAndSize(PyByteArray_AS_STRING(data), PyByteArray_GET_SIZE(data));
+        if (own != NULL && PyByteArray_Resize(data, 0) < 0) {
+            Py_CLEAR(own);
+        }
+        return own;
+    #endif
+    }
     """
+    object taken_over "safepickle_taken_over"(object data)
     object new_instance "safepickle_new_instance"(object cls, tuple args, object kwargs)
 
 cdef int CALL, NEW, READS, SIZES, HASHES, FEW, COPIED, MANY, _LOOK, NOTED, _NAMES_ITS_SOURCE, STARTS_LATER
@@ -41,6 +73,8 @@ cdef class Adopting(Naming):
     cpdef bint hold(self, object data) except -1
     cpdef int note_held(self, object data) except -1
     cpdef bint holds(self, tuple parts) except -1
+    @cython.locals(index=Py_ssize_t)
+    cpdef tuple own_memory(self, tuple parts)
     cdef Inert _survey_call(self, GlobalHandle handle, int right, tuple args, object kwargs)
     @cython.locals(index=Py_ssize_t)
     cdef int _check_keys_of(self, dict items) except -1

@@ -74,6 +74,12 @@ if not cython.compiled:
             return cls.__new__(cls, *args) if args else cls.__new__(cls)
         return cls.__new__(cls, *args, **kwargs)
 
+    def taken_over(data: bytearray) -> bytearray:
+        """Return another bytearray with these bytes, which are taken from this one; in the compiled form uncopied."""
+        own = bytearray(data)
+        data.clear()
+        return own
+
 
 def is_atom(module: str, name: str, kind: type) -> bool:
     """Return whether instances of a class are leaves for whoever walks data.
@@ -439,6 +445,21 @@ class Adopting(Naming):
             if not self.hold(part):
                 return False
         return True
+
+    def own_memory(self, parts: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Return arguments whose memory nothing else of the pickle has.
+
+        The program could write to a bytearray that it finds in the value, and give an array that was checked any
+        places. What else refers to one finds it empty: no pickler writes an array's bytes for two.
+        """
+        for index, part in enumerate(parts):
+            if type(part) is bytearray and not self.is_foreign(part):
+                try:
+                    own = taken_over(part)
+                except BufferError:
+                    raise FormatError("the memory of an array is in use by something else") from None
+                return (*parts[:index], own, *parts[index + 1 :])
+        return parts
 
     def adopt_foreign(self, obj: Any) -> None:
         """Note an object that came from outside: no opcode may change it."""

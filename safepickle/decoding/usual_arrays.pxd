@@ -77,6 +77,7 @@ cdef class UsualArrays:
     cdef bint _is_number(self, object dtype) except -1
 
 cdef Py_ssize_t _weight(object data) except -1
+cdef Py_ssize_t _size_of(object buffer) except -2
 @cython.locals(count=cython.longlong, size=cython.longlong)
 cdef Py_ssize_t _count(object shape) except -2
 cdef bint _is_empty(object shape) except -1

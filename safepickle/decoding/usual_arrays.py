@@ -18,6 +18,7 @@ Rules that hold here:
 
 from __future__ import annotations
 
+import contextlib
 import pickle
 import sys
 from types import BuiltinFunctionType, FunctionType
@@ -117,6 +118,14 @@ def _see(numpy: Any) -> None:
     _seen = (numpy, numpy.ndarray, numpy.dtype, numpy.generic, numpy.empty, numpy.dtype("b"))
 
 
+def _size_of(buffer: Any) -> int:
+    """Return how many bytes a buffer has, -1 for one that was released."""
+    size = -1
+    with contextlib.suppress(ValueError, TypeError):
+        size = buffer_size(buffer)
+    return size
+
+
 class UsualArrays:
     """What one load has to do with numpy; made when it is there."""
 
@@ -213,7 +222,7 @@ class UsualArrays:
         if kind is bytearray or kind is bytes:
             size = len(buffer)
         elif kind is pickle.PickleBuffer or kind is memoryview:
-            size = buffer_size(buffer)
+            size = _size_of(buffer)
         else:
             return False
         order = args[3]

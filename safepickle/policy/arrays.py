@@ -222,7 +222,10 @@ def _frombuffer(args: Args) -> str | None:
     if type(order) is not str or order not in _ORDERS:
         return "wants an order of C, F or K"
     count = item_count(shape)
-    size = memoryview(buffer).nbytes
+    try:
+        size = memoryview(buffer).nbytes
+    except (ValueError, TypeError, BufferError):
+        return "wants data that are there"  # whoever gave this buffer has released it
     if count is None or count * dtype.itemsize != size:
         return f"wants a shape for exactly its {size} bytes"
     axes = args[4] if len(args) == 5 else None

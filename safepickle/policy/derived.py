@@ -3,7 +3,8 @@
 Rules that hold here:
 
 * A class that leaves taking its arguments to such a base (``__new__`` and ``__init__`` are the base's own) is held to
-  the base's contract: a date of year 0 crashes whoever formats it, whatever its class is called.
+  the base's contract: a date of year 0 crashes whoever formats it, whatever its class is called. Of a base that reads
+  them in ``__new__``, an ``__init__`` of its own changes nothing: it comes too late, and NEWOBJ leaves it out.
 * Bases that read what they are given to its end are not among them: what those take is read off the class (see
   ``decoding.resolving``), and a class derived from ``list`` may be given a set.
 * A class derived from ``defaultdict`` calls its factory later, however it takes it.
@@ -39,6 +40,9 @@ _HELD = {
 }
 HELD: frozenset[Pair] = frozenset((module, name) for module, names in _HELD.items() for name in names.split())
 
+#: Modules whose classes among these read what they are given in ``__new__``.
+_READ_BY_NEW = frozenset({"datetime", "decimal", "fractions", "array"})
+
 
 def _takes_all(args: Args, kwargs: Kwargs) -> None:
     """For classes that know what they take."""
@@ -63,8 +67,9 @@ def contract_of_derived(target: Any) -> Contract | None:
     for base in _MRO.__get__(target)[1:]:
         pair = (str(_MODULE.__get__(base)), _QUALNAME.__get__(base))
         if pair in HELD:
-            same = [name for name in ("__new__", "__init__") if _found(target, name) is _found(base, name)]
-            return CONTRACTS[pair] if len(same) == 2 else None
+            readers = ("__new__",) if pair[0] in _READ_BY_NEW else ("__new__", "__init__")
+            same = all(_found(target, name) is _found(base, name) for name in readers)
+            return CONTRACTS[pair] if same else None
     return None
 
 

@@ -323,6 +323,22 @@ class StatefulFactory(defaultdict[Any, Any]):
         self.default_factory = state
 
 
+class ItemFactory(defaultdict[Any, Any]):
+    """A defaultdict subclass that takes an item for its factory."""
+
+    def append(self, item: Any) -> None:
+        self.default_factory = item
+
+    def add(self, item: Any) -> None:
+        self.default_factory = item
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        if key == "factory":
+            self.default_factory = value
+        else:
+            super().__setitem__(key, value)
+
+
 class Tallied:
     """Counts how often instances were hashed."""
 
@@ -364,6 +380,13 @@ class QuietDecimal(Decimal):
 
 class QuietDate(date):
     """A date subclass that adds nothing."""
+
+
+class LateDate(date):
+    """A date subclass with code of its own that comes after the date was made."""
+
+    def __init__(self, *_: Any) -> None:
+        self.note = "made"
 
 
 class QuietDecodeError(UnicodeDecodeError):

@@ -66,6 +66,17 @@ def test_a_contract_holds_for_classes_that_add_nothing(sp: Any, cls: str, argume
     check(sp, pickled(call(name(CANARY, cls), *arguments)), denied((CANARY, cls)), policy=policy(f"{cls} call"))
 
 
+@pytest.mark.parametrize("cls", ["QuietDate", "LateDate"])
+def test_what_new_reads_is_held_to_the_contract_whatever_init_does(sp: Any, cls: str) -> None:
+    """A date of year 0: the base has read it when a class's own `__init__` begins, which NEWOBJ does not run at all."""
+    year_0 = blob(b"\0\0\1\1")
+    check(sp, pickled(call(name(CANARY, cls), year_0)), denied((CANARY, cls)), policy=policy(f"{cls} call"))
+    made = name(CANARY, cls) + year_0 + TUPLE1 + NEWOBJ
+    check(sp, pickled(made), denied((CANARY, cls)), policy=policy(f"{cls} new"))
+    fine = call(name(CANARY, "LateDate"), blob(b"\x07\xe4\2\x1d"))
+    check(sp, pickled(fine), Loads(lambda value: value.note == "made"), policy=policy("LateDate call"))
+
+
 def test_what_they_are_written_as_is_read(sp: Any) -> None:
     values = [
         canary.QuietDate(2020, 2, 29),

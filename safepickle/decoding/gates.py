@@ -131,8 +131,6 @@ class Gate(Receiving):
     def call(self, callee: Any, args: Any) -> Any:
         """REDUCE: call a global."""
         if type(callee) is not GlobalHandle:
-            if type(callee) is Inert:
-                return Inert(None)
             self._not_a_global(callee, CALL)
             return Inert(None)
         if type(args) is not tuple and type(args) is not HeldTuple:
@@ -219,8 +217,6 @@ class Gate(Receiving):
                 if type(key) is not str:
                     raise FormatError(f"a keyword is {quote(key)}, not a str")
         if type(cls) is not GlobalHandle:
-            if type(cls) is Inert:
-                return Inert(None)
             self._not_a_global(cls, NEW)
             return Inert(None)
         handle = cls
@@ -240,7 +236,11 @@ class Gate(Receiving):
         return self._run(handle, NEW, args, kwargs)
 
     def _not_a_global(self, callee: Any, right: int) -> None:
-        if isinstance(callee, NAMED):
+        if type(callee) is Inert:
+            if self.denied or callee.handle is None:
+                return  # what it stands for was refused already, or comes from outside
+            handle = GlobalHandle(callee.handle.module, callee.handle.name, 0)
+        elif isinstance(callee, NAMED):
             handle = GlobalHandle(str(callee.__module__), callee.__qualname__, 0)
         else:
             # What is held back is a tuple to everybody else.
@@ -261,6 +261,11 @@ class Gate(Receiving):
         usual = 0
         fits = False
         form = 0
+        if handle.keeps_data:
+            if not self.holds(args):
+                self.deny(handle, right, "its arguments are refused: its data are the memory of another array")
+                return Inert(handle)
+            args = self.own_memory(args)
         if handle.usual:
             usual = self._usual_call(handle, right, args, kwargs)
         elif self.arrays is not None and not usual_tree(contract):
@@ -269,9 +274,6 @@ class Gate(Receiving):
         if contract is not None and not usual:
             form = form_of(target)
             fits = kwargs is None and self._surely_fits(form, args)
-        if handle.keeps_data and not self.holds(args):
-            self.deny(handle, right, "its arguments are refused: its data are the memory of another array")
-            return Inert(handle)
         if not usual and not fits:
             self._take_copies(args)
             if kwargs:

@@ -3,7 +3,7 @@ from safepickle.decoding.adopting cimport Adopting
 from safepickle.decoding.handles cimport GlobalHandle, Inert
 from safepickle.decoding.resolving cimport found_on
 
-cdef int APPEND, SETITEM, ADD, _GIVEN, _LOOK
+cdef int APPEND, SETITEM, ADD, _GIVEN, _LOOK, _WITHIN
 cdef frozenset _OF_KNOWN_LENGTH
 
 cdef class Receiving(Adopting):
@@ -13,7 +13,11 @@ cdef class Receiving(Adopting):
     cpdef add_items(self, object obj, list items)
     @cython.locals(handle=GlobalHandle)
     cpdef bint _may_receive(self, object obj, int right) except -1
-    cdef int _look_at_hash(self, object obj, object was) except -1
+    cdef int _received(self, object obj, object was) except -1
+    cdef int check_factory(self, object obj) except -1
     @cython.locals(present=Py_ssize_t, entry=tuple, is_known=bint)
     cpdef int count_items(self, object obj, Py_ssize_t added, Py_ssize_t amount) except -1
     cpdef object _container_of(self, object obj)
+    cpdef bint _is_lent(self, object obj) except -1
+
+cdef object _inner(object obj)

@@ -4,6 +4,7 @@
 Rules that hold here:
 
 * Only what this load made by a rule takes items, and only with the right to; they go through the methods of its *type*.
+  What keeps them in another container, as a UserDict does, takes none where that one is from outside.
 * Keys are counted where they go: what the standard library has for mappings keeps them in a dict (D04, D05).
 * Items are paid for before they are given. An object of a class of its own is not asked how many it has.
 * The clock is looked at for every so many items: keys can be chosen so that each is looked for among many.
@@ -11,7 +12,7 @@ Rules that hold here:
 
 from __future__ import annotations
 
-from collections import ChainMap, Counter, OrderedDict, UserDict, defaultdict, deque
+from collections import ChainMap, Counter, OrderedDict, UserDict, UserList, defaultdict, deque
 from typing import Any
 
 from ..errors import FormatError, ReconstructionError, SafePickleError, quote
@@ -32,6 +33,8 @@ if not cython.compiled:
 _OF_KNOWN_LENGTH = frozenset({OrderedDict, defaultdict, Counter, deque})
 #: The clock is looked at once for so many items, less one: a power of 2, less one.
 _LOOK = 1023
+#: How many containers of the standard library may stand between an object and what its items go into.
+_WITHIN = 8
 #: Opcodes that take as long as giving an object items may, whatever its class does with them.
 _GIVEN = 64
 
@@ -61,7 +64,7 @@ class Receiving(Adopting):
             raise ReconstructionError(
                 f"a {quote(kind.__name__)} does not take items: {type(error).__name__}"
             ) from error
-        self._look_at_hash(obj, was)
+        self._received(obj, was)
 
     def set_items(self, obj: Any, items: list[Any]) -> None:
         """SETITEM and SETITEMS on anything but the machine's own dicts."""
@@ -88,7 +91,7 @@ class Receiving(Adopting):
             raise ReconstructionError(
                 f"a {quote(kind.__name__)} does not take an item: {type(error).__name__}"
             ) from error
-        self._look_at_hash(obj, was)
+        self._received(obj, was)
 
     def add_items(self, obj: Any, items: list[Any]) -> None:
         """ADDITEMS on anything but the machine's own sets."""
@@ -112,12 +115,18 @@ class Receiving(Adopting):
                 raise ReconstructionError(
                     f"a {quote(kind.__name__)} does not take an item: {type(error).__name__}"
                 ) from error
-        self._look_at_hash(obj, was)
+        self._received(obj, was)
 
-    def _look_at_hash(self, obj: Any, was: Any) -> None:
-        """Refuse items that change the hash of what is a key: who looks for it goes astray."""
+    def _received(self, obj: Any, was: Any) -> None:
+        """Refuse items that change the hash of what is a key (who looks for it goes astray), or become a factory."""
         if was is not None and self.keys.hash_of(obj) != was:
             raise FormatError(f"a {quote(type(obj).__name__)} is a key already, and its items change its hash")
+        if type(obj) not in _OF_KNOWN_LENGTH:
+            self.check_factory(obj)
+
+    def check_factory(self, obj: Any) -> None:
+        """Deny a factory that may not be called."""
+        raise NotImplementedError
 
     def _may_receive(self, obj: Any, right: int) -> bool:
         self.changed = True
@@ -128,6 +137,9 @@ class Receiving(Adopting):
         handle = self.owner(obj)
         if handle is None:
             self.disown(obj, right)
+            return False
+        if self.foreign and self._is_lent(obj):
+            self.deny(handle, right, "its items go into an object that is not of this stream")
             return False
         self.budget.since_clock += _GIVEN
         self.budget.called()
@@ -151,14 +163,28 @@ class Receiving(Adopting):
 
     def _container_of(self, obj: Any) -> Any:
         """Return what keys go into that an object is given: those of the standard library keep them in a dict."""
-        if issubclass(type(obj), dict):
-            return obj
-        # By the bases: these have a metaclass, which takes longer to ask than the item to set.
-        bases = type.__dict__["__mro__"].__get__(type(obj))
-        found = None
-        if UserDict in bases:
-            found = vars(obj).get("data")
-        elif ChainMap in bases:
-            maps = vars(obj).get("maps")
-            found = maps[0] if type(maps) is list and maps else None
+        found = obj if issubclass(type(obj), dict) else _inner(obj)
         return found if isinstance(found, dict) else obj
+
+    def _is_lent(self, obj: Any) -> bool:
+        """Return whether items given to an object end up in one that came from outside."""
+        inner = _inner(obj)
+        for _ in range(_WITHIN):
+            if inner is None:
+                return False
+            if self.is_foreign(inner):
+                return True
+            inner = _inner(inner)
+        return True
+
+
+def _inner(obj: Any) -> Any:
+    """Return the container in which an object of the standard library's keeps its items, or None."""
+    # By the bases: these have a metaclass, which takes longer to ask than the item to set.
+    bases = type.__dict__["__mro__"].__get__(type(obj))
+    if UserDict in bases or UserList in bases:
+        return vars(obj).get("data")
+    if ChainMap in bases:
+        maps = vars(obj).get("maps")
+        return maps[0] if type(maps) is list and maps else None
+    return None

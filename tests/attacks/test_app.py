@@ -6,6 +6,7 @@ The policy is `APP`: canaries with exactly the rights an application would give 
 from __future__ import annotations
 
 import sys
+from collections import UserDict
 from contextlib import suppress
 from typing import Any
 
@@ -46,7 +47,8 @@ from attacks.asm import (
 from attacks.expected import FAILED, MALFORMED, Expected, Loads, check, denied, equals
 from attacks.tripwire import watched
 
-from safepickle.errors import SafePickleError
+from safepickle.errors import PolicyError, SafePickleError
+from safepickle.policy.rules import Policy
 
 PLAIN = new(name(CANARY, "Plain"))
 SLOTTED = new(name(CANARY, "Slotted"))
@@ -518,6 +520,39 @@ def test_items_go_only_into_what_this_load_made(sp: Any, opcode: str, target: st
         with pytest.raises(SafePickleError):
             cls(_file(pickled(target_ + tail))).load()
     assert not live
+
+
+def test_items_go_into_nothing_from_outside_by_way_of_what_this_load_made(sp: Any) -> None:
+    """R60: a UserDict, UserList or ChainMap keeps its items in what its state names."""
+    outside: dict[str, Any] = {"dict": {}, "list": [], "data": UserDict()}
+
+    class Persistent(sp.Unpickler):  # type: ignore[misc,name-defined]
+        def persistent_load(self, pid: Any) -> Any:
+            return outside[pid]
+
+    def kept(cls: str, attribute: str, value: bytes) -> bytes:
+        return state(new(name("collections", cls)), text(attribute), value)
+
+    def lent(pid: str) -> bytes:
+        return text(pid) + op("BINPERSID")
+
+    policy = Policy.packs("stdlib") | Policy.from_text(
+        'schema = 1\n[globals]\n"collections:UserDict" = ["new", "build", "setitem"]\n'
+        '"collections:UserList" = ["new", "build", "append"]\n"collections:ChainMap" = ["new", "build", "setitem"]\n'
+    )
+    chained = kept("ChainMap", "maps", list_of(lent("data")))
+    for body in (
+        kept("UserDict", "data", lent("dict")) + KEY + ONE + op("SETITEM"),
+        kept("UserList", "data", lent("list")) + ONE + APPEND,
+        kept("ChainMap", "maps", list_of(lent("dict"))) + KEY + ONE + op("SETITEM"),
+        chained + KEY + ONE + op("SETITEM"),
+    ):
+        with pytest.raises(PolicyError, match="not of this stream"):
+            Persistent(_file(pickled(body)), policy=policy).load()
+    assert not any(outside.values())
+    # Of this load they take them, beside what came from outside.
+    own = tuple_of(lent("dict"), kept("UserDict", "data", dict_of()) + KEY + ONE + op("SETITEM"))
+    assert Persistent(_file(pickled(own)), policy=policy).load()[1] == {"key": 1}
 
 
 def _file(data: bytes) -> Any:

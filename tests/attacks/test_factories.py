@@ -7,6 +7,8 @@ derived from it, or as state.
 from __future__ import annotations
 
 import functools
+import pickle
+import time
 from collections import OrderedDict, defaultdict, deque
 from typing import Any
 
@@ -170,3 +172,30 @@ def test_attributes_of_an_ordered_dict_are_written(sp: Any) -> None:
     back = sp.loads(sp.dumps([plain, noted, plain], policy=rows), policy=rows)
     assert vars(back[1]) == {"note": "kept"}
     assert back[0] is back[2]
+
+
+@pytest.mark.parametrize(
+    "tail",
+    [
+        COUNTED + op("APPEND"),
+        op("MARK") + COUNTED + op("APPENDS"),
+        text("factory") + COUNTED + op("SETITEM"),
+        op("MARK") + COUNTED + op("ADDITEMS"),
+    ],
+    ids=["APPEND", "APPENDS", "SETITEM", "ADDITEMS"],
+)
+def test_an_item_that_a_class_takes_for_its_factory_needs_the_right(sp: Any, tail: bytes) -> None:
+    rights = "ItemFactory call append add setitem"
+    body = call(name(CANARY, "ItemFactory")) + tail
+    check(sp, pickled(body), denied((CANARY, "Counted")), policy=policy(rights))
+    check(sp, pickled(body), Loads(calls_later), policy=policy("Counted call refer", rights))
+
+
+def test_a_function_written_in_c_may_be_a_factory(sp: Any) -> None:
+    clock = Policy.from_text('schema = 1\n[globals]\n"time:time" = ["call", "refer"]')
+    value = defaultdict(time.time, {"a": 1.0})
+    for data in (pickle.dumps(value), sp.dumps(value, policy=STDLIB | clock)):
+        back = sp.loads(data, policy=STDLIB | clock)
+        assert back == value
+        assert back.default_factory is time.time
+    check(sp, pickle.dumps(value), denied(), policy=STDLIB)

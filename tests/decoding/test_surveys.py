@@ -10,7 +10,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from attacks.asm import MEMOIZE, POP, call, name, op, pickled, text
+from attacks.asm import MEMOIZE, POP, blob, call, name, op, pickled, text
 from attacks.streams import ATTACKS
 from attacks.streams_objects import MORE_ATTACKS
 from attacks.tripwire import watched
@@ -53,6 +53,23 @@ def test_an_attack_is_surveyed_without_an_act(sp: ModuleType, data: bytes) -> No
     else:
         assert found.denials == ()
         assert fields(found.error) == fields(error)
+
+
+@pytest.mark.parametrize("opcode", ["REDUCE", "NEWOBJ"])
+def test_a_survey_knows_that_what_a_call_gave_is_not_called(sp: ModuleType, opcode: str) -> None:
+    """`check` said "ok" of it, where a load refuses it by right."""
+    made = call(name("datetime", "date"), blob(b"\x07\xe4\2\x1d"))
+    data = pickled(made + op("EMPTY_TUPLE") + op(opcode))
+    policy = sp.Policy.packs("stdlib")
+    found = sp.decoding.unpickler.survey(data, policy=policy)
+    with pytest.raises(PolicyError) as caught:
+        sp.loads(data, policy=policy)
+    assert [(denial.name, denial.right) for denial in found.denials] == [
+        (denial.name, denial.right) for denial in caught.value.denials
+    ]
+    # What was refused already is refused once.
+    refused = call(name("x", "y")) + op("EMPTY_TUPLE") + op(opcode)
+    assert len(sp.decoding.unpickler.survey(pickled(refused), policy=policy).denials) == 1
 
 
 @pytest.mark.parametrize("data", CASES)

@@ -73,8 +73,12 @@ class _Skipping:
             value = machine.run_inner()
             self._inside = False
             return value
-        if state.get("numpy_array_alignment_bytes") is not None:
-            machine.take_raw(machine.take_raw(1)[0])
+        alignment = state.get("numpy_array_alignment_bytes")
+        if alignment is not None:
+            # As the load looks at it: in the padding nothing may hide.
+            padding = machine.take_raw(machine.take_raw(1)[0])
+            if type(alignment) is not int or len(padding) > alignment or padding.strip(b"\xff"):
+                raise FormatError("an array's padding is longer than its alignment, or something else")
         size = min(itemsize * _count(state.get("shape")), _LARGEST)
         budget = self._gate.budget
         budget.take_string(size, 2 * min(size, _PIECE))

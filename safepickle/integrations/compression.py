@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import io
 from importlib import import_module
+from time import monotonic
 from typing import Any, NamedTuple
 
 from ..errors import FormatError, LimitError, TrailingDataError, TruncatedError
@@ -147,10 +148,14 @@ class PieceSource:
 
     :param file: has ``read``.
     :param max_bytes: the most that is read of the file, in bytes; what comes out is bounded by who reads here.
+    :param max_seconds: how long unpacking may take, from now on: much can come out of little before the machine sees
+        any of it.
     """
 
-    def __init__(self, file: Any, max_bytes: int | None) -> None:
+    def __init__(self, file: Any, max_bytes: int | None, max_seconds: float | None) -> None:
         self._file = file
+        self._seconds = max_seconds
+        self._began = monotonic()
         self._left = NO_BOUND if max_bytes is None else max_bytes
         self._bound = self._left
         self._unread = b""
@@ -193,6 +198,8 @@ class PieceSource:
         return b""
 
     def _decompress(self, inner: Any, data: bytes, most: int) -> bytes:
+        if self._seconds is not None and (spent := monotonic() - self._began) > self._seconds:
+            raise LimitError("max_seconds", self._seconds, round(spent, 3))
         try:
             piece: bytes = inner.decompress(data, most)
         except Exception as error:  # each decompressor has its own

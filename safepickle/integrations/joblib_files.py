@@ -140,7 +140,7 @@ def dump(
 
 
 def _source(file: Any, limits: Limits) -> PieceSource:
-    source = PieceSource(file, limits.max_bytes)
+    source = PieceSource(file, limits.max_bytes, limits.max_seconds)
     if source.prefix.startswith(b"ZF"):
         raise FormatError("a file of joblib before 0.10: load it where it was made, and dump it again with a newer one")
     if source.prefix.startswith(b"PK\x03\x04"):

@@ -350,6 +350,20 @@ PADDINGS = {"longer than the alignment": b"\x11" + b"\xff" * 17, "not of 0xff": 
 def test_nothing_hides_in_padding(files: ModuleType, name: str) -> None:
     with pytest.raises(FormatError, match="padding"):
         files.load(made(PADDINGS[name] + b"abc"), policy=PACK)
+    with pytest.raises(FormatError, match="padding"):
+        files.inspect(made(PADDINGS[name] + b"abc"))
+
+
+def test_unpacking_ends_with_the_time(files: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is compressed may be one long text: it is all unpacked before the machine sees any of it."""
+    packed = io.BytesIO(bz2.compress(b"\x80\x04\x8e" + (2**24).to_bytes(8, "little") + bytes(2**24) + b"."))
+    assert len(files.load(packed, policy=PACK, limits=Limits(max_seconds=100, max_string="20 MB"))) == 2**24
+    packed.seek(0)
+    compression = importlib.import_module(files.PieceSource.__module__)
+    clock = iter(range(10**6))
+    monkeypatch.setattr(compression, "monotonic", lambda: next(clock))
+    with pytest.raises(LimitError, match="max_seconds"):
+        files.load(packed, policy=PACK, limits=Limits(max_seconds=10, max_string="20 MB"))
 
 
 def test_a_header_gets_its_state_once(files: ModuleType) -> None:

@@ -6,8 +6,8 @@ Rules:
 - The process makes its input (or reads it from a file, so that a reader never had the value), sets the
   high-water mark back where the system can (Linux), makes one call, keeps the result and reads the mark.
   Elsewhere the mark is that of `getrusage`, of the whole life of the process.
-- Before that it makes one call of a hundredth of the data, which is not counted, as for times: code that is read in from
-  its file by a process's first call, whole pages of it, is not what data takes.
+- Before that it makes one call of a hundredth of the data, which is not counted, as for times: code that is read in
+  from its file by a process's first call, whole pages of it, is not what data takes.
 - Sizes are larger than for times, or pages and allocator arenas would be all that is seen.
 """
 

@@ -37,7 +37,6 @@ cdef class Operations(Window):
     cpdef int _append(self, Py_ssize_t start, int opcode, object target, list items) except -1
     cpdef int _set_items(self, Py_ssize_t start, int opcode, object target, list items) except -1
     cpdef int _add_items(self, Py_ssize_t start, int opcode, object target, list items) except -1
-    cpdef int _call_out(self) except -1
     cpdef int _rare(self, int opcode) except -1
     @cython.locals(protocol=int)
     cpdef int _proto(self) except -1

@@ -152,7 +152,7 @@ class Operations(Window):
             self.budget.take_items(len(target), len(items), 8)
             target.extend(gate.values(items))
         else:
-            self._call_out()
+            self.underflow = False
             gate.append(target, items)
             self.underflow = True
 
@@ -164,7 +164,7 @@ class Operations(Window):
             self.budget.take_items(len(target), len(items) // 2, 100)
             set_items(gate.keys, target, gate.values(items))
         else:
-            self._call_out()
+            self.underflow = False
             gate.set_items(target, items)
             self.underflow = True
 
@@ -176,13 +176,9 @@ class Operations(Window):
             self.budget.take_items(len(target), len(items), 72)
             add_items(gate.keys, target, gate.values(items))
         else:
-            self._call_out()
+            self.underflow = False
             gate.add_items(target, items)
             self.underflow = True
-
-    def _call_out(self) -> None:
-        """From here until the flag is set again, an IndexError is not the machine's."""
-        self.underflow = False
 
     # -- the other opcodes -------------------------------------------------------------------------------------
 
@@ -252,7 +248,7 @@ class Operations(Window):
                 self.data[self.position : self.position + width], "little", signed=width == 4
             )
             self.position += width
-            self._call_out()
+            self.underflow = False
             handle = self.gate.extension(code, self.protocol)
             self.underflow = True
             self._push(handle)
@@ -455,7 +451,7 @@ class Operations(Window):
 
     def _find(self, module: Any, name: Any) -> Any:
         self.nesting.absorb(self.base + len(self.stack))
-        self._call_out()
+        self.underflow = False
         found = self.gate.find(module, name, self.protocol)
         self.underflow = True
         return found
@@ -501,11 +497,11 @@ class Operations(Window):
         cls = self.stack.pop()
         if type(kwargs) is not dict:
             raise FormatError(f"NEWOBJ_EX keyword arguments are {quote(kwargs)}, not a dict")
-        self._call_out()
+        self.underflow = False
         self._give(self.gate.new(cls, args, kwargs))
 
     def _instantiate(self, cls: Any, args: list[Any]) -> None:
-        self._call_out()
+        self.underflow = False
         self._give(self.gate.instantiate(cls, tuple(args)))
 
     def _give(self, result: Any) -> None:
@@ -521,7 +517,7 @@ class Operations(Window):
         self._persistent(line.decode("ascii"))
 
     def _persistent(self, pid: Any) -> None:
-        self._call_out()
+        self.underflow = False
         value = self.gate.persistent(pid)
         self.underflow = True
         self.stack.append(value)
@@ -532,7 +528,7 @@ class Operations(Window):
         state = self.stack.pop()
         target = self.stack[-1]
         self.nesting.join(self.base + len(self.stack) - 1)
-        self._call_out()
+        self.underflow = False
         self.gate.build(target, state)
         value = self.inlay.built(self, target)
         self.underflow = True

@@ -4,7 +4,7 @@ from safepickle.decoding.handles cimport GlobalHandle, Inert
 from safepickle.decoding.resolving cimport found_on
 
 cdef int APPEND, SETITEM, ADD, _GIVEN, _LOOK, _WITHIN
-cdef frozenset _OF_KNOWN_LENGTH
+cdef object _ORDERED, _DEFAULT, _COUNTER, _DEQUE
 
 cdef class Receiving(Adopting):
     cpdef append(self, object obj, list items)
@@ -20,4 +20,5 @@ cdef class Receiving(Adopting):
     cpdef object _container_of(self, object obj)
     cpdef bint _is_lent(self, object obj) except -1
 
+cdef bint _has_length(object kind) except -1
 cdef object _inner(object obj)

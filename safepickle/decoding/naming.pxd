@@ -35,6 +35,7 @@ cdef class Naming(Refusals):
     cpdef GlobalHandle make_handle(self, str module, str name)
     cpdef extension(self, object code, int protocol)
     cpdef resolve(self, GlobalHandle handle)
+    cpdef adopt_foreign(self, object obj)
     cpdef value(self, object obj)
     @cython.locals(index=Py_ssize_t)
     cpdef list values(self, list items)

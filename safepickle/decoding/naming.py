@@ -32,7 +32,7 @@ from .emulated import CONSTANTS, EMULATED
 from .guarding import RuleGuards
 from .handles import GlobalHandle, HeldTuple, Inert, Known
 from .refusals import ALL_RIGHTS, LABELS, REFER, Refusals
-from .resolving import import_global, traits_of
+from .resolving import import_global, takes_items, traits_of
 from .usual_arrays import usual_call
 
 NAMED = (type, types.FunctionType, types.BuiltinFunctionType)
@@ -323,6 +323,9 @@ class Naming(Refusals):
         if isinstance(target, NAMED) and handle.contract is None:
             # A re-export under another name is held to the same contract.
             handle.contract = CONTRACTS.get((str(target.__module__), target.__qualname__))
+        if not self.inert and not isinstance(target, NAMED) and takes_items(type(target)):
+            # It is given none by way of another object either, nor does an array take its memory.
+            self.adopt_foreign(target)
         if isinstance(target, type):
             handle.is_class = True
             handle.cost = 32 + type.__getattribute__(target, "__basicsize__") + 2 * 48
@@ -343,6 +346,10 @@ class Naming(Refusals):
             known.keeps_data = handle.keeps_data
             known.settled_contract = handle.contract
             known.reference = ref(target)
+
+    def adopt_foreign(self, obj: Any) -> None:
+        """Note an object that came from outside: no opcode may change it."""
+        raise NotImplementedError
 
     # -- values ------------------------------------------------------------------------------------------------
 

@@ -50,12 +50,10 @@ _SETS = frozenset({set, frozenset})
 #: Lists that are kept from one load to the next.
 _MOST_SPARE = 16
 
-#: Width of the index by opcode; 0 for text.
+#: Widths by opcode: of the index (0 for text), of the code, of the length (SHORT_BINBYTES is in the loop).
 _PUTS = {0x70: 0, 0x71: 1, 0x72: 4}
 _GETS = {0x67: 0, 0x68: 1, 0x6A: 4}
-#: Width of the code by opcode.
 _EXTS = {0x82: 1, 0x83: 2, 0x84: 4}
-#: Width of the length by opcode: SHORT_BINBYTES is in the loop.
 _BYTES = {0x42: 4, 0x8E: 8, 0x96: 8}
 _TEXTS = frozenset({0x58, 0x8D, 0x42, 0x8E, 0x96, 0x54, 0x55, 0x8B, 0x49, 0x4C, 0x46, 0x53, 0x56})
 
@@ -441,9 +439,8 @@ class Operations(Window):
             if not self.strict:
                 raise
             self.gate.in_hook = False
-            raise FormatError(
-                f"a Python 2 str is not {quote(self.encoding)}; try encoding='latin1' or encoding='bytes'"
-            ) from error
+            others = "try encoding='latin1' or encoding='bytes'"
+            raise FormatError(f"a Python 2 str is not {quote(self.encoding)}; {others}") from error
         self.gate.in_hook = False
         return text
 
@@ -596,5 +593,8 @@ class Operations(Window):
         if readonly is not buffer:
             if self.strict and not self.gate.hold(buffer):
                 raise FormatError("READONLY_BUFFER on what an array has its memory in")
+            if self.strict and type(buffer) is bytearray and not self.gate.is_foreign(buffer):
+                self.budget.take_memory(len(buffer))  # no pickler writes so: what else has it could write to it
+                readonly = memoryview(bytes(buffer))
             self.gate.adopt_foreign(readonly)
         self.stack.append(readonly)

@@ -36,6 +36,9 @@ _COUNTER: Any = Counter
 _DEQUE: Any = deque
 #: The clock is looked at once for so many items, less one: a power of 2, less one.
 _LOOK = 1023
+#: Stands for the container of a ChainMap of a class of its own, whose maps are no list.
+_UNKNOWN: Any = object()
+_FACTORY_OF: Any = defaultdict.__dict__["default_factory"].__get__
 #: How many containers of the standard library may stand between an object and what its items go into.
 _WITHIN = 8
 #: Opcodes that take as long as giving an object items may, whatever its class does with them.
@@ -53,6 +56,7 @@ class Receiving(Adopting):
         kind = type(obj)
         self.count_items(obj, len(items), 16)
         was = self.keys.hash_of(obj) if self.keys.is_keyed(obj) else None
+        factory = _factory_of(obj)
         try:
             extend = getattr(kind, "extend", None)
             if extend is not None:
@@ -67,7 +71,7 @@ class Receiving(Adopting):
             raise ReconstructionError(
                 f"a {quote(kind.__name__)} does not take items: {type(error).__name__}"
             ) from error
-        self._received(obj, was)
+        self._received(obj, was, factory)
 
     def set_items(self, obj: Any, items: list[Any]) -> None:
         """SETITEM and SETITEMS on anything but the machine's own dicts."""
@@ -77,6 +81,7 @@ class Receiving(Adopting):
         self.count_items(obj, len(items) // 2, 100)
         container = self._container_of(obj)
         was = self.keys.hash_of(obj) if self.keys.is_keyed(obj) else None
+        factory = _factory_of(obj)
         try:
             for index in range(0, len(items), 2):
                 key = items[index]
@@ -94,7 +99,7 @@ class Receiving(Adopting):
             raise ReconstructionError(
                 f"a {quote(kind.__name__)} does not take an item: {type(error).__name__}"
             ) from error
-        self._received(obj, was)
+        self._received(obj, was, factory)
 
     def add_items(self, obj: Any, items: list[Any]) -> None:
         """ADDITEMS on anything but the machine's own sets."""
@@ -107,6 +112,7 @@ class Receiving(Adopting):
         if add is None:
             raise FormatError(f"a {quote(kind.__name__)} takes no items")
         was = self.keys.hash_of(obj) if self.keys.is_keyed(obj) else None
+        factory = _factory_of(obj)
         for index, item in enumerate(items):
             self.keys.check(obj, item)
             self.keys.look(index)
@@ -118,13 +124,13 @@ class Receiving(Adopting):
                 raise ReconstructionError(
                     f"a {quote(kind.__name__)} does not take an item: {type(error).__name__}"
                 ) from error
-        self._received(obj, was)
+        self._received(obj, was, factory)
 
-    def _received(self, obj: Any, was: Any) -> None:
+    def _received(self, obj: Any, was: Any, factory: Any) -> None:
         """Refuse items that change the hash of what is a key (who looks for it goes astray), or become a factory."""
         if was is not None and self.keys.hash_of(obj) != was:
             raise FormatError(f"a {quote(type(obj).__name__)} is a key already, and its items change its hash")
-        if not _has_length(type(obj)):
+        if _factory_of(obj) is not factory:
             self.check_factory(obj)
 
     def check_factory(self, obj: Any) -> None:
@@ -175,7 +181,7 @@ class Receiving(Adopting):
         for _ in range(_WITHIN):
             if inner is None:
                 return False
-            if self.is_foreign(inner):
+            if inner is _UNKNOWN or self.is_foreign(inner):
                 return True
             inner = _inner(inner)
         return True
@@ -186,6 +192,14 @@ def _has_length(kind: Any) -> bool:
     return kind is _ORDERED or kind is _DEFAULT or kind is _COUNTER or kind is _DEQUE
 
 
+def _factory_of(obj: Any) -> Any:
+    """Return the factory of an object whose class has code of its own for items; None for all others."""
+    kind = type(obj)
+    if _has_length(kind) or not issubclass(kind, defaultdict):
+        return None
+    return _FACTORY_OF(obj)
+
+
 def _inner(obj: Any) -> Any:
     """Return the container in which an object of the standard library's keeps its items, or None."""
     # By the bases: these have a metaclass, which takes longer to ask than the item to set.
@@ -194,5 +208,7 @@ def _inner(obj: Any) -> Any:
         return vars(obj).get("data")
     if ChainMap in bases:
         maps = vars(obj).get("maps")
-        return maps[0] if type(maps) is list and maps else None
+        if type(maps) is list:
+            return maps[0] if maps else None
+        return None if maps is None else _UNKNOWN
     return None

@@ -31,6 +31,8 @@ _NAMES: Any = type.__dict__["__dict__"]
 _METHOD: Any = types.MethodDescriptorType
 _SIZER: Any = object.__sizeof__
 _MAKER: Any = object.__dict__["__new__"]
+#: What a type has whose instances take items.
+_TAKING = ("__setitem__", "append", "extend", "add")
 _READERS = (list, tuple, set, frozenset, dict, bytes, bytearray, deque)
 _SIZED = (bytes, bytearray)
 _HASHERS = (set, frozenset, dict)
@@ -87,6 +89,11 @@ def import_global(module: str, name: str, whole: bool = False) -> Any:
 def _is_half(module: Any) -> bool:
     """Return whether a module is being imported: what it has of names is not all."""
     return getattr(getattr(module, "__spec__", None), "_initializing", False) is True
+
+
+def takes_items(kind: type) -> bool:
+    """Return whether instances of a type may be given items."""
+    return any(found_on(kind, name) is not None for name in _TAKING)
 
 
 def traits_of(target: type) -> int:

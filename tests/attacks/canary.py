@@ -10,7 +10,7 @@ from __future__ import annotations
 import operator
 import threading
 import time
-from collections import Counter, OrderedDict, UserDict, defaultdict, deque
+from collections import ChainMap, Counter, OrderedDict, UserDict, defaultdict, deque
 from datetime import date
 from decimal import Decimal
 from fractions import Fraction
@@ -241,6 +241,11 @@ class Bag(list[Any]):
         super().extend(items)
 
 
+#: What lives on between loads.
+MEMORY = bytearray(16)
+LIVING: dict[str, Any] = {}
+
+
 class QuietList(list[Any]):
     """A list subclass that adds nothing."""
 
@@ -321,6 +326,23 @@ class StatefulFactory(defaultdict[Any, Any]):
 
     def __setstate__(self, state: Any) -> None:
         self.default_factory = state
+
+
+class OwnFactory(defaultdict[Any, Any]):
+    """A defaultdict subclass that has a factory of its own, whatever the pickle says."""
+
+    def __init__(self) -> None:
+        super().__init__(Plain)
+
+    def __reduce__(self) -> Any:
+        return OwnFactory, (), None, None, iter(self.items())
+
+
+class AnyMaps(ChainMap[Any, Any]):
+    """A ChainMap subclass that knows what it is made of."""
+
+    def __init__(self, maps: Any = ()) -> None:
+        self.maps = maps
 
 
 class ItemFactory(defaultdict[Any, Any]):

@@ -550,6 +550,16 @@ def test_items_go_into_nothing_from_outside_by_way_of_what_this_load_made(sp: An
         with pytest.raises(PolicyError, match="not of this stream"):
             Persistent(_file(pickled(body)), policy=policy).load()
     assert not any(outside.values())
+    # Nor into a global, nor into maps that only a class of its own understands.
+    given = allowing("LIVING refer", "AnyMaps call setitem")
+    for body in (
+        kept("UserDict", "data", name(CANARY, "LIVING")) + KEY + ONE + op("SETITEM"),
+        call(name(CANARY, "AnyMaps"), tuple_of(lent("dict"))) + KEY + ONE + op("SETITEM"),
+    ):
+        with pytest.raises(PolicyError, match="not of this stream"):
+            Persistent(_file(pickled(body)), policy=policy | given).load()
+    assert not canary.LIVING
+    assert not outside["dict"]
     # Of this load they take them, beside what came from outside.
     own = tuple_of(lent("dict"), kept("UserDict", "data", dict_of()) + KEY + ONE + op("SETITEM"))
     assert Persistent(_file(pickled(own)), policy=policy).load()[1] == {"key": 1}

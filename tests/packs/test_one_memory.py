@@ -12,7 +12,9 @@ import pytest
 
 np = pytest.importorskip("numpy")
 
-from attacks.asm import REDUCE, name, number, op, pickled, text, tuple_of  # noqa: E402
+from attacks import canary  # noqa: E402
+from attacks.app import CANARY, allowing  # noqa: E402
+from attacks.asm import REDUCE, call, name, number, op, pickled, text, tuple_of  # noqa: E402
 from packs.test_libraries import BUFFERED, Made  # noqa: E402
 
 from safepickle.errors import FormatError, PolicyError  # noqa: E402
@@ -110,6 +112,35 @@ def test_no_bytearray_of_the_value_is_the_memory_of_an_array(sp: ModuleType, hid
     assert array.tolist() == list(range(300))
     array[0] = 7  # it may be written, as pickle's may
     assert array[0] == 7
+
+
+def test_a_view_of_a_bytearray_is_of_a_copy(sp: ModuleType) -> None:
+    """READONLY_BUFFER is written behind NEXT_BUFFER only: of the pickle's own bytearray it would share the memory."""
+    body = op("MARK") + op("BYTEARRAY8", np.arange(3).tobytes()) + op("BINPUT", 0)
+    body += name("numpy.core.numeric", "_frombuffer") + op("MARK") + op("BINGET", 0) + op("READONLY_BUFFER")
+    body += call(name("numpy", "dtype"), text("<i8"), number(0), number(1)) + tuple_of(number(3)) + text("C")
+    memory, array = sp.loads(pickled(body + op("TUPLE") + REDUCE + op("TUPLE")), policy=NUMPY)
+    assert memory == np.arange(3).tobytes()
+    memory[0] = 77
+    assert array.tolist() == [0, 1, 2]
+    assert not array.flags.writeable
+
+
+@pytest.mark.parametrize("road", ["a global", "find_class"])
+def test_a_bytearray_of_the_program_is_not_taken(sp: ModuleType, road: str) -> None:
+    arguments = text("<i8") + number(0) + number(1)
+    dtype = name("numpy", "dtype") + op("MARK") + arguments + op("TUPLE") + REDUCE
+    body = name("numpy.core.numeric", "_frombuffer") + op("MARK") + name(CANARY, "MEMORY") + dtype
+    data = pickled(body + tuple_of(number(2)) + text("C") + op("TUPLE") + REDUCE)
+
+    class Finding(sp.Unpickler):  # type: ignore[misc, name-defined]
+        def find_class(self, module: str, name: str) -> Any:
+            return canary.MEMORY if name == "MEMORY" else super().find_class(module, name)
+
+    policy = NUMPY | allowing("MEMORY refer")
+    reader = (sp.Unpickler if road == "a global" else Finding)(io.BytesIO(data), policy=policy)
+    assert len(reader.load()) == 2
+    assert len(canary.MEMORY) == 16
 
 
 def test_the_memory_of_a_buffer_from_outside_stays_the_caller_s(sp: ModuleType) -> None:

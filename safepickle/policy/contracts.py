@@ -24,7 +24,7 @@ from __future__ import annotations
 import re
 from collections import ChainMap, UserDict
 from collections.abc import Callable, Mapping
-from types import BuiltinFunctionType, FunctionType, MappingProxyType
+from types import BuiltinFunctionType, FunctionType, MappingProxyType, ModuleType
 from typing import Any, NamedTuple
 
 from .arrays import ARRAY_CALLS, ARRAY_STATES, is_settled, own_dtype_state
@@ -215,11 +215,11 @@ def _ordered_dict(args: Args) -> str | None:
     return "wants nothing, a dict, or a list of pairs with simple keys"
 
 
-_FUNCTIONS = frozenset({FunctionType, BuiltinFunctionType})
-
-
 def _defaultdict(args: Args) -> str | None:
-    if not args or (len(args) == 1 and (args[0] is None or has_base(args[0], type) or type(args[0]) in _FUNCTIONS)):
+    if not args or (len(args) == 1 and (args[0] is None or has_base(args[0], type) or type(args[0]) is FunctionType)):
+        return None
+    # A method of an object is of that type, too.
+    if len(args) == 1 and type(args[0]) is BuiltinFunctionType and type(args[0].__self__) is ModuleType:
         return None
     return "wants nothing, or a class or function as factory"
 

@@ -191,6 +191,15 @@ def test_an_item_that_a_class_takes_for_its_factory_needs_the_right(sp: Any, tai
     check(sp, pickled(body), Loads(calls_later), policy=policy("Counted call refer", rights))
 
 
+def test_a_factory_that_a_class_has_by_itself_is_no_item(sp: Any) -> None:
+    value = canary.OwnFactory()
+    value["a"] = canary.Plain()
+    rows = policy("OwnFactory call setitem", "Plain new build")
+    back = sp.loads(sp.dumps(value, policy=rows), policy=rows)
+    assert type(back["a"]) is canary.Plain
+    assert back.default_factory is canary.Plain
+
+
 def test_a_function_written_in_c_may_be_a_factory(sp: Any) -> None:
     clock = Policy.from_text('schema = 1\n[globals]\n"time:time" = ["call", "refer"]')
     value = defaultdict(time.time, {"a": 1.0})

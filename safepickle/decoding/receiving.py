@@ -38,6 +38,8 @@ _DEQUE: Any = deque
 _LOOK = 1023
 #: Stands for the container of a ChainMap of a class of its own, whose maps are no list.
 _UNKNOWN: Any = object()
+#: What a call of these makes is the machine's own, which takes items without a right to: a survey asks for none either.
+_PLAIN = {("builtins", "list"): APPEND, ("builtins", "dict"): SETITEM, ("builtins", "set"): ADD}
 _FACTORY_OF: Any = defaultdict.__dict__["default_factory"].__get__
 #: How many containers of the standard library may stand between an object and what its items go into.
 _WITHIN = 8
@@ -140,8 +142,9 @@ class Receiving(Adopting):
     def _may_receive(self, obj: Any, right: int) -> bool:
         self.changed = True
         if type(obj) is Inert:
-            if obj.handle is not None:
-                self.require(obj.handle, right)
+            handle = obj.handle
+            if handle is not None and _PLAIN.get((handle.module, handle.name)) != right:
+                self.require(handle, right)
             return False
         handle = self.owner(obj)
         if handle is None:

@@ -18,7 +18,6 @@ Rules that hold here:
 
 from __future__ import annotations
 
-import contextlib
 import pickle
 import sys
 from types import BuiltinFunctionType, FunctionType
@@ -121,8 +120,10 @@ def _see(numpy: Any) -> None:
 def _size_of(buffer: Any) -> int:
     """Return how many bytes a buffer has, -1 for one that was released."""
     size = -1
-    with contextlib.suppress(ValueError, TypeError):
+    try:  # noqa: SIM105 (a context manager costs more than the question)
         size = buffer_size(buffer)
+    except (ValueError, TypeError):
+        pass
     return size
 
 

@@ -247,7 +247,7 @@ class Stack:
         self.top = self.frames[self.depth]
 
     def let_go(self) -> bool:
-        """Keep nothing of a dump that went well but the room it took; False if it took much."""
+        """Keep nothing of a dump that went well but the room it took; False if there is nothing to keep."""
         if self.memo is None:
             return False
         if len(self.frames) > _MOST_FRAMES:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ..limits import Limits
     from ..policy.rules import Policy
 
-__all__ = ["inspect_source"]
+__all__ = ["inspect_source", "skip_padding"]
 
 _CODE = re.compile(r"[|<>=]?([?bBhHiIlLqQpPefdgFDGcSUVOMmuaT])([0-9]{0,10})")
 _MOST_LENGTH = 2**62
@@ -45,6 +45,13 @@ def inspect_source(source: Any, *, policy: Policy, limits: Limits) -> Tree:
     machine = open_with_stand_ins(b"", source, gate)
     machine.inlay = _Skipping(gate)
     return Tree(run(machine), gate, machine)
+
+
+def skip_padding(machine: Any, alignment: int) -> None:
+    """Read the padding before the data of an array, for loads and for looks: in it nothing may hide."""
+    padding = machine.take_raw(machine.take_raw(1)[0])
+    if len(padding) > alignment or padding.strip(b"\xff"):
+        raise FormatError("an array's padding is longer than its alignment, or something else")
 
 
 class _Skipping:
@@ -75,10 +82,9 @@ class _Skipping:
             return value
         alignment = state.get("numpy_array_alignment_bytes")
         if alignment is not None:
-            # As the load looks at it: in the padding nothing may hide.
-            padding = machine.take_raw(machine.take_raw(1)[0])
-            if type(alignment) is not int or len(padding) > alignment or padding.strip(b"\xff"):
-                raise FormatError("an array's padding is longer than its alignment, or something else")
+            if type(alignment) is not int:
+                raise FormatError("the alignment of an array is no int")
+            skip_padding(machine, alignment)
         size = min(itemsize * _count(state.get("shape")), _LARGEST)
         budget = self._gate.budget
         budget.take_string(size, 2 * min(size, _PIECE))

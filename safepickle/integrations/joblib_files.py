@@ -27,7 +27,7 @@ from ..decoding.handles import Inert
 from ..decoding.session import check, policy_for, run
 from ..decoding.standing import StandInGate, open_with_stand_ins, opened_file, restricting
 from ..errors import FormatError, PolicyError, SafePickleError
-from ..inspection.joblib_trees import inspect_source
+from ..inspection.joblib_trees import inspect_source, skip_padding
 from ..inspection.refused import refused
 from ..limits import DEFAULT_LIMITS, Limits
 from ..policy.formats import WRAPPER, ArrayHeader
@@ -227,10 +227,7 @@ def _read(machine: Any, header: ArrayHeader) -> Any:
 
     alignment = header.numpy_array_alignment_bytes
     if alignment is not None:
-        # How many bytes of padding there are, and these, in which nothing may hide.
-        padding = machine.take_raw(machine.take_raw(1)[0])
-        if len(padding) > alignment or padding.strip(b"\xff"):
-            raise FormatError("an array's padding is longer than its alignment, or something else")
+        skip_padding(machine, alignment)
     count = 1
     for length in header.shape:
         count *= length

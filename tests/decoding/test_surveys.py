@@ -72,6 +72,22 @@ def test_a_survey_knows_that_what_a_call_gave_is_not_called(sp: ModuleType, opco
     assert len(sp.decoding.unpickler.survey(pickled(refused), policy=policy).denials) == 1
 
 
+@pytest.mark.parametrize("made", ["list", "dict", "set", "deque"])
+def test_a_survey_asks_for_items_where_a_load_does(sp: ModuleType, made: str) -> None:
+    """What list(...) gave is the machine's own and takes items; a survey asked for `append`, and `check` refused it."""
+    given = {"list": b"K\1a", "dict": b"K\1K\2s", "set": b"(K\1\x90", "deque": b"K\1a"}[made]
+    home = "collections" if made == "deque" else "builtins"
+    policy = sp.Policy.from_text(f'schema = 1\n[globals]\n"{home}:{made}" = ["call"]\n')
+    data = pickled(call(name(home, made)) + given)
+    found = sp.decoding.unpickler.survey(data, policy=policy)
+    assert [denial.right for denial in found.denials] == (["append"] if made == "deque" else [])
+    if made != "deque":
+        assert type(sp.loads(data, policy=policy)).__name__ == made
+        return
+    with pytest.raises(PolicyError, match="append"):
+        sp.loads(data, policy=policy)
+
+
 @pytest.mark.parametrize("data", CASES)
 def test_under_stdlib_a_survey_refuses_no_more_than_loads(sp: ModuleType, data: bytes) -> None:
     """What only a look at the object itself shows (its contract, its failure) a survey cannot know."""

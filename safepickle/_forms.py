@@ -30,6 +30,7 @@ else:
     Loader = object  # importlib.abc takes longer to import than this package
 
 HOT_MODULES: Final = (
+    "safepickle._gc_pause",
     "safepickle.wire.reading",
     "safepickle.wire.memo",
     "safepickle.wire.output",

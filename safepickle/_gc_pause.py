@@ -1,3 +1,4 @@
+# cython: annotation_typing=False
 """A counted pause of the cyclic garbage collector while data is built or written.
 
 Rules that hold here:
@@ -7,6 +8,7 @@ Rules that hold here:
 * It is only ever enabled again if it was enabled before. Code that switches it off while a load or dump runs in
   another thread cannot be told from us, and finds it on again afterwards.
 * A signal handler or finalizer may load while this very thread is in here: it gets in too, and leaves all as it was.
+  Compiled, nothing in here runs Python, so that nobody comes between and there is nothing to lock.
 * An interrupt (Ctrl-C) at any line leaves the collector on, so what is pausing is noted before it is done. It is most
   likely where a pause ends, at the call itself: while compiled code runs nobody looks for one. So whoever pauses says
   who it is, may end its pause any number of times, and does so again where ending it was interrupted.
@@ -14,10 +16,18 @@ Rules that hold here:
 
 from __future__ import annotations
 
-import gc
-from _thread import RLock  # as threading.RLock, which takes longer to import
+COMPILING = False
+if COMPILING:
+    import cython
+else:
+    from ._form import cython
 
-_lock = RLock()
+if not cython.compiled:
+    from _thread import RLock  # as threading.RLock, which takes longer to import
+    from gc import disable, enable, isenabled
+
+    _lock = RLock()
+
 #: By id, whoever needs the collector paused: it is there until its pause ends.
 _running: set[int] = set()
 _paused = False
@@ -28,19 +38,33 @@ def enter(owner: object) -> None:
 
     Call it inside a ``try`` that ends with :func:`leave`, and with leave once more where that is interrupted.
     """
-    global _paused
-    with _lock:
-        _running.add(id(owner))
-        if not _paused and gc.isenabled():
-            _paused = True
-            gc.disable()
+    if cython.compiled:
+        _enter(id(owner))
+    else:
+        with _lock:
+            _enter(id(owner))
 
 
 def leave(owner: object) -> None:
     """End a pause, if it has not ended; the last one lets the collector go on."""
+    if cython.compiled:
+        _leave(id(owner))
+    else:
+        with _lock:
+            _leave(id(owner))
+
+
+def _enter(owner: int) -> None:
     global _paused
-    with _lock:
-        _running.discard(id(owner))
-        if not _running and _paused:
-            gc.enable()
-            _paused = False
+    _running.add(owner)
+    if not _paused and isenabled():
+        _paused = True
+        disable()
+
+
+def _leave(owner: int) -> None:
+    global _paused
+    _running.discard(owner)
+    if not _running and _paused:
+        enable()
+        _paused = False

@@ -76,9 +76,11 @@ class Operations(Window):
         #: Empty lists that keep the room they grew to, for the next marks.
         self.spare: list[list[Any]] = []
 
-    def keep_few(self) -> None:
-        """Give up most of the lists: one load after another could make each of very many long."""
-        if len(self.spare) > _MOST_SPARE:
+    def keep_few(self, is_short: bool) -> None:
+        """Give up lists that may be long: one load after another could make each of very many so."""
+        if not is_short:
+            self.equip()
+        elif len(self.spare) > _MOST_SPARE:
             del self.spare[_MOST_SPARE:]
 
     def open_stack(self, gate: Gate, encoding: str, errors: str, buffers: Iterator[Any] | None) -> None:

@@ -4,9 +4,10 @@
 Rules that hold here:
 
 * What is put together belongs to one load and to nobody else (S9).
-* A machine whose short pickle went well is put away, and what it is made of serves the next load: nothing of the pickle
-  is left in it, nobody else has it, and it is opened anew, which is what makes it one shot (S6a); or, for the same
-  policy and limits after a pickle that named no global, opened again: what that can have changed is as it was.
+* A machine whose pickle went well is put away, and what it is made of serves the next load: nothing of the pickle is
+  left in it (of a long one no room either), nobody else has it, and it is opened anew, which is what makes it one shot
+  (S6a); or, for the same policy and limits after a pickle that named no global, opened again: what that can have
+  changed is as it was.
 * The cyclic garbage collector is paused while a machine runs, because it would walk the growing data over and over
   (see ``_gc_pause``). Input so short that the collector would hardly run is not worth the pause.
 """
@@ -16,7 +17,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from .. import _gc_pause
 from ..errors import PolicyError, TrailingDataError
 from ..limits import DEFAULT_LIMITS, Limits
 from ..policy.rules import BY_DEFAULT, PLAIN, FindClass, Policy
@@ -34,6 +34,7 @@ else:
     from .._form import cython
 
 if not cython.compiled:
+    from .._gc_pause import enter, leave
     from .leaves import pop, push
 
 #: Nothing is ever spent of it; another thread may put another one in its place at any time.
@@ -112,7 +113,9 @@ def _take() -> Machine | None:
     return machine
 
 
-def _put_away(machine: Machine, policy: Policy | FindClass, limits: Limits, is_usual: bool) -> None:
+def _put_away(
+    machine: Machine, policy: Policy | FindClass, limits: Limits, is_usual: bool, is_short: bool
+) -> None:
     """Keep a machine that has given its value back, if nothing can refer to it or its gate any more."""
     gate = machine.gate
     if gate.strict and gate.find_class is None and not _idle:
@@ -125,7 +128,7 @@ def _put_away(machine: Machine, policy: Policy | FindClass, limits: Limits, is_u
         else:
             machine.let_go(policy, limits, None)  # it is opened anew, for whomever
             gate.let_go()
-        machine.keep_few()
+        machine.keep_few(is_short)
         push(_idle, machine)
 
 
@@ -144,14 +147,14 @@ def run(machine: Machine) -> Any:
     if machine.source is None and len(machine.data) < _SHORT:
         return machine.run()
     try:
-        _gc_pause.enter(machine)
+        enter(machine)
         return machine.run()
     finally:
         try:
-            _gc_pause.leave(machine)
+            leave(machine)
         except BaseException:
             # Interrupted: nobody else would end it.
-            _gc_pause.leave(machine)
+            leave(machine)
             raise
 
 
@@ -218,8 +221,7 @@ def loads(
                 Locator(content, machine.position, policy, limits, fix_imports, encoding, errors, False)
             )
         raise
-    if len(content) < _SHORT:
-        _put_away(machine, policy, limits, is_usual)
+    _put_away(machine, policy, limits, is_usual, len(content) < _SHORT)
     if type is not None:
         check(value, type)
     return value

@@ -1,6 +1,6 @@
 cimport cython
 from safepickle.decoding.budget cimport Budget
-from safepickle.decoding.handles cimport GlobalHandle, Inert
+from safepickle.decoding.handles cimport Facts, GlobalHandle, Inert
 from safepickle.decoding.hashing cimport KeyGuard
 from safepickle.decoding.naming cimport Naming
 from safepickle.decoding.resolving cimport size_by, sizer_of
@@ -86,6 +86,8 @@ cdef class Adopting(Naming):
     cdef int count_settled(self, GlobalHandle handle) except -1
     cpdef make_plainly(self, GlobalHandle handle)
     cpdef int _adopt(self, GlobalHandle handle, object result) except -1
+    @cython.locals(facts=Facts)
+    cdef int _size_up(self, GlobalHandle handle, object kind) except -1
     @cython.locals(parts=tuple)
     cdef object _own_state(self, object own, object obj, object state)
     cdef bint _is_fresh(self, object obj) except -1

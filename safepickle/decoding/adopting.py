@@ -145,10 +145,11 @@ class Adopting(Naming):
         return self.handles is None and not self.foreign
 
     def let_go(self) -> None:
-        """Keep nothing of what was named, was made, came from outside or was a key."""
+        """Keep nothing of what was named, was made, came from outside or was a key: all is as it was opened."""
         self.made = None
         self.types = None
         self.handles = None
+        self.handles_seen = False
         self.shapes = None
         self.guarded = None
         self.kept = None
@@ -157,6 +158,8 @@ class Adopting(Naming):
         self.held = None
         self.fresh = None
         self.models = None
+        self.foreign = self.lent = self.changed = self.atom = False
+        self.calls = 0
         self.keys.let_go()
 
     def look_through(self, count: int) -> None:
@@ -358,12 +361,25 @@ class Adopting(Naming):
             handle.registered = kind
             self._is_from_elsewhere(kind)
             self.types[kind] = handle
-            handle.is_atom = is_atom(handle.module, handle.name, kind)
-            if kind.__itemsize__ or kind.__sizeof__ is not object.__sizeof__:
-                handle.sizer = sizer_of(kind)
+            self._size_up(handle, kind)
         if handle.sizer is not None and kind is handle.registered:
             # Not of one size: each instance is paid for.
             self.budget.take_memory(size_by(handle.sizer, result))
+
+    def _size_up(self, handle: GlobalHandle, kind: Any) -> None:
+        """Find out whether instances of a class are leaves, and how they are asked for their size."""
+        facts = handle.facts
+        if facts is not None and facts.is_sized_up:
+            handle.is_atom = facts.is_atom
+            handle.sizer = facts.sizer
+        else:
+            handle.is_atom = is_atom(handle.module, handle.name, kind)
+            if kind.__itemsize__ or kind.__sizeof__ is not object.__sizeof__:
+                handle.sizer = sizer_of(kind)
+            if facts is not None and facts.version:
+                facts.is_atom = handle.is_atom
+                facts.sizer = handle.sizer
+                facts.is_sized_up = True
 
     def _own_state(self, own: Any, obj: Any, state: Any) -> Any:
         """Return state for a dtype to keep, which is as it stays from now on, and so are its parts.

@@ -6,6 +6,7 @@ from safepickle.wire.lists cimport drop
 from safepickle.wire.reading cimport size8
 
 cdef int HIGHEST_PROTOCOL, _FRESH, _RUNNING, _DONE, NO_OPCODE
+cdef Py_ssize_t _FEW_OPCODES, _MOST_SPARE
 
 cdef class Door(Operations):
     cdef readonly Py_ssize_t opcodes

@@ -29,6 +29,8 @@ if not cython.compiled:
     from .leaves import drop
 
 _FRESH, _RUNNING, _DONE = 0, 1, 2
+#: So many opcodes make no list so long that it is not worth keeping; and lists that are kept from one load to the next.
+_FEW_OPCODES, _MOST_SPARE = 4096, 16
 
 
 class Door(Operations):
@@ -41,9 +43,9 @@ class Door(Operations):
         self.phase = _FRESH
 
     def open_again(self, data: bytes, unspent: Budget) -> None:
-        """Begin at the first byte of another pickle, after one that went well under the same terms and named no global.
+        """Begin at the first byte of another pickle, after one that went well under the same terms.
 
-        :param unspent: a budget of the same limits. The gate is as it was opened: nothing went through it.
+        :param unspent: a budget of the same limits. The gate is as it was opened: it has let go of all.
         """
         self.budget.restore(unspent)
         self.begin_window(data)
@@ -71,8 +73,15 @@ class Door(Operations):
             self.sparse = None
         if self.inlay is not None:
             self.inlay = None
-        drop(self.stack)
-        drop(self.memo)
+        if self.opcodes > _FEW_OPCODES:
+            # Each may have made any of the lists, or the numbers of the nesting, longer by one.
+            self.equip()
+        else:
+            drop(self.stack)
+            drop(self.memo)
+            if len(self.spare) > _MOST_SPARE:
+                # One load after another could make each of very many lists long.
+                del self.spare[_MOST_SPARE:]
 
     def _begin(self) -> None:
         """Carry out PROTO and FRAME where they are what most pickles begin with. All else is left to the loop."""

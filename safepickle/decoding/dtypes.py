@@ -62,13 +62,13 @@ class Dtypes(Door):
         """
         named: Any = self.stack[-1]
         position = self.position
-        if type(named) is not GlobalHandle or position >= self.end or "numpy" not in sys.modules:
+        if type(named) is not GlobalHandle or position >= self.end:
             return 0
         handle: GlobalHandle = named
         known = handle.known
-        if handle.usual != DTYPE and (known is None or known.usual != DTYPE):
+        if handle.usual != DTYPE and (known is None or known.facts is None or known.facts.usual != DTYPE):
             return 0
-        if self.data[position] != 0x94:
+        if self.data[position] != 0x94 or "numpy" not in sys.modules:
             return 0
         # Behind the entry of the memo for the global itself.
         self.stack.pop()

@@ -1,6 +1,6 @@
 cimport cython
 from safepickle.decoding.budget cimport Budget
-from safepickle.decoding.handles cimport GlobalHandle, HeldTuple, Inert
+from safepickle.decoding.handles cimport Facts, GlobalHandle, HeldTuple, Inert
 from safepickle.decoding.hashing cimport make_filled
 from safepickle.decoding.adopting cimport FEW, new_instance
 from safepickle.decoding.receiving cimport Receiving
@@ -9,7 +9,7 @@ from safepickle.decoding.usual cimport A_DEFAULTDICT, MADE_EMPTY, fits, form_of,
 from safepickle.decoding.usual_arrays cimport ARRAY, DTYPE, UsualArrays, usual_state
 from safepickle.decoding.guarding cimport copy_of
 from safepickle.decoding.usual_models cimport keeps_dtypes, usual_estimator, usual_tree
-from safepickle.decoding.state cimport Shape, check_exception_state, set_state
+from safepickle.decoding.state cimport Shape, check_exception_state, set_state, setter_of
 
 cdef Py_ssize_t WATCHED
 cdef dict _STATES
@@ -47,12 +47,15 @@ cdef class Gate(Receiving):
     @cython.locals(arrays=UsualArrays)
     cdef int _usual_call(self, GlobalHandle handle, int right, tuple args, object kwargs) except -1
     cdef adopt_usual(self, GlobalHandle handle, object result)
+    @cython.locals(facts=Facts, kept=Shape, shape=Shape)
     cpdef Shape make_shape(self, GlobalHandle handle, object kind)
     @cython.locals(handle=GlobalHandle, shape=Shape)
     cpdef build(self, object obj, object state)
     @cython.locals(weight=cython.longlong)
     cdef object _refusal_to_build(self, GlobalHandle handle, Shape shape, object obj, object state)
     cdef int count_filled(self) except -1
+    @cython.locals(which=cython.int)
+    cdef int recheck(self) except -1
     @cython.locals(handle=GlobalHandle)
     cpdef int look_again(self, bint shared) except -1
     cpdef persistent(self, object pid)

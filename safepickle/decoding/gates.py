@@ -30,7 +30,7 @@ from .naming import NAMED
 from .receiving import Receiving
 from .refusals import BUILD, CALL, NEW
 from .resolving import is_bare, is_plain_id, size_by
-from .state import Shape, check_exception_state, set_state
+from .state import Shape, check_exception_state, set_state, setter_of
 from .usual import fits, form_of, takes_dict
 from .usual_arrays import UsualArrays, usual_state
 from .usual_models import keeps_dtypes, usual_estimator, usual_tree
@@ -116,10 +116,11 @@ class Gate(Receiving):
         self.unready: Any = None
 
     def let_go(self) -> None:
-        """Keep nothing of a load that went well: it may be opened anew."""
+        """Keep nothing of a load that went well: all is as it was opened."""
         Receiving.let_go(self)
         self.arrays = None
         self.factory = None
+        self.fills = self.ahead = False
         self.last_built = None
         self.last_owner = None
         self.last_shape = None
@@ -511,7 +512,7 @@ class Gate(Receiving):
 
     def recheck(self) -> None:
         Receiving.recheck(self)
-        for handle, contract, obj, state in self.watched or ():
+        for handle, contract, obj, state in self.watched if self.watched is not None else ():
             which = usual_estimator(contract)
             if which and self._weigh_again(which, obj, state) >= 0:
                 continue
@@ -540,22 +541,34 @@ class Gate(Receiving):
 
     def make_shape(self, handle: GlobalHandle, kind: type) -> Shape:
         """Find out what BUILD needs to know of a class."""
+        facts = handle.facts if kind is handle.target else None
+        if facts is not None and facts.shape is not None:
+            kept: Shape = facts.shape
+            shape = kept.renewed(setter_of(kind))
+        else:
+            contract = self._contract_of_state(handle, kind)
+            shape = Shape(kind, contract)
+            if contract is not None:
+                shape.usual = usual_state(handle.module, handle.name, kind)
+                shape.model = usual_estimator(contract)
+            shape.calls_later = calls_factory(kind)
+            if facts is not None and facts.version:
+                facts.shape = shape.renewed(None)
+        self.shapes[kind] = shape
+        return shape
+
+    def _contract_of_state(self, handle: GlobalHandle, kind: type) -> Any:
+        """Return what the state of instances of a class may be, or None."""
         contract = _STATES.get((handle.module, handle.name))
         if contract is None:
             contract = _STATES.get((str(kind.__module__), kind.__qualname__))
-        if contract is None:
+        setter = None if contract is not None else setter_of(kind)
+        if setter is not None:
             # What a function of the application's gave may be of a class derived from one with a contract.
-            setter = getattr(kind, "__setstate__", None)
             for base in kind.__mro__[1:]:
-                if contract is None and setter is not None and getattr(base, "__setstate__", None) is setter:
+                if contract is None and setter_of(base) is setter:
                     contract = _STATES.get((str(base.__module__), base.__qualname__))
-        shape = Shape(kind, contract)
-        if contract is not None:
-            shape.usual = usual_state(handle.module, handle.name, kind)
-            shape.model = usual_estimator(contract)
-        shape.calls_later = calls_factory(kind)
-        self.shapes[kind] = shape
-        return shape
+        return contract
 
     def count_filled(self) -> None:
         """Count what was made and given its state at once, as a call and as what :meth:`build` did."""

@@ -2,6 +2,15 @@ cimport cython
 from safepickle.decoding.guarding cimport RuleGuards
 
 @cython.final
+cdef class Facts:
+    cdef readonly object reference, contract
+    cdef readonly unsigned int version
+    cdef public bint is_class, keeps_data, is_sized_up, is_atom
+    cdef public long long cost
+    cdef public int sized, usual
+    cdef public object sizer, shape
+
+@cython.final
 cdef class Known:
     cdef readonly str module, name
     cdef readonly int rights
@@ -9,10 +18,7 @@ cdef class Known:
     cdef public object emulation
     cdef public RuleGuards guards
     cdef readonly object contract
-    cdef public object reference, settled_contract
-    cdef public bint is_class, keeps_data
-    cdef public long long cost
-    cdef public int sized, usual
+    cdef public Facts facts
 
 @cython.final
 cdef class GlobalHandle:
@@ -22,6 +28,7 @@ cdef class GlobalHandle:
     cdef public object target, emulation, registered, sizer
     cdef public RuleGuards guards
     cdef public Known known
+    cdef public Facts facts
     cdef public object contract
     cdef public bint is_settled, makes_plainly, makes_bare, is_atom, resolved, is_class, listed, accept_gadget, noted
     cdef public bint keeps_data

@@ -17,6 +17,33 @@ from ..policy.contracts import CONTRACTS
 from .guarding import RuleGuards
 
 
+class Facts:
+    """What was found out about an object that a pair stood for, from load to load.
+
+    Nothing in here keeps the object alive. It is of one object, as it was then: of a class that has been changed since,
+    by whomever, all is found out anew (compiled; the Python form has no way to tell, and keeps less). A pair that comes
+    to stand for another object gets other facts, and handles that have these keep them.
+    """
+
+    def __init__(self, reference: Any, version: int, contract: Any) -> None:
+        #: A weak reference to the object.
+        self.reference = reference
+        #: See :func:`~.resolving.version_of`; where it is 0, nothing below ``keeps_data`` is kept.
+        self.version = version
+        self.contract = contract
+        self.is_class = False
+        self.cost = 0
+        self.sized = 0
+        self.usual = 0
+        self.keeps_data = False
+        #: Whether the next two are known.
+        self.is_sized_up = False
+        self.is_atom = False
+        self.sizer: Any = None
+        #: What BUILD needs to know of the class, None for not known.
+        self.shape: Any = None
+
+
 class Known:
     """What a policy and the tables say of a pair, and what is known of the object that it stood for the last time.
 
@@ -34,14 +61,7 @@ class Known:
         #: The rule's constraints, to be renewed for each load, or None.
         self.guards: RuleGuards | None = None
         self.contract: Any = CONTRACTS.get((module, name))
-        #: A weak reference to the object, None for none yet; what follows is of that object.
-        self.reference: Any = None
-        self.settled_contract: Any = None
-        self.is_class = False
-        self.cost = 0
-        self.sized = 0
-        self.usual = 0
-        self.keeps_data = False
+        self.facts: Facts | None = None
 
 
 class GlobalHandle:
@@ -70,6 +90,8 @@ class GlobalHandle:
         self.emulation: Any = None
         #: What was known of it before, if it is kept.
         self.known: Known | None = None
+        #: What is known of the very object.
+        self.facts: Facts | None = None
         self.contract: Any = None
         #: What the rule asks for beside its rights.
         self.guards: RuleGuards | None = None

@@ -46,6 +46,7 @@ cdef class KeyGuard:
     cpdef int open_guard(self, Budget budget, bint strict) except -1
     cpdef int begin_guard(self) except -1
     cpdef int let_go(self) except -1
+    cpdef int check_walks(self) except -1
     cdef bint _is_instance(self, object obj) except -1
     cpdef check(self, object container, object key)
     cpdef int look(self, Py_ssize_t index) except -1

@@ -190,9 +190,10 @@ class KeyGuard:
 
     def check_walks(self) -> None:
         """Refuse an OrderedDict whose keys have changed their hash: who walks it may come to no end."""
-        for _, container in (self.counts or {}).values():
-            if not comes_to_an_end(container):
-                raise FormatError("a key of an OrderedDict has changed its hash")
+        if self.counts is not None:
+            for _, container in self.counts.values():
+                if not comes_to_an_end(container):
+                    raise FormatError("a key of an OrderedDict has changed its hash")
 
     def pass_on(self, given: object, made: object) -> None:
         """Count on for *made*, which a call has filled, what was counted of the keys that it was given."""

@@ -1,8 +1,8 @@
 cimport cython
 from safepickle.decoding.budget cimport Budget
 from safepickle.decoding.guarding cimport RuleGuards
-from safepickle.decoding.handles cimport GlobalHandle, HeldTuple, Inert, Known
-from safepickle.decoding.resolving cimport import_global, traits_of
+from safepickle.decoding.handles cimport Facts, GlobalHandle, HeldTuple, Inert, Known
+from safepickle.decoding.resolving cimport import_global, traits_of, version_of
 from safepickle.decoding.usual_arrays cimport usual_call
 from safepickle.decoding.refusals cimport Refusals
 
@@ -19,7 +19,7 @@ cdef class Naming(Refusals):
     cdef dict kept
 
     cpdef int open_naming(self, object policy, Budget budget, object find_class, bint fix_imports, bint inert) except -1
-    @cython.locals(handle=GlobalHandle, pair=tuple)
+    @cython.locals(handle=GlobalHandle, known=Known, pair=tuple)
     cpdef find(self, object module, object name, int protocol)
     @cython.locals(handle=GlobalHandle)
     cpdef lookup(self, str module, str name)
@@ -29,11 +29,14 @@ cdef class Naming(Refusals):
     @cython.locals(handle=GlobalHandle)
     cpdef GlobalHandle _make_known(self, Known known)
     cpdef int _note_guarded(self, GlobalHandle handle) except -1
-    @cython.locals(known=Known)
+    @cython.locals(known=Known, facts=Facts)
     cpdef _settle(self, GlobalHandle handle, object target)
+    @cython.locals(handle=GlobalHandle)
+    cdef int recheck(self) except -1
     cpdef int _guard(self, GlobalHandle handle, object rule) except -1
     cpdef GlobalHandle make_handle(self, str module, str name)
     cpdef extension(self, object code, int protocol)
+    @cython.locals(known=Known)
     cpdef resolve(self, GlobalHandle handle)
     cpdef adopt_foreign(self, object obj)
     cpdef value(self, object obj)

@@ -30,10 +30,19 @@ from ..wire.python2 import to_python3
 from .budget import Budget
 from .emulated import CONSTANTS, EMULATED
 from .guarding import RuleGuards
-from .handles import GlobalHandle, HeldTuple, Inert, Known
+from .handles import Facts, GlobalHandle, HeldTuple, Inert, Known
 from .refusals import ALL_RIGHTS, LABELS, REFER, Refusals
 from .resolving import import_global, takes_items, traits_of
 from .usual_arrays import usual_call
+
+COMPILING = False
+if COMPILING:
+    import cython
+else:
+    from .._form import cython
+
+if not cython.compiled:
+    from .resolving import version_of
 
 NAMED = (type, types.FunctionType, types.BuiltinFunctionType)
 
@@ -77,12 +86,13 @@ class Naming(Refusals):
         if self.handles is None:
             self.begin_naming()
         pair = (module, name)
-        known = self.kept.get(pair)
-        if type(known) is not Known or not known.is_final:
+        kept = self.kept.get(pair)
+        known: Known | None = kept if type(kept) is Known else None  # it may be of the other form
+        if known is None or not known.is_final:
             module, name = self.policy.rename(module, name)
         elif self.find_class is None:
             # Named before under this policy, and no constant: the same as below, in as few steps as there are.
-            handle = self.handles.get(pair)  # type: ignore[union-attr]
+            handle = self.handles.get(pair) if self.handles_seen else None  # type: ignore[union-attr]
             if handle is None:
                 self._pay_for_name(module, name)
                 handle = self.handles[pair] = self._make_known(known)  # type: ignore[index]
@@ -204,7 +214,7 @@ class Naming(Refusals):
 
     def recheck(self) -> None:
         """Look again at state that later opcodes may have changed."""
-        for handle in self.guarded or ():
+        for handle in self.guarded if self.guarded is not None else ():
             refused = None if handle.guards is None else handle.guards.refuse_kept()
             if refused is not None:
                 what, right, reason = refused
@@ -265,7 +275,7 @@ class Naming(Refusals):
         if not handle.resolved:
             known = handle.known
             try:
-                target = import_global(handle.module, handle.name, known is not None and known.reference is not None)
+                target = import_global(handle.module, handle.name, known is not None and known.facts is not None)
             except Exception as error:
                 target = self._by_an_old_name(handle)
                 if target is None:
@@ -295,16 +305,18 @@ class Naming(Refusals):
 
     def _settle(self, handle: GlobalHandle, target: Any) -> None:
         known = handle.known
-        if known is not None and known.reference is not None and known.reference() is target:
+        facts = None if known is None else known.facts
+        if facts is not None and facts.reference() is target and facts.version == version_of(target):
+            handle.facts = facts
             handle.target = target
             handle.resolved = True
-            handle.cost = known.cost
-            handle.is_class = known.is_class
-            handle.sized = known.sized
-            handle.usual = known.usual
-            handle.keeps_data = known.keeps_data
-            if handle.contract is not known.settled_contract:
-                handle.contract = known.settled_contract
+            handle.cost = facts.cost
+            handle.is_class = facts.is_class
+            handle.sized = facts.sized
+            handle.usual = facts.usual
+            handle.keeps_data = facts.keeps_data
+            if handle.contract is not facts.contract:
+                handle.contract = facts.contract
             return
         if isinstance(target, types.ModuleType):
             self.deny(handle, REFER, "it is a module")
@@ -338,14 +350,13 @@ class Naming(Refusals):
             handle.usual = usual_call(handle.module, handle.name, target)
             handle.keeps_data = handle.contract.keeps_data
         if known is not None and handle.rights and not self.inert and isinstance(target, NAMED):
-            known.reference = None
-            known.cost = handle.cost
-            known.is_class = handle.is_class
-            known.sized = handle.sized
-            known.usual = handle.usual
-            known.keeps_data = handle.keeps_data
-            known.settled_contract = handle.contract
-            known.reference = ref(target)
+            facts = Facts(ref(target), version_of(target), handle.contract)
+            facts.cost = handle.cost
+            facts.is_class = handle.is_class
+            facts.sized = handle.sized
+            facts.usual = handle.usual
+            facts.keeps_data = handle.keeps_data
+            known.facts = handle.facts = facts
 
     def adopt_foreign(self, obj: Any) -> None:
         """Note an object that came from outside: no opcode may change it."""

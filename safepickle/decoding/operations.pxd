@@ -26,7 +26,6 @@ cdef class Operations(Window):
     cdef public object inlay
 
     cpdef int equip(self) except -1
-    cpdef int keep_few(self, bint is_short) except -1
     cpdef int open_stack(self, Gate gate, str encoding, str errors, object buffers) except -1
     cpdef int begin_stack(self) except -1
     cpdef _stop(self)

@@ -47,8 +47,6 @@ if not cython.compiled:
 #: Results of calls whose depth says nothing: no containers, or the arguments are gone from them.
 _LEAVES = frozenset({bytes, bytearray, str, int, float, complex, range, bool, type(None), type})
 _SETS = frozenset({set, frozenset})
-#: Lists that are kept from one load to the next.
-_MOST_SPARE = 16
 
 #: Widths by opcode: of the index (0 for text), of the code, of the length (SHORT_BINBYTES is in the loop).
 _PUTS = {0x70: 0, 0x71: 1, 0x72: 4}
@@ -75,13 +73,6 @@ class Operations(Window):
         self.memo: list[Any] = []
         #: Empty lists that keep the room they grew to, for the next marks.
         self.spare: list[list[Any]] = []
-
-    def keep_few(self, is_short: bool) -> None:
-        """Give up lists that may be long: one load after another could make each of very many so."""
-        if not is_short:
-            self.equip()
-        elif len(self.spare) > _MOST_SPARE:
-            del self.spare[_MOST_SPARE:]
 
     def open_stack(self, gate: Gate, encoding: str, errors: str, buffers: Iterator[Any] | None) -> None:
         """Have these terms, and begin with nothing on the stack and nothing in the memo."""

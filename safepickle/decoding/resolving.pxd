@@ -19,7 +19,38 @@ cdef extern from *:
         Py_INCREF(found);
         return found;
     }
+    /* The interpreter gives each class a number, for its own cache of methods, takes it away when the class or one of its
+       bases is changed (PyType_Modified), and never gives it to another one. Looked at only in the versions that are
+       known to do so. */
+    static CYTHON_INLINE unsigned int safepickle_version_of(PyObject *target) {
+    #if PY_VERSION_HEX >= 0x030B0000 && PY_VERSION_HEX < 0x030E0000 && !defined(Py_GIL_DISABLED) && !defined(PYPY_VERSION)
+        if (PyType_Check(target) && PyType_HasFeature((PyTypeObject *)target, Py_TPFLAGS_VALID_VERSION_TAG)) {
+            return ((PyTypeObject *)target)->tp_version_tag;
+        }
+    #else
+        (void)target;
+    #endif
+        return 0;
+    }
+
+    /* PyImport_GetModule also asks whether the module is whole, which takes longer than all else; see import_global. */
+    static CYTHON_INLINE PyObject *safepickle_loaded_module(PyObject *name) {
+        PyObject *modules = PyImport_GetModuleDict(), *found;
+        if (modules == NULL || !PyDict_Check(modules)) {
+            found = PyImport_GetModule(name);
+        } else {
+            found = PyDict_GetItemWithError(modules, name);
+            Py_XINCREF(found);
+        }
+        if (found == NULL && !PyErr_Occurred()) {
+            found = Py_None;
+            Py_INCREF(found);
+        }
+        return found;
+    }
     """
+    object loaded_module "safepickle_loaded_module"(str name)
+    unsigned int version_of "safepickle_version_of"(object target)
     object found_on "safepickle_found_on"(object kind, str name)
 
 cdef object _METHOD, _SIZER, _MAKER

@@ -63,13 +63,21 @@ if not cython.compiled:
                 return names[name]
         return None
 
+    def loaded_module(name: str) -> Any:
+        """Return a module that is there, or None."""
+        return sys.modules.get(name)
+
+    def version_of(target: Any) -> int:  # noqa: ARG001
+        """Return a number that a class has as long as neither it nor a base is changed, 0 where there is none."""
+        return 0
+
 
 def import_global(module: str, name: str, whole: bool = False) -> Any:
     """Import *module* and return what *name* is in it; a dotted name is walked through classes only (S2).
 
     :param whole: the module has been imported before; else another thread may be at it, and is waited for.
     """
-    loaded = sys.modules.get(module)
+    loaded = loaded_module(module)
     if loaded is None or (not whole and _is_half(loaded)):
         __import__(module, level=0)
         loaded = sys.modules[module]

@@ -19,7 +19,7 @@ cpdef Machine open_machine(
 cpdef run(Machine machine)
 cdef Machine _take()
 @cython.locals(gate=Gate, unspent=Budget)
-cdef int _put_away(Machine machine, object policy, object limits, bint is_usual, bint is_short) except -1
+cdef int _put_away(Machine machine, object policy, object limits, bint is_usual) except -1
 @cython.locals(unspent=Budget)
 cdef Budget _budget(object limits)
 @cython.locals(size=Py_ssize_t)

@@ -6,8 +6,7 @@ Rules that hold here:
 * What is put together belongs to one load and to nobody else (S9).
 * A machine whose pickle went well is put away, and what it is made of serves the next load: nothing of the pickle is
   left in it (of a long one no room either), nobody else has it, and it is opened anew, which is what makes it one shot
-  (S6a); or, for the same policy and limits after a pickle that named no global, opened again: what that can have
-  changed is as it was.
+  (S6a); or, for the same policy and limits, opened again: what the pickle can have changed is as it was.
 * The cyclic garbage collector is paused while a machine runs, because it would walk the growing data over and over
   (see ``_gc_pause``). Input so short that the collector would hardly run is not worth the pause.
 """
@@ -113,22 +112,18 @@ def _take() -> Machine | None:
     return machine
 
 
-def _put_away(
-    machine: Machine, policy: Policy | FindClass, limits: Limits, is_usual: bool, is_short: bool
-) -> None:
+def _put_away(machine: Machine, policy: Policy | FindClass, limits: Limits, is_usual: bool) -> None:
     """Keep a machine that has given its value back, if nothing can refer to it or its gate any more."""
     gate = machine.gate
     if gate.strict and gate.find_class is None and not _idle:
         # Read once: another thread may put one of other limits in its place.
         unspent = _unspent
         is_same = is_usual and unspent.limits is machine.budget.limits
-        if is_same and gate.is_untouched():
-            machine.let_go(policy, limits, unspent)
+        machine.let_go(policy, limits, unspent if is_same else None)  # if None, it is opened anew, for whomever
+        if gate.is_untouched():
             gate.keys.let_go()
         else:
-            machine.let_go(policy, limits, None)  # it is opened anew, for whomever
             gate.let_go()
-        machine.keep_few(is_short)
         push(_idle, machine)
 
 
@@ -221,7 +216,7 @@ def loads(
                 Locator(content, machine.position, policy, limits, fix_imports, encoding, errors, False)
             )
         raise
-    _put_away(machine, policy, limits, is_usual, len(content) < _SHORT)
+    _put_away(machine, policy, limits, is_usual)
     if type is not None:
         check(value, type)
     return value

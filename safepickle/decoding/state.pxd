@@ -72,13 +72,17 @@ cdef extern from *:
 
 @cython.final
 cdef class Shape:
-    cdef readonly object kind, contract, own, setter
+    cdef readonly object contract, own, setter
     cdef dict members
     cdef public int usual, model
     cdef public bint calls_later
     cdef bint has_own_dict, keeps_data
 
-    cpdef member(self, object name)
+    @cython.locals(shape=Shape)
+    cdef Shape renewed(self, object setter)
+    cpdef member(self, object kind, object name)
+
+cpdef setter_of(object kind)
 
 @cython.locals(given=dict, parts=dict, is_stored=bint)
 cpdef int set_state(Budget budget, Shape shape, object obj, object state) except -1
@@ -87,6 +91,5 @@ cpdef getattr_dict(object obj)
 cpdef check_state_key(object key)
 cpdef check_exception_state(object state)
 cpdef member_of(object kind, str name)
-cdef object _found(object kind, str name)
 cdef int _FEW
 cdef object _GETSET

@@ -47,14 +47,9 @@ if not cython.compiled:
 
 
 class Shape:
-    """What BUILD needs to know of a class.
-
-    :param kind: the class.
-    :param contract: what its state may be, or None.
-    """
+    """What BUILD needs to know of a class. It keeps nothing of it alive but for the load that it was made for."""
 
     def __init__(self, kind: type, contract: Any) -> None:
-        self.kind = kind
         self.contract = contract
         self.own: Any = None if contract is None else contract.own
         self.keeps_data = contract is not None and contract.keeps_data
@@ -63,23 +58,45 @@ class Shape:
         #: Which kind of state of a model's it is, 0 for none.
         self.model = 0
         #: Looked up on the type: an instance attribute would be a call without REDUCE (R43).
-        self.setter: Any = getattr(kind, "__setstate__", None)
+        self.setter: Any = setter_of(kind)
         #: Whether instances call later what they were given.
         self.calls_later = False
-        #: Slots that have been set, by names that have been checked.
-        self.members: dict[str, Any] = {}
+        #: Slots that have been set, by names that have been checked; None for none.
+        self.members: dict[str, Any] | None = None
         #: Whether ``__dict__`` is the interpreter's, and no property of the class.
         self.has_own_dict = type(found_on(kind, "__dict__")) is _GETSET
 
-    def member(self, name: Any) -> Any:
+    def renewed(self, setter: Any) -> Shape:
+        """Return the same for another load, with the class's ``__setstate__`` or None."""
+        shape = Shape.__new__(Shape)
+        shape.contract = self.contract
+        shape.own = self.own
+        shape.keeps_data = self.keeps_data
+        shape.usual = self.usual
+        shape.model = self.model
+        shape.setter = setter
+        shape.calls_later = self.calls_later
+        shape.members = None
+        shape.has_own_dict = self.has_own_dict
+        return shape
+
+    def member(self, kind: type, name: Any) -> Any:
         """Return the slot *name* that the class declares, and know it from now on.
 
         setattr would run properties and ``__class__`` swaps (R46).
         """
         check_state_key(name)
-        member = member_of(self.kind, name)
+        member = member_of(kind, name)
+        if self.members is None:
+            self.members = {}
         self.members[name] = member
         return member
+
+
+def setter_of(kind: type) -> Any:
+    """Return the ``__setstate__`` of a class, which takes the object and its state, or None."""
+    # Where there is none, asking for the attribute takes as long as all else that is found out about a class.
+    return None if found_on(kind, "__setstate__") is None else getattr(kind, "__setstate__", None)
 
 
 def set_state(budget: Budget, shape: Shape, obj: Any, state: Any) -> None:
@@ -111,9 +128,9 @@ def set_state(budget: Budget, shape: Shape, obj: Any, state: Any) -> None:
             raise FormatError(f"slot state is {quote(slots)}, not a dict")
         parts: dict[Any, Any] = slots
         for key, item in parts.items():
-            member = shape.members.get(key) if type(key) is str else None
+            member = shape.members.get(key) if shape.members is not None and type(key) is str else None
             if member is None:
-                member = shape.member(key)
+                member = shape.member(type(obj), key)
             set_member(member, obj, item)
 
 
@@ -151,17 +168,8 @@ def check_exception_state(state: Any) -> None:
 
 def member_of(kind: type, name: str) -> Any:
     """Return the slot *name* that a class declares."""
-    member = _found(kind, name)
+    member = found_on(kind, name)
     # What classes written in C have of members no pickler writes: a defaultdict has its factory there (R22).
     if type(member) is _MEMBER and "__slots__" in vars(member.__objclass__):
         return member
     raise FormatError(f"{quote(kind.__name__)} declares no slot {quote(name)}")
-
-
-def _found(kind: type, name: str) -> Any:
-    """Return what a class or its bases have by a name, as it stands there, or None."""
-    for base in type.mro(kind):
-        member = base.__dict__.get(name)
-        if member is not None:
-            return member
-    return None

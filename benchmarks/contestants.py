@@ -120,16 +120,16 @@ def policy_of(shape: Shape) -> Any:
 
 
 def policy_for(name: str, packs: tuple[str, ...], classes: tuple[type[Any], ...]) -> Any:
-    """Return a policy of packs, or one that grants just what instances of some classes need."""
-    if packs:
-        return safepickle.Policy.packs(*packs)
+    """Return a policy of packs, and of rules that grant just what instances of some classes need."""
+    of_packs = safepickle.Policy.packs(*packs) if packs else safepickle.PLAIN
     if not classes:
-        return safepickle.PLAIN
+        return of_packs
     rights = safepickle.Right.NEW | safepickle.Right.BUILD
-    return safepickle.Policy(
+    of_classes = safepickle.Policy(
         name=f"benchmark {name}",
         rules=[Rule(module=cls.__module__, name=cls.__qualname__, rights=rights) for cls in classes],
     )
+    return of_packs | of_classes if packs else of_classes
 
 
 def _restricted_loads(allowed: frozenset[tuple[str, str]]) -> Call:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from .shape import Shape
 
-SMALL: Final = "small_message"
+SMALL: Final = ("small_message", "small_object")
 #: Peaks below this are pages, not data.
 LEAST_PEAK: Final = 1 << 20
 PARTS: Final = ("speed", "signed", "memory", "python")
@@ -55,8 +55,8 @@ GOALS: Final = (
     Goal("dumps", "speed", "dumps, plain data, default policy", 0.5, 0.4),
     Goal("loads-instances", "speed", "loads, class instances under a policy", 0.9, 0.7),
     Goal("dumps-instances", "speed", "dumps, class instances", 0.8, 0.6),
-    Goal("small-loads", "speed", "small message, loads", 1.0, 0.8),
-    Goal("small-dumps", "speed", "small message, dumps", 1.0, 0.8),
+    Goal("small-loads", "speed", "small messages, loads", 1.0, 0.8),
+    Goal("small-dumps", "speed", "small messages, dumps", 1.0, 0.8),
     Goal("signed", "signed", "signed round trip, plain data over 10 kB", 0.75, 0.6),
     Goal("worst", "speed", "no single shape slower than", 1.05, 0.95),
     Goal("size", "speed", "output size, all shapes", 0.97, 0.9),
@@ -109,7 +109,8 @@ def speed(shapes: Sequence[Shape], plan: Plan, note: Callable[[str], None]) -> d
     for kind in ("loads", "dumps"):
         found[kind] = _mean(_ours(rows, kind, PLAIN))
         found[f"{kind}-instances"] = _mean(_ours(rows, kind, INSTANCES))
-        found[f"small-{kind}"] = _mean([(name, one) for name, one in _ours(rows, kind, PLAIN) if name == SMALL])
+        small = [(name, one) for name, one in _ours(rows, kind, PLAIN, INSTANCES) if name in SMALL]
+        found[f"small-{kind}"] = _mean(small)
     single = sorted(
         ((f"{row.task.kind} {row.task.shape.name}", row.ratios[OURS]) for row in rows), key=lambda row: -row[1].median
     )

@@ -217,6 +217,11 @@ def _small_message(_: int) -> object:
     }
 
 
+def _small_object(_: int) -> object:
+    order = Order(81_223, "j.doe@example.org", 129.95, False, ["gift"])
+    return {"order": order, "due": dt.date(2024, 2, 29), "total": Decimal("155.94"), "retry": False}
+
+
 def _points(count: int) -> object:
     rng = _rng()
     return [Point(number, rng.random(), _word(rng)) for number in range(count)]
@@ -272,6 +277,16 @@ def _decimals(count: int) -> object:
 # ---- the table ---------------------------------------------------------------------------------------------
 
 
+_SMALL_OBJECT: Final = Shape(
+    "small_object",
+    "one dict with an instance, a date and a Decimal",
+    _small_object,
+    1,
+    INSTANCES,
+    classes=(Order,),
+    packs=("stdlib",),
+)
+
 SHAPES: Final = (
     Shape("ints", "list of ints of 7 to 64 bits and a few of 160, both signs", _ints, 10_000),
     Shape("floats", "list of floats", _floats, 10_000),
@@ -295,6 +310,7 @@ SHAPES: Final = (
     Shape("datetimes", "aware datetimes in UTC", _datetimes, 10_000, INSTANCES, packs=("stdlib",)),
     Shape("decimals", "Decimals", _decimals, 10_000, INSTANCES, packs=("stdlib",)),
     Shape("collections", "OrderedDict, deque, defaultdict, Counter", _collections, 500, INSTANCES, packs=("stdlib",)),
+    _SMALL_OBJECT,
     *real.SHAPES,
 )
 

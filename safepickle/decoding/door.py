@@ -74,8 +74,13 @@ class Door(Operations):
         if self.inlay is not None:
             self.inlay = None
         if self.opcodes > _FEW_OPCODES:
-            # Each may have made any of the lists, or the numbers of the nesting, longer by one.
-            self.equip()
+            # Each may have made any of the lists, or the numbers of the nesting, longer by one. Nothing new in their
+            # place: the collector would come by, and walk what was loaded.
+            self.stack.clear()
+            self.metastack.clear()
+            self.memo.clear()
+            self.spare.clear()
+            self.nesting.open_nesting(0)
         else:
             drop(self.stack)
             drop(self.memo)

@@ -81,10 +81,8 @@ cdef class Arrays(Instances):
     @cython.final
     cdef int begin_arrays(self, buffer_callback, file_write) except -1
     cdef DtypeForm dtype_form(self, obj, kind)
-    cdef save_global(self, obj, name)
     @cython.locals(out=Writer)
     cdef int save_dtype(self, obj, DtypeForm form) except -1
-    cdef int _save_callee(self, func) except -1
     cdef int _save_dtype_of(self, dtype, DtypeForm form) except -1
     cdef int save_buffer(self, obj) except -1
     @cython.locals(

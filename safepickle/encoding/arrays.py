@@ -66,10 +66,6 @@ class Arrays(Instances):
         """Return the form that a dtype is written in without asking it, None for anything else."""
         raise NotImplementedError
 
-    def save_global(self, obj: Any, name: str | None) -> None:
-        """Write a global by its name."""
-        raise NotImplementedError
-
     def save_buffer(self, obj: Any) -> None:
         """Write a PickleBuffer."""
         raise NotImplementedError
@@ -84,7 +80,7 @@ class Arrays(Instances):
         self.open(8, 2)
         self.opcodes += 8
         out = self.out
-        self._save_callee(form.dtypes)
+        self.save_callee(form.dtypes)
         out.plain_text(form.code)
         out.put(_NEWFALSE)
         out.put(_NEWTRUE)
@@ -96,13 +92,6 @@ class Arrays(Instances):
         out.text(form.order, 2)
         out.put_bytes(form.tail)
         out.put(_BUILD)
-
-    def _save_callee(self, func: Any) -> None:
-        """Write a global that was granted for the use it is written for."""
-        if not self.out.recall(func):
-            self.callee = func
-            self.save_global(func, None)
-            self.callee = None
 
     def _save_dtype_of(self, dtype: Any, form: Any) -> None:
         """Write the dtype of an array, or a reference to it, two levels further in."""
@@ -170,7 +159,7 @@ class Arrays(Instances):
         self.open(4, 2)
         self.opcodes += 4
         out = self.out
-        self._save_callee(self.array_form.func)
+        self.save_callee(self.array_form.func)
         out.begin(_MARK)
         if apart:
             self.save_buffer(buffer)
@@ -207,7 +196,7 @@ class Arrays(Instances):
         dimensions = items_dimensions(self.items)
         # Before anything is written: a file may give it another one.
         shape: Any = None if 0 < dimensions <= 3 else obj.shape
-        self._save_callee(self.array_form.func)
+        self.save_callee(self.array_form.func)
         # The class appears as a value.
         if out.recall(kind):
             self.save_known(kind)

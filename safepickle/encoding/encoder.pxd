@@ -1,10 +1,11 @@
 cimport cython
 
+from safepickle.decoding.resolving cimport found_on
 from safepickle.decoding.usual_forms cimport DtypeForm
 from safepickle.encoding.arrays cimport Arrays
 from safepickle.encoding.conforming cimport is_new_helper, sets_attributes
 from safepickle.encoding.frames cimport Frame
-from safepickle.encoding.granting cimport WriteGate
+from safepickle.encoding.granting cimport Grant, WriteGate
 from safepickle.encoding.reducing cimport (
     confirms_usual_class, find_global, is_trusted, is_usual_class, reduce_method, runs_own_code,
     script_of, slot_members,
@@ -57,9 +58,14 @@ cdef class Encoder(Arrays):
     cdef _attempt(self, obj)
     @cython.locals(form=DtypeForm)
     cdef bint _save_numpys(self, obj, kind) except -1
-    @cython.locals(known=cython.int, usual=cython.bint, itself=cython.bint)
+    @cython.locals(known=cython.int, itself=cython.bint, is_asked=cython.bint)
     cdef int _save_instance(self, obj, kind) except -1
+    @cython.locals(form=cython.int, usual=cython.bint, is_written=cython.bint)
+    cdef int _reduce_instance(self, obj, kind, bint itself, int known) except -1
+    @cython.locals(form=cython.int)
     cdef int _learn(self, kind) except -1
+    @cython.locals(kept=Grant)
+    cdef bint _remembers(self, kind) except -1
     @cython.locals(known=cython.int)
     cdef bint _save_usual(self, obj, kind) except -1
     @cython.locals(levels=cython.int, note=cython.bint)

@@ -52,7 +52,8 @@ else:
     from .._form import cython
 
 if not cython.compiled:
-    # This is C in the compiled form.
+    # These are C in the compiled form.
+    from ..decoding.resolving import found_on
     from .reducing import is_itself
 
 _GETATTR: Any = getattr
@@ -151,9 +152,14 @@ class Encoder(Arrays):
         self.out.start(self.protocol, self.binary, self.bounds, self.memo, self.file_write, self.one_shot)
 
     def rest(self) -> bool:
-        """Keep nothing of plain data that was written but the room it took; False where there was more than that."""
-        if self.classes is not None or self.gate is not None or not self.let_go():
+        """Keep nothing of what was written but the room it took; False where it cannot serve again."""
+        if not self.let_go():
             return False
+        if self.classes is not None:
+            self.classes = None
+            self.table = None
+            self.begin_instances()
+            self.begin_arrays(None, None)
         if self.buffer_callback is not None:
             self.buffer_callback = None
         self.forget_entry()
@@ -334,9 +340,20 @@ class Encoder(Arrays):
     def _save_instance(self, obj: Any, kind: type) -> None:
         itself = is_itself(kind)
         known = self.classes.get(kind, _UNKNOWN) if itself else _UNKNOWN
-        if self.gate is not None and known == _UNKNOWN and obj is not self.callee:
-            if not itself or kind not in _EXEMPT:
-                self.gate.require_class(kind, self)
+        is_asked = self.gate is not None and known == _UNKNOWN and obj is not self.callee
+        if is_asked and not (itself and kind in _EXEMPT):
+            self.gate.require_class(kind, self)  # type: ignore[union-attr]
+        else:
+            is_asked = False
+        if not (is_asked and itself and self.one_shot and self._remembers(kind) and self._save_usual(obj, kind)):
+            self._reduce_instance(obj, kind, itself, self.classes.get(kind, _UNKNOWN) if itself else _UNKNOWN)
+
+    def _reduce_instance(self, obj: Any, kind: type, itself: bool, known: int) -> None:
+        """Ask an instance of a class that was granted how it is written.
+
+        :param itself: whether the class is told apart by identity.
+        :param known: what is known of it.
+        """
         usual = known == _UNKNOWN and is_usual_class(kind, self.protocol)
         if self.sparing and not usual and known not in (_IN_C, _BARE, _FILLED) and not is_trusted(kind):
             self.ends_sparing()
@@ -354,13 +371,24 @@ class Encoder(Arrays):
             else:
                 reduced = reducer(self.protocol)
         self.doing = ""
+        is_written = False
         if known == _UNKNOWN and itself:
             if usual and confirms_usual_class(obj, kind, reduced) and sets_attributes(kind):
                 self._learn(kind)
+                if self.gate is not None and self.one_shot and self.protocol >= 4:
+                    # As those that follow are written, and this one by the next dump. Nothing else refers to the state.
+                    reduced = None
+                    is_written = self._save_usual(obj, kind)
+                    if not is_written:
+                        reduced = reducer(self.protocol)
             else:
                 trusted = is_trusted(kind)
-                self.classes[kind] = _REDUCED if not trusted else _IN_C if kind.__dictoffset__ else _BARE
-        self._save_reduced(obj, reduced, reducer)
+                form = _REDUCED if not trusted else _IN_C if kind.__dictoffset__ else _BARE
+                self.classes[kind] = form
+                if self.gate is not None and form == _BARE:
+                    self.gate.keep_form(kind, form, ())
+        if not is_written:
+            self._save_reduced(obj, reduced, reducer)
         if itself and kind in FILLED and is_trusted(kind) and (self.gate is None or self.gate.may_fill(kind, self)):
             # All of it was granted just now, when its script was made.
             self.classes[kind] = _FILLED
@@ -370,11 +398,21 @@ class Encoder(Arrays):
         members = slot_members(kind)
         if members is None or (self.gate is not None and not self.gate.may_restore(kind, self)):
             self.classes[kind] = _REDUCED
-        elif members:
-            self.members[kind] = members
-            self.classes[kind] = _SLOTTED
         else:
-            self.classes[kind] = _PLAIN
+            form = _SLOTTED if members else _PLAIN
+            self.members[kind] = members
+            self.classes[kind] = form
+            if self.gate is not None:
+                self.gate.keep_form(kind, form, tuple([name for name, _ in members]))
+
+    def _remembers(self, kind: type) -> bool:
+        """Return whether the policy has kept what is known of a class; then it is known to this dump, too."""
+        kept = self.gate.known_form(kind) if self.protocol >= 4 else None  # type: ignore[union-attr]
+        if kept is None:
+            return False
+        self.members[kind] = tuple([(name, found_on(kind, name)) for name in kept.slots])
+        self.classes[kind] = kept.form
+        return True
 
     def _save_usual(self, obj: Any, kind: type) -> bool:
         """Write an instance of a class of which all is known; False, with nothing written, for another."""

@@ -1,6 +1,7 @@
 cimport cython
 
 from safepickle.decoding.guarding cimport RuleGuards
+from safepickle.decoding.resolving cimport loaded_module, version_of
 from safepickle.decoding.usual_arrays cimport ARRAY, BUFFER, DTYPE, UsualArrays, usual_call, usual_state
 from safepickle.decoding.usual_forms cimport ArrayForm, DtypeForm, array_form, form_of
 from safepickle.decoding.usual_frames cimport usual_frame_call
@@ -25,6 +26,10 @@ cdef class Grant:
     cdef readonly object contract
     cdef readonly int usual, traits
     cdef public object reference
+    cdef public Grant origin
+    cdef public int form
+    cdef public tuple slots
+    cdef public unsigned int version
 
     cdef int begin(self, obj, tuple pair, int rights) except -1
     cpdef int settle(self) except -1
@@ -52,6 +57,12 @@ cdef class WriteGate:
     cdef Grant _grant(self, obj, tuple found, encoder)
     @cython.locals(grant=Grant)
     cdef Grant _kept(self, obj, tuple read)
+    @cython.locals(grant=Grant, kept=Grant)
+    cdef Grant known_form(self, kind)
+    @cython.locals(grant=Grant, kept=Grant)
+    cdef int keep_form(self, kind, int form, tuple slots) except -1
+    @cython.locals(grant=Grant)
+    cdef callee_before(self, func, missing, encoder)
     @cython.locals(grant=Grant, kept=Grant)
     cdef Grant _decide(self, obj, tuple read, encoder)
     cdef _ask(self, obj, tuple pair, encoder)

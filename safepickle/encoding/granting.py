@@ -53,6 +53,7 @@ else:
     from .._form import cython
 
 if not cython.compiled:
+    from ..decoding.resolving import loaded_module, version_of
     from ..decoding.usual_arrays import ARRAY, BUFFER, DTYPE
 
     identity = id
@@ -118,6 +119,12 @@ class Grant:
         self.traits = 0
         #: A weak reference to the object that what is kept is of.
         self.reference: Any = None
+        #: What is kept of it, where that is another one than this.
+        self.origin: Grant | None = None
+        #: Of what is kept of a class: what the encoder knows of it, and its slots; as long as it is what it was then.
+        self.form = 0
+        self.slots: tuple[str, ...] = ()
+        self.version = 0
 
     def settle(self) -> None:
         """Find out what any policy asks of calls of the object."""
@@ -138,6 +145,7 @@ class Grant:
         copy.traits = self.traits
         if self.guards is not None:
             copy.guards = self.guards.renewed(None, None)
+        copy.origin = self
         return copy
 
 
@@ -233,6 +241,33 @@ class WriteGate:
         grant = kept
         return grant.copy_for(obj) if grant.reference() is obj else None
 
+    def known_form(self, kind: type) -> Grant | None:
+        """Return what was kept of a class that was granted, if it is what it was then and something is known of it."""
+        grant = self.known.get(identity(kind))
+        kept = None if grant is None else grant.origin
+        return kept if kept is not None and kept.form and kept.version == version_of(kind) else None
+
+    def keep_form(self, kind: type, form: int, slots: tuple[str, ...]) -> None:
+        """Keep with the policy what is known of a class that was granted, until the class is changed."""
+        grant = self.known.get(identity(kind))
+        kept = None if grant is None else grant.origin
+        if kept is not None and version_of(kind):
+            kept.form, kept.slots, kept.version = form, slots, version_of(kind)
+
+    def callee_before(self, func: Any, missing: Any, encoder: Any) -> Any:
+        """Return what is to be asked of the arguments of a callable, if that is all that is to be asked."""
+        if not _is_global(func):
+            return missing
+        grant = self._grant(func, None, encoder)
+        contract = grant.contract
+        if grant.guards is not None or grant.traits or not grant.rights & _RIGHTS["call"] or is_new_helper(func):
+            return missing
+        if contract is not None and contract.calls_later is not None:
+            return missing
+        check = None if contract is None else _asked_again(grant)
+        self.callees[identity(func)] = check
+        return check
+
     def _decide(self, obj: Any, read: Found, encoder: Encoder) -> Grant:
         """Decide on a global; *read* is what the reader reads."""
         pair = self.policy.rename(*read)
@@ -255,7 +290,8 @@ class WriteGate:
         if _is_global(obj) and type(obj).__weakrefoffset__ and not self.policy.depends_on_object(*pair):
             kept = grant.copy_for(None)
             kept.reference = ref(obj)
-            self.policy.granted[read] = kept
+            kept.origin = None
+            self.policy.granted[read] = grant.origin = kept
         return grant
 
     def _ask(self, obj: Any, pair: Found, encoder: Encoder) -> int:
@@ -440,8 +476,11 @@ class WriteGate:
 
     def sees_arrays(self) -> bool:
         """Return whether there is a numpy to have made anything, and all of it."""
+        numpy = loaded_module("numpy")
+        if numpy is None:
+            return False
         # What an application has put in its place for tests may have no spec.
-        spec: Any = _GETATTR(sys.modules.get("numpy"), "__spec__", None)
+        spec: Any = _GETATTR(numpy, "__spec__", None)
         return self.arrays is not None or not _GETATTR(spec, "_initializing", True)
 
     def dtype_form(self, obj: Any, encoder: Encoder) -> Any:

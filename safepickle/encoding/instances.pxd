@@ -71,8 +71,12 @@ cdef class Instances(Containers):
     cdef object persistent_id
     cdef dict members, callees, builders
 
+    cdef save_global(self, obj, name)
+    @cython.final
+    cdef int save_callee(self, func) except -1
     @cython.final
     cdef int begin_instances(self) except -1
+    cdef bint _may_name(self, Py_ssize_t index, obj) except -1
     @cython.locals(out=Writer, index=Py_ssize_t, fields=dict, note=cython.bint)
     cdef bint save_slotted_instance(self, obj, kind) except -1
     @cython.locals(out=Writer, frame=Frame, state=dict, index=Py_ssize_t, count=Py_ssize_t, note=cython.bint)

@@ -13,6 +13,7 @@ Rules that hold here:
 from __future__ import annotations
 
 from collections import OrderedDict, defaultdict, deque
+from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from ..decoding.usual import is_usual
@@ -78,6 +79,23 @@ class Instances(Containers):
         self.callees: Any = None
         self.builders: Any = None
 
+    def save_global(self, obj: Any, name: str | None) -> None:
+        """Write a global by its name."""
+        raise NotImplementedError
+
+    def save_callee(self, func: Any) -> None:
+        """Write a global that was granted for the use it is written for, or a reference to it."""
+        if not self.out.recall(func):
+            self.callee = func
+            self.save_global(func, None)
+            self.callee = None
+
+    def _may_name(self, index: int, obj: Any) -> bool:
+        """Return whether a global is in the memo, at *index*, or its name can be written at once."""
+        if index >= 0:
+            return True
+        return self.gate is not None and self.protocol >= 4 and (isinstance(obj, type) or type(obj) is FunctionType)
+
     def save_plain_instance(self, obj: Any, kind: type) -> bool:
         """Write an instance of a class that leaves reducing to ``object``: no code of its own runs."""
         note = self.keep
@@ -85,14 +103,17 @@ class Instances(Containers):
         if not plain_names(state) or self.memo is None or self.persistent_id is not None:
             return False
         index = self.memo.find(kind)
-        if index < 0:
+        if not self._may_name(index, kind):
             return False
         count = len(state)
         self.open(count, 2)
         self.opcodes += count + 3
         self.count_call()
         out = self.out
-        out.get(index)
+        if index >= 0:
+            out.get(index)
+        else:
+            self.save_callee(kind)
         out.put(_EMPTY_TUPLE)
         out.put(_NEWOBJ)
         if note:
@@ -117,7 +138,7 @@ class Instances(Containers):
         if self.memo is None or self.persistent_id is not None:
             return False
         index = self.memo.find(kind)
-        if index < 0:
+        if not self._may_name(index, kind):
             return False
         fields = {}
         for name, member in self.members[kind]:
@@ -137,7 +158,10 @@ class Instances(Containers):
         self.opcodes += 4
         self.count_call()
         out = self.out
-        out.get(index)
+        if index >= 0:
+            out.get(index)
+        else:
+            self.save_callee(kind)
         out.put(_EMPTY_TUPLE)
         out.put(_NEWOBJ)
         if note:
@@ -196,6 +220,8 @@ class Instances(Containers):
         args = reduced[1]
         # What is not in there has no right to be called yet, though it may be in the memo as a value.
         check = self.callees.get(identity(func), _MISSING)
+        if check is _MISSING and parts == 2 and self.gate is not None:
+            check = self.gate.callee_before(func, _MISSING, self)
         if check is _MISSING or type(args) is not tuple:
             return False
         if parts == 3 and (self.gate is None or identity(func) not in self.builders):
@@ -209,14 +235,17 @@ class Instances(Containers):
         elif check is not None and not (cython.compiled and is_usual(func, args)) and check(args, {}) is not None:
             return False
         index = self.memo.find(func)
-        if index < 0:
+        if not self._may_name(index, func):
             return False
         if parts == 3:
-            return self._save_built(obj, func, args, reduced[2], index)
+            return index >= 0 and self._save_built(obj, func, args, reduced[2], index)
         reduced = None
         self.open(0, 1)
         self.opcodes += 4
-        self.out.get(index)
+        if index >= 0:
+            self.out.get(index)
+        else:
+            self.save_callee(func)
         self.push_closed(obj, args, _REDUCE, note)
         self.save(args, 3)
         return True

@@ -5,7 +5,7 @@ Rules that hold here:
 
 * What is put together belongs to one dump and to nobody else (S9). A policy and limits are looked at once for as long
   as the same ones are used.
-* An encoder that has written plain data is put away, and what it is made of serves the next dump: it is begun anew,
+* An encoder that has written its data is put away, and what it is made of serves the next dump: it is begun anew,
   nothing of the data is left in it, and nobody else has it.
 """
 

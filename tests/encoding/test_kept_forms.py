@@ -1,0 +1,170 @@
+"""How a class is written is kept from dump to dump (compiled), as long as the class is what it was."""
+
+from __future__ import annotations
+
+import collections
+import copyreg
+import datetime as dt
+import gc
+import pickle
+import sys
+import uuid
+import weakref
+from decimal import Decimal
+from fractions import Fraction
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from safepickle.errors import EncodingError, PolicyError
+from safepickle.policy.rules import Policy
+
+HERE = __name__
+NAMES = ("Thing", "Slotted", "Both")
+
+
+def policy_of(rights: str = '["new", "build", "refer"]') -> Policy:
+    """One of its own: nothing is known under it."""
+    text = "".join(f'"{HERE}:{name}" = {rights}\n' for name in NAMES)
+    text += '"datetime:date" = ["refer", "call"]\n'
+    return Policy.packs("stdlib") | Policy.from_text(f"schema = 1\n[globals]\n{text}")
+
+
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """This module, with classes that are new."""
+
+    class Thing:
+        def __init__(self, **fields: Any) -> None:
+            vars(self).update(fields)
+
+    class Slotted:
+        __slots__ = ("x", "y")
+
+        def __init__(self, **fields: Any) -> None:
+            for name, value in fields.items():
+                setattr(self, name, value)
+
+    class Both(Slotted):
+        pass
+
+    for kind in (Thing, Slotted, Both):
+        kind.__module__, kind.__qualname__ = HERE, kind.__name__
+        monkeypatch.setattr(sys.modules[HERE], kind.__name__, kind, raising=False)
+    return sys.modules[HERE]
+
+
+def values_of(here: Any) -> list[Any]:
+    shared = here.Thing(x=1, y="text")
+    ring = here.Thing()
+    ring.ring = [ring]
+    day = dt.date(2024, 2, 29)
+    return [
+        here.Thing(),
+        here.Thing(x=here.Thing(x=here.Slotted(x=1))),
+        [shared, shared, {"again": shared}, vars(shared)],
+        ring,
+        [here.Slotted(), here.Slotted(x=1), here.Slotted(x=[2], y=(3,))],
+        [here.Both(x=1, z=2), here.Both(z=[here.Both()])],
+        [here.Thing, here.Thing(x=here.Thing), here.Slotted],
+        day,
+        [day, day, dt.date, dt.datetime(2024, 1, 1, tzinfo=dt.UTC), dt.time(1, 2), dt.timedelta(3)],
+        {Decimal("2.5"): Decimal("NaN"), Fraction(1, 3): [Decimal(1)] * 2},
+        [uuid.UUID(int=3), collections.deque([day]), collections.OrderedDict(a=day), collections.Counter("aab")],
+        here.Thing(day=day, total=Decimal("1.5"), parts=[here.Thing(day=day)]),
+    ]
+
+
+@pytest.mark.parametrize("protocol", range(6))
+def test_the_first_dump_and_all_later_ones_are_the_same(sp: ModuleType, here: Any, protocol: int) -> None:
+    for number, value in enumerate(values_of(here)):
+        if protocol < 2 and number in (1, 4, 5):
+            continue  # slots
+        policy, known = policy_of(), policy_of()
+        for warm in values_of(here)[: 0 if protocol < 2 else None]:
+            sp.dumps(warm, protocol, policy=known)
+        first = sp.dumps(value, protocol, policy=policy)
+        written = {sp.dumps(value, protocol, policy=one) for one in (policy, known, policy, known)}
+        assert written == {first}
+        assert type(pickle.loads(first)) is type(sp.loads(first, policy=policy)) is type(value)
+
+
+def test_a_reduce_method_that_comes_later_is_asked(sp: ModuleType, here: Any) -> None:
+    policy = policy_of()
+    for value in (here.Thing(x=1), here.Slotted(x=1)):
+        kind = type(value)
+        for _ in range(3):
+            assert sp.loads(sp.dumps(value, policy=policy), policy=policy).x == 1
+        for name, method in (
+            ("__reduce__", lambda self: (dt.date, (2024, 1, 1))),
+            ("__getstate__", lambda self: {"x": 5} if hasattr(self, "__dict__") else (None, {"x": 5})),
+        ):
+            setattr(kind, name, method)
+            for _ in range(3):
+                found = pickle.loads(sp.dumps(value, policy=policy))
+                assert found == dt.date(2024, 1, 1) or found.x == 5
+            delattr(kind, name)
+        assert pickle.loads(sp.dumps(value, policy=policy)).x == 1
+        copyreg.pickle(kind, lambda self: (dt.date, (2023, 1, 1)))
+        try:
+            assert pickle.loads(sp.dumps(value, policy=policy)) == dt.date(2023, 1, 1)
+        finally:
+            del copyreg.dispatch_table[kind]
+
+
+def test_attributes_that_are_hooks_are_refused_of_the_first_instance(sp: ModuleType, here: Any) -> None:
+    policy = policy_of()
+    for _ in range(3):
+        sp.dumps(here.Thing(x=1), policy=policy)
+        with pytest.raises(EncodingError, match="attributes that say how"):
+            sp.dumps(here.Thing(__reduce_ex__=len), policy=policy)
+
+
+def test_what_no_longer_stands_under_its_name_is_not_written(sp: ModuleType, here: Any) -> None:
+    policy = policy_of()
+    value = here.Thing(x=1)
+    for _ in range(3):
+        sp.dumps(value, policy=policy)
+    here.Thing = here.Slotted
+    with pytest.raises(EncodingError, match="not the same object"):
+        sp.dumps(value, policy=policy)
+    for _ in range(3):
+        assert pickle.loads(sp.dumps(here.Slotted(x=1), policy=policy)).x == 1
+
+
+def test_rights_are_those_of_the_policy(sp: ModuleType, here: Any) -> None:
+    """What one policy knows of a class another does not, and a class that was written to be made is no value yet."""
+    policy = policy_of()
+    value = here.Thing(x=1)
+    for _ in range(3):
+        sp.dumps([value, here.Thing, dt.date(2024, 1, 1)], policy=policy)
+        for rights in ('["new"]', '["build", "refer"]', '["refer"]'):
+            with pytest.raises(PolicyError):
+                sp.dumps(value, policy=policy_of(rights))
+        with pytest.raises(PolicyError):
+            sp.dumps(value)
+    unnamed = policy_of('["new", "build"]')
+    for _ in range(3):
+        sp.dumps(value, policy=unnamed)
+        with pytest.raises(PolicyError, match="refer"):
+            sp.dumps([value, here.Thing], policy=unnamed)
+    never = Policy.from_text('schema = 1\n[globals]\n"datetime:date" = ["call"]\n')
+    for _ in range(3):
+        sp.dumps([dt.date(2024, 1, 1)], policy=never)
+        with pytest.raises(PolicyError, match="refer"):
+            sp.dumps([dt.date(2024, 1, 1), dt.date], policy=never)
+
+
+def test_no_class_is_kept_alive(sp: ModuleType, here: Any) -> None:
+    policy = policy_of()
+    there = []
+    for name in NAMES:
+        value = getattr(here, name)(x=1)
+        for _ in range(3):
+            sp.dumps([value], policy=policy)
+        there.append(weakref.ref(type(value)))
+        setattr(here, name, None)
+        del value
+    gc.collect()
+    assert [one() for one in there] == [None] * 3

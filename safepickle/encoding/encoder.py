@@ -385,7 +385,7 @@ class Encoder(Arrays):
                 trusted = is_trusted(kind)
                 form = _REDUCED if not trusted else _IN_C if kind.__dictoffset__ else _BARE
                 self.classes[kind] = form
-                if self.gate is not None and form == _BARE:
+                if self.gate is not None and form == _BARE and kind not in FILLED:  # of those more will be known
                     self.gate.keep_form(kind, form, ())
         if not is_written:
             self._save_reduced(obj, reduced, reducer)

@@ -345,7 +345,7 @@ class Encoder(Arrays):
             self.gate.require_class(kind, self)  # type: ignore[union-attr]
         else:
             is_asked = False
-        if not (is_asked and itself and self.one_shot and self._remembers(kind) and self._save_usual(obj, kind)):
+        if not (is_asked and self.one_shot and self._remembers(kind) and self._save_usual(obj, kind)):
             self._reduce_instance(obj, kind, itself, self.classes.get(kind, _UNKNOWN) if itself else _UNKNOWN)
 
     def _reduce_instance(self, obj: Any, kind: type, itself: bool, known: int) -> None:
@@ -375,7 +375,7 @@ class Encoder(Arrays):
         if known == _UNKNOWN and itself:
             if usual and confirms_usual_class(obj, kind, reduced) and sets_attributes(kind):
                 self._learn(kind)
-                if self.gate is not None and self.one_shot and self.protocol >= 4:
+                if self.gate is not None and self.one_shot and self.protocol >= 4 and type(kind) is type:
                     # As those that follow are written, and this one by the next dump. Nothing else refers to the state.
                     reduced = None
                     is_written = self._save_usual(obj, kind)
@@ -407,7 +407,8 @@ class Encoder(Arrays):
 
     def _remembers(self, kind: type) -> bool:
         """Return whether the policy has kept what is known of a class; then it is known to this dump, too."""
-        kept = self.gate.known_form(kind) if self.protocol >= 4 else None  # type: ignore[union-attr]
+        is_named = self.protocol >= 4 and type(kind) is type
+        kept = self.gate.known_form(kind) if is_named else None  # type: ignore[union-attr]
         if kept is None:
             return False
         self.members[kind] = tuple([(name, found_on(kind, name)) for name in kept.slots])

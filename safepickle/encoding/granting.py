@@ -255,12 +255,15 @@ class WriteGate:
             kept.form, kept.slots, kept.version = form, slots, version_of(kind)
 
     def callee_before(self, func: Any, missing: Any, encoder: Any) -> Any:
-        """Return what is to be asked of the arguments of a callable, if that is all that is to be asked."""
-        if not _is_global(func):
+        """Return what is to be asked of the arguments of a class, if that is all that is to be asked of a call.
+
+        Functions may be helpers that the machine emulates, and are asked about in :meth:`call_script`.
+        """
+        if type(func) is not type or is_new_helper(func):
             return missing
         grant = self._grant(func, None, encoder)
         contract = grant.contract
-        if grant.guards is not None or grant.traits or not grant.rights & _RIGHTS["call"] or is_new_helper(func):
+        if grant.guards is not None or grant.traits or not grant.rights & _RIGHTS["call"]:
             return missing
         if contract is not None and contract.calls_later is not None:
             return missing

@@ -13,7 +13,6 @@ Rules that hold here:
 from __future__ import annotations
 
 from collections import OrderedDict, defaultdict, deque
-from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from ..decoding.usual import is_usual
@@ -91,10 +90,11 @@ class Instances(Containers):
             self.callee = None
 
     def _may_name(self, index: int, obj: Any) -> bool:
-        """Return whether a global is in the memo, at *index*, or its name can be written at once."""
-        if index >= 0:
-            return True
-        return self.gate is not None and self.protocol >= 4 and (isinstance(obj, type) or type(obj) is FunctionType)
+        """Return whether a class is in the memo, at *index*, or its name can be written at once.
+
+        One of another metaclass may be in the dispatch table, by that.
+        """
+        return index >= 0 or (self.gate is not None and self.protocol >= 4 and type(obj) is type)
 
     def save_plain_instance(self, obj: Any, kind: type) -> bool:
         """Write an instance of a class that leaves reducing to ``object``: no code of its own runs."""

@@ -156,6 +156,43 @@ def test_rights_are_those_of_the_policy(sp: ModuleType, here: Any) -> None:
             sp.dumps([dt.date(2024, 1, 1), dt.date], policy=never)
 
 
+def test_a_metaclass_in_the_dispatch_table_is_asked(sp: ModuleType, here: Any) -> None:
+    class Meta(type):
+        pass
+
+    class Thing(metaclass=Meta):
+        pass
+
+    Thing.__module__, Thing.__qualname__ = HERE, "Thing"
+    here.Thing = Thing
+    policy = policy_of()
+    first = sp.dumps([Thing(), Thing()], policy=policy)
+    assert sp.dumps([Thing(), Thing()], policy=policy) == first
+    copyreg.pickle(Meta, lambda _: "Other")  # type: ignore[arg-type]
+    try:
+        with pytest.raises(EncodingError, match="not found as"):
+            sp.dumps([Thing()], policy=policy)
+    finally:
+        del copyreg.dispatch_table[Meta]
+
+
+def test_helpers_that_a_rule_names_are_written_as_they_are_read(sp: ModuleType, here: Any) -> None:
+    """The class in them needs the right to be made, whatever the policy says of the helper."""
+    reconstruct = copyreg._reconstructor  # type: ignore[attr-defined]
+
+    class Reduces:
+        def __reduce__(self) -> Any:
+            return reconstruct, (here.Slotted, object, None)
+
+    Reduces.__module__, Reduces.__qualname__ = HERE, "Thing"
+    here.Thing = Reduces
+    text = f'"{HERE}:Thing" = ["refer"]\n"{HERE}:Slotted" = ["refer"]\n'
+    policy = Policy.from_text(f'schema = 1\n[globals]\n{text}"copyreg:_reconstructor" = ["call"]\n')
+    for _ in range(3):
+        with pytest.raises(PolicyError, match="new"):
+            sp.dumps([Reduces(), Reduces()], policy=policy)
+
+
 def test_no_class_is_kept_alive(sp: ModuleType, here: Any) -> None:
     policy = policy_of()
     there = []

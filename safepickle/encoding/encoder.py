@@ -190,6 +190,9 @@ class Encoder(Arrays):
                 self.start_over()  # compiled, a return in here crashes where there was no memory for a traceback
             if self.gate is not None:
                 self.gate.forget()
+                # What is known of classes goes without asking for what it was granted; that is to be asked for again.
+                self.classes = None
+                self.begin_arrays(self.buffer_callback, self.file_write)
             self.keep = True
             self._begin_output()
             return self._attempt(obj)

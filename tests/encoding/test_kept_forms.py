@@ -193,6 +193,23 @@ def test_helpers_that_a_rule_names_are_written_as_they_are_read(sp: ModuleType, 
             sp.dumps([Reduces(), Reduces()], policy=policy)
 
 
+def test_where_a_dump_begins_again_all_is_asked_for_again(sp: ModuleType, here: Any) -> None:
+    """A class that was written to be made was a value without the right to be one, if code of the data came between."""
+
+    class Own:
+        def __getstate__(self) -> Any:
+            return {"x": 1}
+
+    Own.__module__, Own.__qualname__ = HERE, "Both"
+    here.Both = Own
+    policy = policy_of('["new", "build"]')
+    for value in ([here.Thing(), Own(), here.Thing], [here.Thing(), Own(), here.Thing(), here.Thing]):
+        for _ in range(3):
+            with pytest.raises(PolicyError, match="refer"):
+                sp.dumps(value, policy=policy)
+    assert len(sp.loads(sp.dumps([here.Thing(), Own(), here.Thing()], policy=policy), policy=policy)) == 3
+
+
 def test_no_class_is_kept_alive(sp: ModuleType, here: Any) -> None:
     policy = policy_of()
     there = []

@@ -3,7 +3,7 @@ from safepickle.decoding.budget cimport Budget
 from safepickle.decoding.handles cimport Facts, GlobalHandle, Inert
 from safepickle.decoding.hashing cimport KeyGuard
 from safepickle.decoding.naming cimport Naming
-from safepickle.decoding.resolving cimport size_by, sizer_of
+from safepickle.decoding.resolving cimport size_by, sizer_of, version_of
 from safepickle.decoding.usual_frames cimport usual_frame_call
 from safepickle.decoding.usual_models cimport UsualModels, usual_tree, weigh_tree_call
 from safepickle.decoding.usual_texts cimport fits_texts, is_of_texts

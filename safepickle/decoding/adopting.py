@@ -67,6 +67,7 @@ _ATOMS = frozenset(
 
 
 if not cython.compiled:
+    from .resolving import version_of
 
     def new_instance(cls: Any, args: tuple[Any, ...], kwargs: Any) -> Any:
         """Make an instance without initialising it; in the compiled form through the class's own slot."""
@@ -369,6 +370,8 @@ class Adopting(Naming):
     def _size_up(self, handle: GlobalHandle, kind: Any) -> None:
         """Find out whether instances of a class are leaves, and how they are asked for their size."""
         facts = handle.facts
+        if facts is not None and facts.version != version_of(kind):
+            facts = None  # its own code has changed it since it was named
         if facts is not None and facts.is_sized_up:
             handle.is_atom = facts.is_atom
             handle.sizer = facts.sizer

@@ -53,6 +53,7 @@ WATCHED = 200
 if not cython.compiled:
     from .adopting import FEW, new_instance
     from .guarding import copy_of
+    from .resolving import version_of
     from .usual import A_DEFAULTDICT, MADE_EMPTY
     from .usual_arrays import ARRAY, DTYPE
 
@@ -542,6 +543,8 @@ class Gate(Receiving):
     def make_shape(self, handle: GlobalHandle, kind: type) -> Shape:
         """Find out what BUILD needs to know of a class."""
         facts = handle.facts if kind is handle.target else None
+        if facts is not None and facts.version != version_of(kind):
+            facts = None  # its own code has changed it since it was named
         if facts is not None and facts.shape is not None:
             kept: Shape = facts.shape
             shape = kept.renewed(setter_of(kind))

@@ -24,8 +24,15 @@ cdef extern from *:
        known to do so. */
     static CYTHON_INLINE unsigned int safepickle_version_of(PyObject *target) {
     #if PY_VERSION_HEX >= 0x030B0000 && PY_VERSION_HEX < 0x030E0000 && !defined(Py_GIL_DISABLED) && !defined(PYPY_VERSION)
-        if (PyType_Check(target) && PyType_HasFeature((PyTypeObject *)target, Py_TPFLAGS_VALID_VERSION_TAG)) {
-            return ((PyTypeObject *)target)->tp_version_tag;
+        if (PyType_Check(target)) {
+            PyTypeObject *kind = (PyTypeObject *)target;
+    #if PY_VERSION_HEX < 0x030D0000
+            if (!PyType_HasFeature(kind, Py_TPFLAGS_VALID_VERSION_TAG)) {
+                return 0;
+            }
+    #endif
+            /* Since 3.13 the number alone says it: 0 for none. */
+            return kind->tp_version_tag;
         }
     #else
         (void)target;

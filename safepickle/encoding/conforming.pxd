@@ -5,6 +5,9 @@ cpdef check_global(obj, tuple pair)
 cpdef tuple as_read(tuple pair, int protocol, bint fix_imports)
 cpdef contract_of(obj, tuple pair)
 cpdef bint is_new_helper(func) except -1
+@cython.locals(count=Py_ssize_t)
+cpdef bint is_emulated(func, tuple args) except -1
+cdef bint _is_latin(text) except -1
 cpdef check_sizes(int traits, tuple args, long long max_items)
 cpdef bint sets_attributes(kind) except -1
 cpdef state_contract_of(tuple pair, kind)

@@ -11,12 +11,14 @@ Rules that hold here:
 
 from __future__ import annotations
 
+import codecs
+import copyreg
 import enum
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from ..decoding.resolving import HASHES, MAX_DOTS, READS, SIZES, is_plain_id, refuse_items, traits_of
-from ..decoding.state import check_exception_state, check_state_key, member_of
+from ..decoding.state import check_exception_state, check_state_key, member_of, setter_of
 from ..errors import EncodingError, FormatError, LimitError, quote, quote_name
 from ..policy.contracts import CONTRACTS, ENUM, STATES
 from ..policy.derived import contract_of_derived
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from .reducing import Found
 
 __all__ = [
+    "HELPERS",
     "as_read",
     "check_global",
     "check_keys",
@@ -38,6 +41,7 @@ __all__ = [
     "check_state",
     "contract_of",
     "hashed_by",
+    "is_emulated",
     "is_made_empty",
     "is_new_helper",
     "made_by",
@@ -47,7 +51,17 @@ __all__ = [
 ]
 
 
-#: The same, as a dict.
+#: By identity: what the machine emulates, so that calls of it need no rule. As values they do.
+HELPERS = frozenset(
+    map(
+        id,
+        (
+            complex, range, slice, type, set, frozenset, bytes, bytearray, object, codecs.encode, getattr,
+            copyreg._reconstructor, copyreg.__newobj__, copyreg.__newobj_ex__,  # type: ignore[attr-defined]
+        ),
+    )
+)  # fmt: skip
+#: Contracts of state, as a dict.
 _STATES: dict[Found, StateContract] = dict(STATES)
 
 
@@ -107,6 +121,39 @@ def is_new_helper(func: Any) -> bool:
     return func.__name__ in ("__newobj__", "__newobj_ex__")
 
 
+def is_emulated(func: Any, args: tuple[Any, ...]) -> bool:
+    """Return whether the machine makes this call itself."""
+    count = len(args)
+    if func is complex:
+        return count == 2 and type(args[0]) is float and type(args[1]) is float
+    if func is range:
+        return 1 <= count <= 3 and not [arg for arg in args if type(arg) is not int] and args[2:] != (0,)
+    if func is slice:
+        return count == 3
+    if func is type:
+        return count == 1 and (args[0] is None or args[0] is ... or args[0] is NotImplemented)
+    if func is set or func is frozenset:
+        return count == 0 or (count == 1 and type(args[0]) is list)
+    if func is bytes:
+        return count == 0
+    if func is bytearray:
+        return count == 0 or (count == 1 and type(args[0]) is bytes)
+    if func is codecs.encode:
+        return count == 2 and type(args[1]) is str and args[1] == "latin1" and _is_latin(args[0])
+    return False
+
+
+def _is_latin(text: Any) -> bool:
+    if type(text) is not str:
+        return False
+    fits = True
+    try:
+        text.encode("latin-1")
+    except UnicodeEncodeError:
+        fits = False
+    return fits
+
+
 def check_sizes(traits: int, args: tuple[Any, ...], max_items: int) -> str | None:
     """Return why the reader refuses arguments of a class that reads them to their end, or None (D15)."""
     refusal = refuse_items(traits, args)
@@ -144,7 +191,7 @@ def sets_attributes(kind: type) -> bool:
     """Return whether state is set attribute by attribute: the class has no say in it, and there is no contract."""
     if not is_made_empty(kind, called=False):
         return False
-    return getattr(kind, "__setstate__", None) is None and (kind.__module__, kind.__qualname__) not in STATES
+    return setter_of(kind) is None and (kind.__module__, kind.__qualname__) not in STATES
 
 
 def state_contract_of(pair: Found, kind: type) -> StateContract | None:
@@ -168,7 +215,7 @@ def is_made_empty(kind: Any, called: bool) -> bool:
 
 def check_state(kind: type, state: Any, max_items: int) -> None:
     """Refuse state that the reader would not set on an instance of a class."""
-    setter = getattr(kind, "__setstate__", None)
+    setter = setter_of(kind)
     try:
         if setter is not None:
             if setter is BaseException.__setstate__:

@@ -8,11 +8,11 @@ from safepickle.decoding.usual_frames cimport usual_frame_call
 from safepickle.decoding.usual_models cimport UsualModels, usual_estimator, usual_tree
 from safepickle.decoding.usual_texts cimport fits_texts, is_of_texts
 from safepickle.wire.memo cimport identity
-from safepickle.encoding.conforming cimport check_state, is_new_helper, made_by, state_contract_of
+from safepickle.encoding.conforming cimport check_state, is_emulated, is_new_helper, made_by, state_contract_of
 
 cdef int _CALLABLE, _CALL_AND_BUILD, _REFER, _TEXTS, _TREE
 cdef dict _RIGHTS
-cdef frozenset _FACTORIES
+cdef frozenset _FACTORIES, HELPERS
 cdef tuple _GLOBALS, _BASES, _DTYPES
 cdef object _RECONSTRUCTOR, _NEWOBJ, _NEWOBJ_EX, _GETATTR
 
@@ -62,7 +62,7 @@ cdef class WriteGate:
     @cython.locals(grant=Grant, kept=Grant)
     cdef int keep_form(self, kind, int form, tuple slots) except -1
     @cython.locals(grant=Grant)
-    cdef callee_before(self, func, missing, encoder)
+    cdef callee_before(self, func, tuple args, missing, encoder)
     @cython.locals(grant=Grant, kept=Grant)
     cdef Grant _decide(self, obj, tuple read, encoder)
     cdef _ask(self, obj, tuple pair, encoder)
@@ -102,6 +102,3 @@ cdef int _seen_as(Grant grant) except -1
 cdef _asked_again(Grant grant)
 cdef tuple _pair_of(obj)
 cdef bint _is_global(obj) except -1
-@cython.locals(count=Py_ssize_t)
-cdef bint _is_emulated(func, tuple args) except -1
-cdef bint _is_latin(text) except -1

@@ -14,7 +14,6 @@ Rules that hold here:
 
 from __future__ import annotations
 
-import codecs
 import copyreg
 import sys
 from _weakref import ref  # weakref takes longer to import
@@ -36,7 +35,7 @@ from ..policy.gadgets import gadget_reason
 from ..policy.library_parts import of_what_is_written
 from ..policy.rules import Policy, Right, suggestion
 from . import conforming, reducing
-from .conforming import check_state, is_new_helper, made_by, state_contract_of
+from .conforming import HELPERS, check_state, is_emulated, is_new_helper, made_by, state_contract_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -198,8 +197,12 @@ class WriteGate:
     def refer_again(self, obj: Any, encoder: Encoder) -> None:
         """Ask for an object that is in the memo to appear as a value: it may be a global, written for another use."""
         known = self.known.get(identity(obj))
-        if known is not None and not known.rights & _REFER:
-            self._require(obj, known.pair, "refer", encoder)
+        if known is not None:
+            if not known.rights & _REFER:
+                self._require(obj, known.pair, "refer", encoder)
+        elif identity(obj) in HELPERS:
+            # Written to be called, for which nothing was asked.
+            self._require(obj, None, "refer", encoder)
 
     def use(self, obj: Any, right: str, encoder: Encoder) -> Grant:
         """Ask for another use of a global."""
@@ -254,12 +257,13 @@ class WriteGate:
         if kept is not None and version_of(kind):
             kept.form, kept.slots, kept.version = form, slots, version_of(kind)
 
-    def callee_before(self, func: Any, missing: Any, encoder: Any) -> Any:
+    def callee_before(self, func: Any, args: tuple[Any, ...], missing: Any, encoder: Any) -> Any:
         """Return what is to be asked of the arguments of a class, if that is all that is to be asked of a call.
 
-        Functions may be helpers that the machine emulates, and are asked about in :meth:`call_script`.
+        What may be a helper that the machine emulates, of which a user's policy is not asked, is left to
+        :meth:`call_script`.
         """
-        if type(func) is not type or is_new_helper(func):
+        if type(func) is not type or self.find_class is not None or is_new_helper(func) or is_emulated(func, args):
             return missing
         grant = self._grant(func, None, encoder)
         contract = grant.contract
@@ -336,7 +340,7 @@ class WriteGate:
             return self._new(encoder, obj, func, args)
         if func is _GETATTR:
             return self._getattr(encoder, obj, args), None, ()
-        if not _is_emulated(func, args):
+        if not is_emulated(func, args):
             self._check_arguments(self.use(func, "call", encoder), "call", args, {}, encoder)
         return None, func, args
 
@@ -573,36 +577,3 @@ def _is_global(obj: Any) -> bool:
     if type(obj) is MethodType:
         return isinstance(obj.__self__, type)
     return isinstance(obj, _GLOBALS) or type(obj).__name__ == _CYTHON
-
-
-def _is_emulated(func: Any, args: tuple[Any, ...]) -> bool:
-    """Return whether the machine makes this call itself."""
-    count = len(args)
-    if func is complex:
-        return count == 2 and type(args[0]) is float and type(args[1]) is float
-    if func is range:
-        return 1 <= count <= 3 and not [arg for arg in args if type(arg) is not int] and args[2:] != (0,)
-    if func is slice:
-        return count == 3
-    if func is type:
-        return count == 1 and (args[0] is None or args[0] is ... or args[0] is NotImplemented)
-    if func is set or func is frozenset:
-        return count == 0 or (count == 1 and type(args[0]) is list)
-    if func is bytes:
-        return count == 0
-    if func is bytearray:
-        return count == 0 or (count == 1 and type(args[0]) is bytes)
-    if func is codecs.encode:
-        return count == 2 and type(args[1]) is str and args[1] == "latin1" and _is_latin(args[0])
-    return False
-
-
-def _is_latin(text: Any) -> bool:
-    if type(text) is not str:
-        return False
-    fits = True
-    try:
-        text.encode("latin-1")
-    except UnicodeEncodeError:
-        fits = False
-    return fits

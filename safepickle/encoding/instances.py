@@ -123,6 +123,7 @@ class Instances(Containers):
             if self.keep and out.recall(state):
                 out.put(_BUILD)
                 return True
+            self.objects += 1
             out.put(_EMPTY_DICT)
             if self.keep:
                 out.memoize(state)
@@ -220,8 +221,8 @@ class Instances(Containers):
         args = reduced[1]
         # What is not in there has no right to be called yet, though it may be in the memo as a value.
         check = self.callees.get(identity(func), _MISSING)
-        if check is _MISSING and parts == 2 and self.gate is not None:
-            check = self.gate.callee_before(func, _MISSING, self)
+        if check is _MISSING and parts == 2 and self.gate is not None and type(args) is tuple:
+            check = self.gate.callee_before(func, args, _MISSING, self)
         if check is _MISSING or type(args) is not tuple:
             return False
         if parts == 3 and (self.gate is None or identity(func) not in self.builders):

@@ -19,6 +19,7 @@ import sys
 from types import BuiltinFunctionType, FunctionType, GetSetDescriptorType, MemberDescriptorType, ModuleType
 from typing import TYPE_CHECKING, Any
 
+from ..decoding.state import setter_of
 from ..errors import EncodingError, LimitError, quote
 from ..wire.opcodes import BY_NAME
 from ..wire.python2 import to_python2
@@ -178,6 +179,8 @@ def slot_members(kind: type) -> tuple[tuple[str, Any], ...] | None:
     for name, member in members:
         if type(member) is not MemberDescriptorType or (name.startswith("__") and name.endswith("__")):
             return None
+        if "__slots__" not in vars(member.__objclass__):
+            return None  # the reader sets what is declared
     return None if members and found_on(kind, "__getattr__") is not None else members
 
 
@@ -264,7 +267,7 @@ def script_of(encoder: Encoder, obj: Any, reduced: Any, reducer: Any) -> Script:
             gate.use(owner, "setitem", encoder)
         steps += (LEVEL, -1, ENTRIES, entries, LEVEL, 1)
     if state is not None and setter is None:
-        if getattr(made_by(owner, obj), "__setstate__", None) is not None:
+        if setter_of(made_by(owner, obj)) is not None:
             encoder.count_call()
         if gate is not None:
             gate.use(owner, "build", encoder)

@@ -13,6 +13,7 @@ cdef list _idle
 cdef class Terms:
     cdef readonly object policy, limits, make_gate
     cdef readonly Bounds bounds
+    cdef readonly bint is_kept
 
 cdef Encoder _take()
 @cython.locals(known=Terms, terms=Terms)

@@ -52,6 +52,8 @@ class Terms:
         self.policy = policy
         self.limits = limits
         self.make_gate = gate_maker(policy)
+        #: An encoder that was put away would keep a user's own policy alive.
+        self.is_kept = isinstance(policy, Policy)
         self.bounds = Bounds(policy.within(limits) if isinstance(policy, Policy) else limits)
 
 
@@ -69,7 +71,7 @@ def terms_of(policy: Any, limits: Limits) -> Terms:
     if known.policy is policy and known.limits is limits:
         return known
     terms = Terms(policy, limits)
-    if isinstance(policy, Policy):
+    if terms.is_kept:
         _recent = terms
     return terms
 
@@ -129,7 +131,7 @@ def dumps(
             number, terms.bounds, terms.make_gate, encoder.memo, None, fix_imports, buffer_callback, True
         )
     data = encoder.dump(obj)
-    if not _idle and encoder.rest():
+    if not _idle and terms.is_kept and encoder.rest():
         push(_idle, encoder)
     return data  # type: ignore[return-value]
 

@@ -108,6 +108,42 @@ def test_a_class_that_changes_when_it_is_made(sp: ModuleType, here: Any, policy:
         assert Counting.made == 1 + number
 
 
+def test_a_class_that_gets_another_base_while_it_is_made(sp: ModuleType, here: Any, policy: Policy) -> None:
+    """What was known when it was named is not when it is given its state."""
+    seen: list[Any] = []
+
+    class Before:
+        pass
+
+    class After:
+        @property
+        def __dict__(self) -> Any:  # type: ignore[override]
+            seen.append(self)
+            return {}
+
+    class Changing(Before):
+        late = False
+
+        def __new__(cls) -> Any:
+            made = object.__new__(cls)
+            if Changing.late:
+                Changing.__bases__ = (After,)
+            return made
+
+    Changing.__module__, Changing.__qualname__ = HERE, "Thing"
+    here.Thing = Changing
+    data = asm.pickled(asm.name(HERE, "Thing") + b")\x81}" + asm.text("part") + b"K\1sb")
+    for warm in (0, 3):
+        known = Policy.from_text(POLICY)
+        Changing.late, Changing.__bases__ = False, (Before,)
+        for _ in range(warm):
+            assert sp.loads(data, policy=known).part == 1
+        Changing.late = True
+        seen.clear()
+        assert not hasattr(sp.loads(data, policy=known), "part")
+        assert len(seen) >= 1
+
+
 def test_no_class_is_kept_alive(sp: ModuleType, here: Any, policy: Policy) -> None:
     there = []
     for name in ("Thing", "Other"):

@@ -210,6 +210,85 @@ def test_where_a_dump_begins_again_all_is_asked_for_again(sp: ModuleType, here: 
     assert len(sp.loads(sp.dumps([here.Thing(), Own(), here.Thing()], policy=policy), policy=policy)) == 3
 
 
+class Refusing:
+    """A user's own policy, which is asked for what the reader asks for alone."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        raise pickle.UnpicklingError(f"no {module}.{name}")
+
+
+@pytest.mark.parametrize("value", [range(3), 1j, slice(1, 2), type(None), {1}, bytearray(b"x")], ids=repr)
+@pytest.mark.parametrize("protocol", [0, 2, 4])
+def test_helpers_are_not_asked_for_under_a_user_s_policy(sp: ModuleType, value: Any, protocol: int) -> None:
+    for _ in range(2):
+        assert sp.loads(sp.dumps(value, protocol, policy=Refusing()), policy=Refusing()) == value
+
+
+@pytest.mark.parametrize("value", [range(3), 1j, slice(1, 2), type(None), {1}, bytearray(b"x")], ids=repr)
+@pytest.mark.parametrize("protocol", [0, 2, 4])
+def test_helpers_that_were_written_are_no_values_yet(sp: ModuleType, value: Any, protocol: int) -> None:
+    kind = type if value is type(None) else type(value)
+    nothing = Policy.from_text("schema = 1\n")
+    assert sp.loads(sp.dumps([value, value], protocol, policy=nothing), policy=nothing) == [value, value]
+    with pytest.raises(PolicyError, match="refer"):
+        sp.dumps([value, kind], protocol, policy=nothing)
+
+
+def test_a_user_s_policy_is_not_kept_alive(sp: ModuleType, here: Any) -> None:
+    class Own:
+        def find_class(self, module: str, name: str) -> Any:
+            return getattr(sys.modules[module], name)
+
+    policy = Own()
+    there = weakref.ref(policy)
+    sp.dumps([here.Thing(x=1)], policy=policy)
+    del policy
+    gc.collect()
+    assert there() is None
+
+
+def test_an_instance_and_its_attributes_are_two_objects(sp: ModuleType, here: Any) -> None:
+    for count in (1, 2, 5):
+        value = [here.Thing(x=number) for number in range(count)]
+        for _ in range(2):
+            policy = policy_of()
+            data = sp.dumps(value, policy=policy)
+            for most in range(1, 40):
+                limits = sp.Limits(max_objects=most)
+                try:
+                    sp.loads(data, policy=policy, limits=limits)
+                except sp.LimitError:
+                    with pytest.raises(sp.LimitError):
+                        sp.dumps(value, policy=policy, limits=limits)
+
+
+def test_slots_that_are_no_longer_declared_are_refused(sp: ModuleType, here: Any) -> None:
+    copyreg._slotnames(here.Slotted)  # type: ignore[attr-defined]
+    del here.Slotted.__slots__
+    for _ in range(2):
+        with pytest.raises(EncodingError, match="slot"):
+            sp.dumps(here.Slotted(x=1), policy=policy_of())
+
+
+def test_a_metaclass_s_setstate_is_no_object_s(sp: ModuleType, here: Any) -> None:
+    class Meta(type):
+        def __setstate__(cls, *state: Any) -> None:
+            raise AssertionError
+
+    class Thing(metaclass=Meta):
+        pass
+
+    Thing.__module__, Thing.__qualname__ = HERE, "Thing"
+    here.Thing = Thing
+    policy = policy_of()
+    thing: Any = Thing()
+    thing.x = 1
+    assert sp.loads(sp.dumps(thing, policy=policy), policy=policy).x == 1
+    vars(thing)["__class__"] = 1
+    with pytest.raises(EncodingError):
+        sp.dumps(thing, policy=policy)
+
+
 def test_no_class_is_kept_alive(sp: ModuleType, here: Any) -> None:
     policy = policy_of()
     there = []

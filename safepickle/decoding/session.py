@@ -22,6 +22,7 @@ from ..policy.rules import BY_DEFAULT, PLAIN, FindClass, Policy
 from ..wire.source import as_bytes
 from .budget import Budget
 from .gates import Gate
+from .handles import GlobalHandle
 from .locating import Locator
 from .machine import Machine
 from .open_gate import OpenGate
@@ -141,6 +142,9 @@ def run(machine: Machine) -> Any:
     """Carry out the pickle, with the garbage collector out of the way, and return its value."""
     if machine.source is None and len(machine.data) < _SHORT:
         return machine.run()
+    # The collector comes by where something is made while it is on: a program that does nothing but load, and puts
+    # machines away, would never let it, and rings that were loaded would stay.
+    GlobalHandle.__new__(GlobalHandle)
     try:
         enter(machine)
         return machine.run()

@@ -72,6 +72,22 @@ def test_no_room_is_kept_that_a_long_pickle_took(sp: ModuleType) -> None:
         assert kept < 30_000
 
 
+def test_rings_that_were_loaded_are_collected(sp: ModuleType) -> None:
+    """Also where a program does nothing but load."""
+    ring: list[Any] = [b"x" * 5000]
+    ring.append(ring)
+    data = pickle.dumps(ring)
+    gc.collect()
+    tracemalloc.start()
+    try:
+        for _ in range(3000):
+            sp.loads(data)
+        kept, _peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept < 3000 * 5000 // 2
+
+
 def test_no_buffer_is_kept(sp: ModuleType) -> None:
     piece = Piece(b"abc")
     there = weakref.ref(piece)

@@ -88,6 +88,8 @@ cdef class Adopting(Naming):
     cpdef int _adopt(self, GlobalHandle handle, object result) except -1
     @cython.locals(facts=Facts)
     cdef int _size_up(self, GlobalHandle handle, object kind) except -1
+    @cython.locals(facts=Facts)
+    cdef Facts facts_of(self, GlobalHandle handle, object kind)
     @cython.locals(parts=tuple)
     cdef object _own_state(self, object own, object obj, object state)
     cdef bint _is_fresh(self, object obj) except -1

@@ -17,7 +17,7 @@ from typing import Any
 from ..errors import FormatError, ReconstructionError, SafePickleError, quote_name
 from ..policy.parts import BUFFERS
 from .budget import Budget
-from .handles import GlobalHandle, Inert
+from .handles import Facts, GlobalHandle, Inert
 from .hashing import KeyGuard
 from .naming import Naming
 from .refusals import CALL, NEW
@@ -369,9 +369,7 @@ class Adopting(Naming):
 
     def _size_up(self, handle: GlobalHandle, kind: Any) -> None:
         """Find out whether instances of a class are leaves, and how they are asked for their size."""
-        facts = handle.facts
-        if facts is not None and facts.version != version_of(kind):
-            facts = None  # its own code has changed it since it was named
+        facts = self.facts_of(handle, kind)
         if facts is not None and facts.is_sized_up:
             handle.is_atom = facts.is_atom
             handle.sizer = facts.sizer
@@ -379,10 +377,15 @@ class Adopting(Naming):
             handle.is_atom = is_atom(handle.module, handle.name, kind)
             if kind.__itemsize__ or kind.__sizeof__ is not object.__sizeof__:
                 handle.sizer = sizer_of(kind)
-            if facts is not None and facts.version:
+            if facts is not None:
                 facts.is_atom = handle.is_atom
                 facts.sizer = handle.sizer
                 facts.is_sized_up = True
+
+    def facts_of(self, handle: GlobalHandle, kind: Any) -> Facts | None:
+        """Return what is kept of a class; None if it is not the one that was named, or its own code has changed it."""
+        facts = handle.facts
+        return facts if facts is not None and facts.version and facts.version == version_of(kind) else None
 
     def _own_state(self, own: Any, obj: Any, state: Any) -> Any:
         """Return state for a dtype to keep, which is as it stays from now on, and so are its parts.

@@ -4,7 +4,7 @@ from safepickle.decoding.handles cimport Facts, GlobalHandle, HeldTuple, Inert
 from safepickle.decoding.hashing cimport make_filled
 from safepickle.decoding.adopting cimport FEW, new_instance
 from safepickle.decoding.receiving cimport Receiving
-from safepickle.decoding.resolving cimport is_bare, size_by, version_of
+from safepickle.decoding.resolving cimport is_bare, size_by
 from safepickle.decoding.usual cimport A_DEFAULTDICT, MADE_EMPTY, fits, form_of, takes_dict
 from safepickle.decoding.usual_arrays cimport ARRAY, DTYPE, UsualArrays, usual_state
 from safepickle.decoding.guarding cimport copy_of

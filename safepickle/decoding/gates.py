@@ -53,7 +53,6 @@ WATCHED = 200
 if not cython.compiled:
     from .adopting import FEW, new_instance
     from .guarding import copy_of
-    from .resolving import version_of
     from .usual import A_DEFAULTDICT, MADE_EMPTY
     from .usual_arrays import ARRAY, DTYPE
 
@@ -513,7 +512,7 @@ class Gate(Receiving):
 
     def recheck(self) -> None:
         Receiving.recheck(self)
-        for handle, contract, obj, state in self.watched if self.watched is not None else ():
+        for handle, contract, obj, state in self.watched or ():
             which = usual_estimator(contract)
             if which and self._weigh_again(which, obj, state) >= 0:
                 continue
@@ -542,9 +541,7 @@ class Gate(Receiving):
 
     def make_shape(self, handle: GlobalHandle, kind: type) -> Shape:
         """Find out what BUILD needs to know of a class."""
-        facts = handle.facts if kind is handle.target else None
-        if facts is not None and facts.version != version_of(kind):
-            facts = None  # its own code has changed it since it was named
+        facts = self.facts_of(handle, kind)
         if facts is not None and facts.shape is not None:
             kept: Shape = facts.shape
             shape = kept.renewed(setter_of(kind))
@@ -555,7 +552,7 @@ class Gate(Receiving):
                 shape.usual = usual_state(handle.module, handle.name, kind)
                 shape.model = usual_estimator(contract)
             shape.calls_later = calls_factory(kind)
-            if facts is not None and facts.version:
+            if facts is not None:
                 facts.shape = shape.renewed(None)
         self.shapes[kind] = shape
         return shape

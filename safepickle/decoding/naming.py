@@ -214,7 +214,7 @@ class Naming(Refusals):
 
     def recheck(self) -> None:
         """Look again at state that later opcodes may have changed."""
-        for handle in self.guarded if self.guarded is not None else ():
+        for handle in self.guarded or ():
             refused = None if handle.guards is None else handle.guards.refuse_kept()
             if refused is not None:
                 what, right, reason = refused

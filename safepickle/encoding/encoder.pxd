@@ -39,7 +39,7 @@ cdef int _UNKNOWN, _PLAIN, _SLOTTED, _IN_C, _BARE, _REDUCED, _FILLED
 cdef class Encoder(Arrays):
     cdef object make_gate
     cdef readonly bint fix_imports
-    cdef object reducer_override, table
+    cdef object table
     cdef bint one_shot
     cdef public bint in_hook
     cdef dict classes

@@ -125,8 +125,6 @@ class Encoder(Arrays):
         self.make_gate = make_gate
         self.fix_imports = fix_imports
         self.one_shot = one_shot
-        #: NotImplemented where there is none: what is set to None fails when it is called, as in pickle.
-        self.reducer_override: Any = NotImplemented
         self.table: Any = None
         #: A hook of the user's is running: what it raises is not ours to change.
         self.in_hook = False

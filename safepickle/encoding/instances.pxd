@@ -68,7 +68,7 @@ cdef extern from *:
 @cython.no_gc
 cdef class Instances(Containers):
     cdef readonly WriteGate gate
-    cdef object persistent_id
+    cdef object persistent_id, reducer_override
     cdef dict members, callees, builders
 
     cdef save_global(self, obj, name)

@@ -71,6 +71,8 @@ class Instances(Containers):
         """Begin with nothing known."""
         self.gate: WriteGate | None = None
         self.persistent_id: Any = None
+        #: NotImplemented where there is none: what is set to None fails when it is called, as in pickle.
+        self.reducer_override: Any = NotImplemented
         #: Slots by class, where its instances are their slots.
         self.members: Any = None
         #: By identity: what is still to be asked of the arguments of a callable that has been called before, or None;
@@ -92,9 +94,11 @@ class Instances(Containers):
     def _may_name(self, index: int, obj: Any) -> bool:
         """Return whether a class is in the memo, at *index*, or its name can be written at once.
 
-        One of another metaclass may be in the dispatch table, by that.
+        A reducer_override is asked of classes, too, and one of another metaclass may be in the dispatch table, by that.
         """
-        return index >= 0 or (self.gate is not None and self.protocol >= 4 and type(obj) is type)
+        if index >= 0 or self.gate is None or self.protocol < 4:
+            return index >= 0
+        return type(obj) is type and self.reducer_override is NotImplemented
 
     def save_plain_instance(self, obj: Any, kind: type) -> bool:
         """Write an instance of a class that leaves reducing to ``object``: no code of its own runs."""

@@ -8,8 +8,12 @@ import gc
 import io
 import pickle
 import weakref
+from collections import OrderedDict
+from datetime import date, timedelta
+from decimal import Decimal
 from types import ModuleType
 from typing import Any
+from uuid import UUID
 
 import pytest
 from encoding.values import Listed, Mapped, Point, Reduces, make
@@ -162,6 +166,30 @@ def test_reducer_override(sp: ModuleType) -> None:
         Override(file, protocol, policy=sp.UNRESTRICTED).dump([1, "a", Point(x=2), len])
         assert pickle.loads(file.getvalue()) == [1, "a", [2], len]
         assert 1 not in seen
+
+
+@pytest.mark.parametrize("protocol", range(6))
+def test_a_reducer_override_is_asked_of_what_pickle_asks_it_of(sp: ModuleType, protocol: int) -> None:
+    """Of classes, too, also of those that are written to be called, for which nothing else is to be asked."""
+
+    def asked(pickler: Any, **terms: Any) -> list[Any]:
+        def note(self: Any, obj: Any) -> Any:
+            seen.append(obj)
+            return NotImplemented
+
+        seen: list[Any] = []
+        noting = type("Noting", (pickler,), {"reducer_override": note})(io.BytesIO(), protocol, **terms)
+        noting.dump(data)
+        noting.clear_memo()
+        noting.dump(data)
+        return seen
+
+    data = [date(2020, 1, 2), date(2020, 1, 3), Decimal("1.5"), timedelta(1), UUID(int=1), OrderedDict(a=1), Point(x=1)]
+    names = f'schema = 1\n[globals]\n"{Point.__module__}:Point" = ["refer", "call", "new", "build"]\n'
+    expected = asked(pickle.Pickler)
+    for policy in (sp.UNRESTRICTED, sp.Policy.packs("stdlib") | sp.Policy.from_text(names)):
+        found = asked(sp.Pickler, policy=policy)
+        assert [id(obj) for obj in found] == [id(obj) for obj in expected]
 
 
 def test_dispatch_tables(sp: ModuleType) -> None:

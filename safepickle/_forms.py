@@ -68,6 +68,7 @@ HOT_MODULES: Final = (
     "safepickle.encoding.containers",
     "safepickle.encoding.conforming",
     "safepickle.encoding.reducing",
+    "safepickle.encoding.grants",
     "safepickle.encoding.granting",
     "safepickle.encoding.instances",
     "safepickle.encoding.arrays",

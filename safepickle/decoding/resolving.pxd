@@ -40,6 +40,10 @@ cdef extern from *:
         return 0;
     }
 
+    static CYTHON_INLINE unsigned long safepickle_flags_of(PyObject *kind) {
+        return PyType_Check(kind) ? PyType_GetFlags((PyTypeObject *)kind) : Py_TPFLAGS_HEAPTYPE;
+    }
+
     /* PyImport_GetModule also asks whether the module is whole, which takes longer than all else; see import_global. */
     static CYTHON_INLINE PyObject *safepickle_loaded_module(PyObject *name) {
         PyObject *modules = PyImport_GetModuleDict(), *found;
@@ -55,7 +59,23 @@ cdef extern from *:
         }
         return found;
     }
+
+    static CYTHON_INLINE PyObject *safepickle_found_in(PyObject *module, PyObject *name) {
+        PyObject *loaded = safepickle_loaded_module(module), *found;
+        if (loaded == NULL) {
+            return NULL;
+        }
+        found = PyModule_CheckExact(loaded) ? PyDict_GetItemWithError(PyModule_GetDict(loaded), name) : NULL;
+        if (found == NULL && !PyErr_Occurred()) {
+            found = Py_None;
+        }
+        Py_XINCREF(found);
+        Py_DECREF(loaded);
+        return found;
+    }
     """
+    unsigned long flags_of "safepickle_flags_of"(object kind) noexcept
+    object found_in "safepickle_found_in"(str module, str name)
     object loaded_module "safepickle_loaded_module"(str name)
     unsigned int version_of "safepickle_version_of"(object target)
     object found_on "safepickle_found_on"(object kind, str name)

@@ -67,6 +67,15 @@ if not cython.compiled:
         """Return a module that is there, or None."""
         return sys.modules.get(name)
 
+    def found_in(module: str, name: str) -> Any:
+        """Return what a plain module that is there has by a name, or None."""
+        loaded = sys.modules.get(module)
+        return vars(loaded).get(name) if type(loaded) is types.ModuleType else None
+
+    def flags_of(kind: type) -> int:
+        """Return the flags of a class, as the interpreter knows them."""
+        return kind.__flags__
+
     def version_of(target: Any) -> int:  # noqa: ARG001
         """Return a number that a class has as long as neither it nor a base is changed, 0 where there is none."""
         return 0

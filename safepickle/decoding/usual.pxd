@@ -47,7 +47,11 @@ cdef extern from *:
         year = p[0] << 8 | p[1];
         month = p[2] & mask;
         day = p[3];
-        last = month == 2 ? 28 : month == 4 || month == 6 || month == 9 || month == 11 ? 30 : 31;
+        if (month == 2) {
+            last = 28 + (year % 4 == 0 && (year % 100 != 0 || year % 400 == 0));
+        } else {
+            last = month == 4 || month == 6 || month == 9 || month == 11 ? 30 : 31;
+        }
         return year >= 1 && year <= 9999 && month >= 1 && month <= 12 && day >= 1 && day <= last;
     }
 

@@ -137,11 +137,12 @@ if not cython.compiled:
         return _DIGITS.fullmatch(data, start, start + length) is not None
 
     def is_date(data: bytes, start: int, mask: int) -> bool:
-        """Return whether four bytes from *start* on are a year, a month and a day; no leap days."""
+        """Return whether four bytes from *start* on are a year, a month and a day."""
         year = data[start] * 256 + data[start + 1]
         month = data[start + 2] & mask
         day = data[start + 3]
-        last = 28 if month == 2 else 30 if month in (4, 6, 9, 11) else 31
+        is_leap = year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
+        last = 28 + is_leap if month == 2 else 30 if month in (4, 6, 9, 11) else 31
         return 1 <= year <= 9999 and 1 <= month <= 12 and 1 <= day <= last
 
     def is_time(data: bytes, start: int, mask: int) -> bool:

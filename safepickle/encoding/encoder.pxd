@@ -5,7 +5,8 @@ from safepickle.decoding.usual_forms cimport DtypeForm
 from safepickle.encoding.arrays cimport Arrays
 from safepickle.encoding.conforming cimport is_new_helper, sets_attributes
 from safepickle.encoding.frames cimport Frame
-from safepickle.encoding.granting cimport Grant, WriteGate
+from safepickle.encoding.granting cimport WriteGate
+from safepickle.encoding.grants cimport KnownClass
 from safepickle.encoding.reducing cimport (
     confirms_usual_class, find_global, is_trusted, is_usual_class, reduce_method, runs_own_code,
     script_of, slot_members,
@@ -64,7 +65,7 @@ cdef class Encoder(Arrays):
     cdef int _reduce_instance(self, obj, kind, bint itself, int known) except -1
     @cython.locals(form=cython.int)
     cdef int _learn(self, kind) except -1
-    @cython.locals(kept=Grant)
+    @cython.locals(kept=KnownClass)
     cdef bint _remembers(self, kind) except -1
     @cython.locals(known=cython.int)
     cdef bint _save_usual(self, obj, kind) except -1
@@ -72,6 +73,8 @@ cdef class Encoder(Arrays):
     cdef _save_reduced(self, obj, reduced, reducer)
     @cython.locals(out=Writer, script=list, step=cython.int, run=Frame)
     cdef _walk_script(self, Frame frame)
+
+cdef _of_table(dict table, kind)
 
 @cython.locals(encoder=Encoder)
 cpdef Encoder new_encoder(

@@ -270,6 +270,7 @@ class Encoder(Arrays):
                 self.table = copyreg.dispatch_table
             if self.gate is None and self.make_gate is not None:
                 self.gate = self.make_gate()
+                self.gate.protocol = self.protocol
             if self.gate is not None:
                 self.callees = self.gate.callees
                 self.builders = self.gate.builders
@@ -302,7 +303,8 @@ class Encoder(Arrays):
             self.gate.require_class(kind, self)
         if self.gate is not None and self.one_shot and is_trusted(kind) and self._save_numpys(obj, kind):
             return
-        reducer = self.table.get(kind, NotImplemented)
+        table = self.table
+        reducer: Any = table.get(kind, NotImplemented) if type(table) is not dict else _of_table(table, kind)
         if reducer is not NotImplemented:
             if runs_own_code(reducer):
                 self.ends_sparing()
@@ -412,7 +414,8 @@ class Encoder(Arrays):
         kept = self.gate.known_form(kind) if is_named else None  # type: ignore[union-attr]
         if kept is None:
             return False
-        self.members[kind] = tuple([(name, found_on(kind, name)) for name in kept.slots])
+        if kept.slots:
+            self.members[kind] = tuple([(name, found_on(kind, name)) for name in kept.slots])
         self.classes[kind] = kept.form
         return True
 
@@ -510,9 +513,14 @@ class Encoder(Arrays):
 
     def save_global(self, obj: Any, name: str | None) -> None:
         """Write a class, function or other global by its name."""
-        found = find_global(obj, name, self.gate is not None)
+        found: Any = None
+        if name is None and self.gate is not None and self.protocol >= 4:
+            found = self.gate.known_name(obj)
+        if found is None:
+            found = find_global(obj, name, self.gate is not None)
         if self.gate is not None:
-            self.gate.check_owners(found, self)
+            if self.protocol < 4:
+                self.gate.check_owners(found, self)
             if obj is not self.callee:
                 self.gate.refer(obj, found, self)
         elif self.protocol >= 2:
@@ -564,6 +572,11 @@ class Encoder(Arrays):
                     self.objects += 1
                     self.out.plain_bytearray(data, obj)
                 self.out.memoize(obj)
+
+
+def _of_table(table: dict[type, Any], kind: type) -> Any:
+    """Return the reducer of a class in a dispatch table, NotImplemented for none."""
+    return table.get(kind, NotImplemented)
 
 
 def new_encoder(

@@ -1,45 +1,27 @@
 cimport cython
 
 from safepickle.decoding.guarding cimport RuleGuards
-from safepickle.decoding.resolving cimport loaded_module, version_of
-from safepickle.decoding.usual_arrays cimport ARRAY, BUFFER, DTYPE, UsualArrays, usual_call, usual_state
+from safepickle.decoding.resolving cimport found_in, loaded_module, version_of
+from safepickle.decoding.usual_arrays cimport ARRAY, BUFFER, DTYPE, UsualArrays, usual_state
 from safepickle.decoding.usual_forms cimport ArrayForm, DtypeForm, array_form, form_of
 from safepickle.decoding.usual_frames cimport usual_frame_call
 from safepickle.decoding.usual_models cimport UsualModels, usual_estimator, usual_tree
 from safepickle.decoding.usual_texts cimport fits_texts, is_of_texts
 from safepickle.wire.memo cimport identity
 from safepickle.encoding.conforming cimport check_state, is_emulated, is_new_helper, made_by, state_contract_of
+from safepickle.encoding.grants cimport Grant, KnownClass
 
-cdef int _CALLABLE, _CALL_AND_BUILD, _REFER, _TEXTS, _TREE
+cdef int _CALL_AND_BUILD, _REFER, _TEXTS, _TREE
 cdef dict _RIGHTS
 cdef frozenset _FACTORIES, HELPERS
 cdef tuple _GLOBALS, _BASES, _DTYPES
 cdef object _RECONSTRUCTOR, _NEWOBJ, _NEWOBJ_EX, _GETATTR
 
 @cython.final
-cdef class Grant:
-    cdef readonly object obj
-    cdef public tuple asked
-    cdef readonly tuple pair
-    cdef readonly int rights
-    cdef public RuleGuards guards
-    cdef readonly object contract
-    cdef readonly int usual, traits
-    cdef public object reference
-    cdef public Grant origin
-    cdef public int form
-    cdef public tuple slots
-    cdef public unsigned int version
-
-    cdef int begin(self, obj, tuple pair, int rights) except -1
-    cpdef int settle(self) except -1
-    @cython.locals(copy=Grant)
-    cpdef Grant copy_for(self, obj)
-
-@cython.final
 cdef class WriteGate:
     cdef readonly object policy, find_class
-    cdef readonly dict granted, known, callees, builders
+    cdef readonly dict granted, granted_classes, known, callees, builders
+    cdef public int protocol
     cdef UsualArrays arrays
     cdef readonly object factory
     cdef UsualModels models
@@ -55,15 +37,21 @@ cdef class WriteGate:
     cdef Grant _require(self, obj, tuple found, str right, encoder)
     @cython.locals(known=Grant, grant=Grant, read=tuple)
     cdef Grant _grant(self, obj, tuple found, encoder)
+    @cython.locals(kept=KnownClass)
+    cdef Grant _known_before(self, obj)
+    @cython.locals(origin=Grant, classes=dict)
+    cdef int _know(self, kind, tuple asked, Grant grant) except -1
     @cython.locals(grant=Grant)
     cdef Grant _kept(self, obj, tuple read)
-    @cython.locals(grant=Grant, kept=Grant)
-    cdef Grant known_form(self, kind)
-    @cython.locals(grant=Grant, kept=Grant)
+    @cython.locals(grant=Grant, kept=KnownClass)
+    cdef KnownClass known_form(self, kind)
+    @cython.locals(grant=Grant, kept=KnownClass)
     cdef int keep_form(self, kind, int form, tuple slots) except -1
-    @cython.locals(grant=Grant)
+    @cython.locals(grant=Grant, kept=KnownClass)
+    cdef tuple known_name(self, obj)
+    @cython.locals(grant=Grant, kept=KnownClass)
     cdef callee_before(self, func, tuple args, missing, encoder)
-    @cython.locals(grant=Grant, kept=Grant)
+    @cython.locals(grant=Grant, kept=Grant, former=Grant)
     cdef Grant _decide(self, obj, tuple read, encoder)
     cdef _ask(self, obj, tuple pair, encoder)
     cpdef int check_owners(self, tuple found, encoder) except -1

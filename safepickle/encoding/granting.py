@@ -15,7 +15,6 @@ Rules that hold here:
 from __future__ import annotations
 
 import copyreg
-import sys
 from _weakref import ref  # weakref takes longer to import
 from collections import Counter
 from functools import partial
@@ -24,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..decoding.guarding import RuleGuards
 from ..decoding.resolving import HASHES
-from ..decoding.usual_arrays import UsualArrays, usual_call, usual_state
+from ..decoding.usual_arrays import UsualArrays, usual_state
 from ..decoding.usual_forms import array_form, form_of
 from ..decoding.usual_frames import usual_frame_call
 from ..decoding.usual_models import UsualModels, usual_estimator, usual_tree
@@ -36,6 +35,7 @@ from ..policy.library_parts import of_what_is_written
 from ..policy.rules import Policy, Right, suggestion
 from . import conforming, reducing
 from .conforming import HELPERS, check_state, is_emulated, is_new_helper, made_by, state_contract_of
+from .grants import Grant, KnownClass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -52,17 +52,16 @@ else:
     from .._form import cython
 
 if not cython.compiled:
-    from ..decoding.resolving import loaded_module, version_of
+    from ..decoding.resolving import found_in, loaded_module, version_of
     from ..decoding.usual_arrays import ARRAY, BUFFER, DTYPE
 
     identity = id
 
-__all__ = ["Grant", "WriteGate", "gate_maker"]
+__all__ = ["WriteGate", "gate_maker"]
 
 _RIGHTS = {right.label: right.value for right in Right}
 _REFER = Right.REFER.value
 _ALL = sum(_RIGHTS.values())
-_CALLABLE = Right.CALL.value | Right.NEW.value
 _CALL_AND_BUILD = Right.CALL.value | Right.BUILD.value
 #: numpy's class of dtypes.
 _DTYPES = ("numpy", "dtype")
@@ -93,61 +92,6 @@ def gate_maker(policy: Any) -> Callable[[], WriteGate] | None:
     return partial(WriteGate, Policy(name=type(policy).__name__), find_class)
 
 
-class Grant:
-    """What is granted of one global: for one dump or, without the object, kept with the policy.
-
-    :ivar obj: the object, kept alive for the dump.
-    :ivar asked: the pair that it was asked for by, and ``pair`` what that is after renames.
-    :ivar guards: what its rule asks for beside its rights, or None.
-    :ivar usual: which of the calls it is that are seen without the contract, 0 for none.
-    """
-
-    def __init__(self, obj: Any, pair: Found, rights: int) -> None:
-        self.begin(obj, pair, rights)
-
-    def begin(self, obj: Any, pair: Found, rights: int) -> None:
-        """Begin with what a rule says alone."""
-        self.obj = obj
-        self.asked = pair
-        self.pair = pair
-        self.rights = rights
-        self.guards: Any = None
-        self.contract: Any = None
-        self.usual = 0
-        #: What a class does with its arguments.
-        self.traits = 0
-        #: A weak reference to the object that what is kept is of.
-        self.reference: Any = None
-        #: What is kept of it, where that is another one than this.
-        self.origin: Grant | None = None
-        #: Of what is kept of a class: what the encoder knows of it, and its slots; as long as it is what it was then.
-        self.form = 0
-        self.slots: tuple[str, ...] = ()
-        self.version = 0
-
-    def settle(self) -> None:
-        """Find out what any policy asks of calls of the object."""
-        # Also where no rule names it: the machine makes the values of some classes itself.
-        if isinstance(self.obj, type):
-            self.traits = conforming.traits_of(self.obj)
-        if self.rights & _CALLABLE:
-            self.contract = conforming.contract_of(self.obj, self.pair)
-            if self.contract is not None and "numpy" in sys.modules:
-                self.usual = usual_call(self.pair[0], self.pair[1], self.obj)
-
-    def copy_for(self, obj: Any) -> Grant:
-        """Return the same for another dump, or to be kept; what the rule counts begins at nothing."""
-        copy = Grant.__new__(Grant)
-        copy.begin(obj, self.pair, self.rights)
-        copy.contract = self.contract
-        copy.usual = self.usual
-        copy.traits = self.traits
-        if self.guards is not None:
-            copy.guards = self.guards.renewed(None, None)
-        copy.origin = self
-        return copy
-
-
 class WriteGate:
     """The engine of one dump.
 
@@ -159,6 +103,9 @@ class WriteGate:
         self.find_class = find_class
         #: What is kept with the policy, by the name that the reader reads.
         self.granted: dict[Found, Any] | None = policy.granted if find_class is None else None
+        self.granted_classes: dict[int, Any] | None = policy.granted_classes if find_class is None else None
+        #: The protocol of the dump; below 3 the reader reads other names, and nothing is known by the class alone.
+        self.protocol = 0
         #: By identity of the global.
         self.known: dict[int, Grant] = {}
         #: By identity of callables that were granted to be called, all that is still to be asked of their arguments: a
@@ -221,6 +168,10 @@ class WriteGate:
         known = self.known.get(identity(obj))
         if known is not None and (found is None or found == known.asked or found == known.pair):
             return known
+        grant: Any = self._known_before(obj) if known is None and found is None else None
+        if grant is not None:
+            self.known[identity(obj)] = grant
+            return grant  # type: ignore[no-any-return]
         asked = _pair_of(obj) if found is None else found
         read = asked
         if encoder.protocol < 3:
@@ -233,7 +184,29 @@ class WriteGate:
             grant.guards = known.guards
         grant.asked = asked
         self.known[identity(obj)] = grant
-        return grant
+        if found is None and self.protocol >= 3 and type(obj) is type and grant.origin is not None and version_of(obj):
+            self._know(obj, asked, grant)
+        return grant  # type: ignore[no-any-return]
+
+    def _known_before(self, obj: Any) -> Grant | None:
+        """Return what was granted before of a class that is what it was then, without asking what it is called."""
+        if self.granted_classes is None or self.protocol < 3:
+            return None
+        found: Any = self.granted_classes.get(identity(obj))
+        # Not of the other form of this package, which shares policies with this one.
+        if type(found) is not KnownClass:
+            return None
+        kept: Any = found
+        return kept.grant_for(obj) if kept.is_of(obj) and kept.reference() is obj else None
+
+    def _know(self, kind: type, asked: Found, grant: Grant) -> None:
+        """Keep with the policy what was granted of a class, by the class itself: of no more than there are pairs."""
+        origin: Any = grant.origin
+        classes: Any = self.granted_classes
+        if origin.place != identity(kind):
+            classes.pop(origin.place, None)
+        origin.place = identity(kind)
+        grant.kept = classes[identity(kind)] = KnownClass(kind, asked, origin)
 
     def _kept(self, obj: Any, read: Found) -> Grant | None:
         """Return what was decided before on this very object under this name."""
@@ -244,18 +217,27 @@ class WriteGate:
         grant = kept
         return grant.copy_for(obj) if grant.reference() is obj else None
 
-    def known_form(self, kind: type) -> Grant | None:
+    def known_form(self, kind: type) -> KnownClass | None:
         """Return what was kept of a class that was granted, if it is what it was then and something is known of it."""
         grant = self.known.get(identity(kind))
-        kept = None if grant is None else grant.origin
-        return kept if kept is not None and kept.form and kept.version == version_of(kind) else None
+        kept = None if grant is None else grant.kept
+        return kept if kept is not None and kept.form and kept.is_of(kind) else None
 
     def keep_form(self, kind: type, form: int, slots: tuple[str, ...]) -> None:
         """Keep with the policy what is known of a class that was granted, until the class is changed."""
         grant = self.known.get(identity(kind))
-        kept = None if grant is None else grant.origin
-        if kept is not None and version_of(kind):
-            kept.form, kept.slots, kept.version = form, slots, version_of(kind)
+        kept = None if grant is None else grant.kept
+        if kept is not None and kept.is_of(kind):
+            kept.slots = slots
+            kept.form = form
+
+    def known_name(self, obj: Any) -> Found | None:
+        """Return the module and name of a class that was granted, if it is kept and there; else all is to be asked."""
+        grant = self.known.get(identity(obj))
+        kept = None if grant is None else grant.kept
+        if kept is None or not kept.is_plain or not kept.is_of(obj):
+            return None
+        return kept.asked if found_in(kept.asked[0], kept.asked[1]) is obj else None
 
     def callee_before(self, func: Any, args: tuple[Any, ...], missing: Any, encoder: Any) -> Any:
         """Return what is to be asked of the arguments of a class, if that is all that is to be asked of a call.
@@ -263,9 +245,15 @@ class WriteGate:
         What may be a helper that the machine emulates, of which a user's policy is not asked, is left to
         :meth:`call_script`.
         """
-        if type(func) is not type or self.find_class is not None or is_new_helper(func) or is_emulated(func, args):
+        if type(func) is not type or self.find_class is not None:
             return missing
         grant = self._grant(func, None, encoder)
+        kept = grant.kept
+        if kept is not None and kept.is_called and kept.is_of(func):
+            self.callees[identity(func)] = kept.check
+            return kept.check
+        if is_new_helper(func) or is_emulated(func, args):
+            return missing
         contract = grant.contract
         if grant.guards is not None or grant.traits or not grant.rights & _RIGHTS["call"]:
             return missing
@@ -273,6 +261,9 @@ class WriteGate:
             return missing
         check = None if contract is None else _asked_again(grant)
         self.callees[identity(func)] = check
+        if kept is not None and kept.is_of(func) and identity(func) not in HELPERS:
+            kept.check = check
+            kept.is_called = True
         return check
 
     def _decide(self, obj: Any, read: Found, encoder: Encoder) -> Grant:
@@ -298,6 +289,9 @@ class WriteGate:
             kept = grant.copy_for(None)
             kept.reference = ref(obj)
             kept.origin = None
+            former = self.policy.granted.get(read)
+            if type(former) is Grant:
+                self.policy.granted_classes.pop(former.place, None)
             self.policy.granted[read] = grant.origin = kept
         return grant
 

@@ -1,6 +1,6 @@
 cimport cython
 
-from safepickle.decoding.resolving cimport found_on
+from safepickle.decoding.resolving cimport flags_of, found_on
 from safepickle.encoding.conforming cimport made_by
 from safepickle.encoding.granting cimport WriteGate
 

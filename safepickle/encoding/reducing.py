@@ -35,7 +35,7 @@ else:
     from .._form import cython
 
 if not cython.compiled:
-    from ..decoding.resolving import found_on
+    from ..decoding.resolving import flags_of, found_on
 
 Found = tuple[str, str]
 Script = list[Any]
@@ -152,7 +152,7 @@ def runs_own_code(reducer: Any) -> bool:
 
 def is_trusted(kind: type) -> bool:
     """Return whether reducing instances runs C code alone: the class is one of C that nobody can change."""
-    flags = kind.__flags__
+    flags = flags_of(kind)
     return not flags & _HEAP_TYPE or bool(flags & _IMMUTABLE_TYPE)
 
 

@@ -65,8 +65,8 @@ class Policy:
     """
 
     __slots__ = (
-        "_fingerprint", "aliases", "class_rules", "denies", "granted", "kept", "limits", "name", "rules",
-        "unrestricted",
+        "_fingerprint", "aliases", "class_rules", "denies", "granted", "granted_classes", "kept", "limits", "name",
+        "rules", "unrestricted",
     )  # fmt: skip
 
     _fingerprint: str | None
@@ -84,6 +84,8 @@ class Policy:
     kept: dict[Pair, Any]
     #: The same for the writing side.
     granted: dict[Pair, Any]
+    #: The same by the identity of classes, of one class for each pair that is in ``granted``.
+    granted_classes: dict[int, Any]
 
     def __init__(
         self,
@@ -126,6 +128,7 @@ class Policy:
         put(self, "_fingerprint", None)
         put(self, "kept", {})
         put(self, "granted", {})
+        put(self, "granted_classes", {})
 
     @classmethod
     def from_file(cls, path: Any) -> Policy:

@@ -301,3 +301,98 @@ def test_no_class_is_kept_alive(sp: ModuleType, here: Any) -> None:
         del value
     gc.collect()
     assert [one() for one in there] == [None] * 3
+
+
+@pytest.mark.parametrize("names", [{"__qualname__": "Both"}, {"__module__": "elsewhere"}, {"__qualname__": "Unnamed"}])
+def test_a_class_that_has_another_name_is_asked_for_by_that(sp: ModuleType, here: Any, names: dict[str, str]) -> None:
+    """The descriptors of ``type`` set names without taking away the number that the interpreter gives a class."""
+    policy = policy_of()
+    values = [here.Thing(x=1), here.Slotted(x=1)]
+    for value in values:
+        for _ in range(3):
+            first = sp.dumps([value, value], policy=policy)
+        kind = type(value)
+        former = {name: getattr(kind, name) for name in names}
+        for name, text in names.items():
+            type.__dict__[name].__set__(kind, text)
+        for _ in range(2):
+            with pytest.raises((PolicyError, EncodingError), match=r"no rule names|not the same|not found"):
+                sp.dumps([value, value], policy=policy)
+        for name, text in former.items():
+            type.__dict__[name].__set__(kind, text)
+        assert sp.dumps([value, value], policy=policy) == first
+
+
+def test_a_class_is_found_where_its_module_says(sp: ModuleType, here: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A module may be taken away, or something be put in its place that finds its attributes itself."""
+
+    class Stands(ModuleType):
+        def __getattribute__(self, name: str) -> Any:
+            return asked.get(name) or getattr(here, name)
+
+    policy = policy_of()
+    value = [here.Thing(x=1), dt.date(2024, 2, 29)]
+    for _ in range(3):
+        first = sp.dumps(value, policy=policy)
+    asked: dict[str, Any] = {}
+    stands = Stands(HERE)
+    object.__getattribute__(stands, "__dict__")["Thing"] = here.Thing
+    monkeypatch.setitem(sys.modules, HERE, stands)
+    assert sp.dumps(value, policy=policy) == first
+    asked["Thing"] = here.Slotted
+    with pytest.raises(EncodingError, match="not the same object"):
+        sp.dumps(value, policy=policy)
+    monkeypatch.setitem(sys.modules, HERE, ModuleType(HERE))
+    with pytest.raises(EncodingError, match="not found as"):
+        sp.dumps(value, policy=policy)
+    monkeypatch.setitem(sys.modules, HERE, here)
+    assert sp.dumps(value, policy=policy) == first
+
+
+def test_a_nested_class_is_found_in_its_owner(sp: ModuleType, here: Any) -> None:
+    class Slotted:
+        pass
+
+    Slotted.__module__, Slotted.__qualname__ = HERE, "Thing.Slotted"
+    here.Thing.Slotted = Slotted
+    policy = policy_of() | Policy.from_text(f'schema = 1\n[globals]\n"{HERE}:Thing.Slotted" = ["new", "refer"]\n')
+    first = sp.dumps([Slotted()], policy=policy)
+    for _ in range(2):
+        assert sp.dumps([Slotted()], policy=policy) == first
+        assert type(pickle.loads(first)[0]) is Slotted
+    del here.Thing.Slotted
+    with pytest.raises(EncodingError, match="not found as"):
+        sp.dumps([Slotted()], policy=policy)
+
+
+def test_what_is_kept_of_classes_does_not_grow(sp: ModuleType, here: Any) -> None:
+    """A program that makes a class again and again keeps what is known of one."""
+    policy = policy_of()
+    alive = []
+    for number in range(50):
+        here.Thing = type("Thing", (), {"__module__": HERE, "__qualname__": "Thing"})
+        alive.append(here.Thing)
+        value = here.Thing()
+        value.x = number
+        for _ in range(3):
+            assert pickle.loads(sp.dumps([value, dt.date(2024, 1, 1)], policy=policy))[0].x == number
+    assert len(policy.granted_classes) <= len(policy.granted) <= 4
+
+
+def test_a_callable_class_that_is_named_like_a_helper_is_asked_about(sp: ModuleType, here: Any) -> None:
+    """Of ``__newobj__`` pickle goes by the name alone."""
+
+    class Makes:
+        def __reduce__(self) -> Any:
+            return here.Thing, ()
+
+    Makes.__module__, Makes.__qualname__ = HERE, "Slotted"
+    here.Slotted = Makes
+    here.Thing.__init__ = lambda self: None
+    policy = policy_of('["call", "new", "build", "refer"]')
+    for _ in range(3):
+        assert type(pickle.loads(sp.dumps(Makes(), policy=policy))) is here.Thing
+    type.__dict__["__name__"].__set__(here.Thing, "__newobj__")
+    for _ in range(3):
+        with pytest.raises(EncodingError, match="arglist is empty"):
+            sp.dumps(Makes(), policy=policy)

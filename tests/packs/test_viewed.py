@@ -81,6 +81,7 @@ def test_arrays_are_bounded() -> None:
 
 
 def test_frames_show_what_is_in_them() -> None:
+    pytest.importorskip("pyarrow")
     frame = pandas.DataFrame({"price": [1.5, 2.5], "day": pandas.to_datetime(["2020-01-02"] * 2)})
     frame["note"] = pandas.array(["dear", None], "string[pyarrow]")
     text = as_text(view(frame))

@@ -152,13 +152,20 @@ class Adopting(Naming):
         self.handles = None
         self.handles_seen = False
         self.shapes = None
-        self.guarded = None
         self.kept = None
-        self.filled = None
-        self.given = None
-        self.held = None
-        self.fresh = None
-        self.models = None
+        # Most of these are None, whose count of references would be written again and again.
+        if self.guarded is not None:
+            self.guarded = None
+        if self.filled is not None:
+            self.filled = None
+        if self.given is not None:
+            self.given = None
+        if self.held is not None:
+            self.held = None
+        if self.fresh is not None:
+            self.fresh = None
+        if self.models is not None:
+            self.models = None
         self.foreign = self.lent = self.changed = self.atom = False
         self.calls = 0
         self.keys.let_go()

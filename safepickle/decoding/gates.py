@@ -118,14 +118,17 @@ class Gate(Receiving):
     def let_go(self) -> None:
         """Keep nothing of a load that went well: all is as it was opened."""
         Receiving.let_go(self)
-        self.arrays = None
-        self.factory = None
         self.fills = self.ahead = False
-        self.last_built = None
-        self.last_owner = None
-        self.last_shape = None
-        self.watched = None
-        self.unready = None
+        if self.arrays is not None:
+            self.arrays = None
+        if self.factory is not None:
+            self.factory = None
+        if self.last_built is not None:
+            self.last_built = self.last_owner = self.last_shape = None
+        if self.watched is not None:
+            self.watched = None
+        if self.unready is not None:
+            self.unready = None
 
     # -- calls -------------------------------------------------------------------------------------------------
 

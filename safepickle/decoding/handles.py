@@ -16,6 +16,12 @@ from typing import Any
 from ..policy.contracts import CONTRACTS
 from .guarding import RuleGuards
 
+COMPILING = False
+if COMPILING:
+    import cython
+else:
+    from .._form import cython
+
 
 class Facts:
     """What was found out about an object that a pair stood for, from load to load.
@@ -68,7 +74,23 @@ class GlobalHandle:
     """A global on the machine's stack: named, not yet handed out.
 
     :ivar rights: granted rights, as the bits of :class:`Right`.
-    :ivar target: the object, once resolved.
+    :ivar target: the object, once ``resolved``; ``is_class`` says whether that is a class.
+    :ivar noted: it is in the list of denials.
+    :ivar known: what was known of the pair before, if it is kept; and ``facts``, of the very object.
+    :ivar guards: what the rule asks for beside its rights, or None.
+    :ivar usual: which of the calls it is that are seen without the contract, 0 for none.
+    :ivar keeps_data: whether what it makes has its memory in data that it is given.
+    :ivar usual_size: size of the instances that are made of what is seen so, where instances are asked for it; 0 for
+        not known.
+    :ivar is_settled: it has been called, and nothing is left to be asked of a call but whether its arguments surely
+        fit; ``form`` says which do.
+    :ivar makes_plainly: it is a class of which an instance has been made, and nothing is to be asked of one without
+        arguments.
+    :ivar makes_bare: the class leaves making them to ``object``: none of its code runs.
+    :ivar is_atom: its instances are leaves, if their arguments are: they hold nothing else, and take nothing later.
+    :ivar sizer: how the size of an instance is asked, None where all have one size.
+    :ivar missing: rights that were used without being granted: bits, and (opcode, position, reason) by bit; None for
+        none.
     """
 
     def __init__(self, module: str, name: str, rights: int) -> None:
@@ -79,45 +101,22 @@ class GlobalHandle:
         self.module = module
         self.name = name
         self.rights = rights
-        self.target: Any = None
-        self.resolved = False
-        #: Whether the object is a class.
-        self.is_class = False
         self.listed = True
-        self.accept_gadget = False
-        #: Whether it is in the list of denials.
-        self.noted = False
-        self.emulation: Any = None
-        #: What was known of it before, if it is kept.
-        self.known: Known | None = None
-        #: What is known of the very object.
-        self.facts: Facts | None = None
-        self.contract: Any = None
-        #: What the rule asks for beside its rights.
-        self.guards: RuleGuards | None = None
-        self.registered: Any = None
-        self.cost = 0
-        self.sized = 0
-        #: Which of the calls it is that are seen without the contract, 0 for none.
-        self.usual = 0
-        #: Whether what it makes has its memory in data that it is given.
-        self.keeps_data = False
-        #: Size of the instances that are made of what is seen so, where instances are asked for it; 0 for not known.
-        self.usual_size = 0
-        #: It has been called, and nothing is left to be asked of a call but whether its arguments surely fit.
-        self.is_settled = False
-        #: Which arguments surely fit then.
-        self.form = 0
-        #: It is a class of which an instance has been made, and nothing is to be asked of one without arguments.
-        self.makes_plainly = False
-        #: The class leaves making them to ``object``: none of its code runs.
-        self.makes_bare = False
-        #: Its instances are leaves, if their arguments are: they hold nothing else, and take nothing later.
-        self.is_atom = False
-        #: How the size of an instance is asked, None where all have one size.
-        self.sizer: Any = None
-        #: Rights that were used without being granted: bits, and (opcode, position, reason) by bit; None for none.
-        self.missing: dict[int, tuple[str, int, str]] | None = None
+        if not cython.compiled:
+            # Compiled, a new one has all that; writing the same None's count of references again and again takes longer
+            # than all else that is done for a global.
+            self.target: Any = None
+            self.emulation: Any = None
+            self.known: Known | None = None
+            self.facts: Facts | None = None
+            self.contract: Any = None
+            self.guards: RuleGuards | None = None
+            self.registered: Any = None
+            self.sizer: Any = None
+            self.missing: dict[int, tuple[str, int, str]] | None = None
+            self.resolved = self.is_class = self.accept_gadget = self.noted = self.keeps_data = False
+            self.is_settled = self.makes_plainly = self.makes_bare = self.is_atom = False
+            self.cost = self.sized = self.usual = self.usual_size = self.form = 0
 
 
 class HeldTuple:

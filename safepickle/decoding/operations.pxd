@@ -4,6 +4,7 @@ from safepickle.decoding.hashing cimport KeyGuard, add_items, set_items
 from safepickle.decoding.nesting cimport Nesting
 from safepickle.decoding.usual_arrays cimport buffer_size
 from safepickle.decoding.window cimport Window
+from safepickle.wire.lists cimport pop
 from safepickle.wire.reading cimport byte_array, int4, long_int, size8, uint4, utf8
 
 cdef frozenset _LEAVES, _SETS, _TEXTS

@@ -42,6 +42,7 @@ else:
     from .._form import cython
 
 if not cython.compiled:
+    from .leaves import pop
     from .usual_arrays import buffer_size
 
 #: Results of calls whose depth says nothing: no containers, or the arguments are gone from them.
@@ -182,8 +183,8 @@ class Operations(Window):
             self.position += 8
             self.open_frame(size8(self.data, self.position - 8))
         elif opcode == 0x93:  # STACK_GLOBAL
-            name = self.stack.pop()
-            module = self.stack.pop()
+            name = pop(self.stack)
+            module = pop(self.stack)
             self._push(self._find(module, name))
         elif opcode == 0x63:  # GLOBAL
             self._push(self._find_lines())
@@ -229,7 +230,7 @@ class Operations(Window):
         elif opcode == 0x50:  # PERSID
             self._persid()
         elif opcode == 0x51:  # BINPERSID
-            pid = self.stack.pop()
+            pid = pop(self.stack)
             self.nesting.absorb(self.base + len(self.stack))
             self._persistent(pid)
         elif opcode in _EXTS:
@@ -267,7 +268,7 @@ class Operations(Window):
         if not self.metastack:
             raise FormatError(f"{opcode_name(self.opcode)} without a mark")
         items = self.stack
-        self.stack = self.metastack.pop()
+        self.stack = pop(self.metastack)
         self.base -= len(self.stack)
         return items
 
@@ -482,9 +483,9 @@ class Operations(Window):
             self.nesting.opened(height, deepest + 1)
 
     def _new_object_ex(self) -> None:
-        kwargs = self.stack.pop()
-        args = self.stack.pop()
-        cls = self.stack.pop()
+        kwargs = pop(self.stack)
+        args = pop(self.stack)
+        cls = pop(self.stack)
         if type(kwargs) is not dict:
             raise FormatError(f"NEWOBJ_EX keyword arguments are {quote(kwargs)}, not a dict")
         self.underflow = False
@@ -515,7 +516,7 @@ class Operations(Window):
     # -- what is no opcode -------------------------------------------------------------------------------------
 
     def _build(self) -> None:
-        state = self.stack.pop()
+        state = pop(self.stack)
         target = self.stack[-1]
         self.nesting.join(self.base + len(self.stack) - 1)
         self.underflow = False
@@ -576,7 +577,7 @@ class Operations(Window):
         self.stack.append(buffer)
 
     def _readonly_buffer(self) -> None:
-        buffer = self.stack.pop()
+        buffer = pop(self.stack)
         try:
             with memoryview(buffer) as view:
                 readonly = buffer if view.readonly else view.toreadonly()

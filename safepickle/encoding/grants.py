@@ -44,6 +44,10 @@ class Grant:
     :ivar asked: the pair that it was asked for by, and ``pair`` what that is after renames.
     :ivar guards: what its rule asks for beside its rights, or None.
     :ivar usual: which of the calls it is that are seen without the contract, 0 for none.
+    :ivar traits: what a class does with its arguments.
+    :ivar reference: a weak reference to the object that what is kept is of.
+    :ivar place: where it is kept by the class itself, None for nowhere.
+    :ivar origin: what is kept of it, where that is another one than this; and ``kept``, of the class.
     """
 
     def __init__(self, obj: Any, pair: Found, rights: int) -> None:
@@ -55,17 +59,15 @@ class Grant:
         self.asked = pair
         self.pair = pair
         self.rights = rights
-        self.guards: Any = None
-        self.contract: Any = None
-        self.usual = 0
-        #: What a class does with its arguments.
-        self.traits = 0
-        #: A weak reference to the object that what is kept is of, and where it is kept by the class itself.
-        self.reference: Any = None
-        self.place: Any = None
-        #: What is kept of it, where that is another one than this.
-        self.origin: Grant | None = None
-        self.kept: KnownClass | None = None
+        if not cython.compiled:
+            # Compiled, a new one has all that (see GlobalHandle.begin).
+            self.guards: Any = None
+            self.contract: Any = None
+            self.reference: Any = None
+            self.place: Any = None
+            self.origin: Grant | None = None
+            self.kept: KnownClass | None = None
+            self.usual = self.traits = 0
 
     def settle(self) -> None:
         """Find out what any policy asks of calls of the object."""
@@ -81,7 +83,8 @@ class Grant:
         """Return the same for another dump, or to be kept; what the rule counts begins at nothing."""
         copy = Grant.__new__(Grant)
         copy.begin(obj, self.pair, self.rights)
-        copy.contract = self.contract
+        if self.contract is not None:
+            copy.contract = self.contract
         copy.usual = self.usual
         copy.traits = self.traits
         if self.guards is not None:

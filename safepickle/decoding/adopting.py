@@ -152,7 +152,7 @@ class Adopting(Naming):
         self.handles = None
         self.handles_seen = False
         self.shapes = None
-        self.kept = None
+        self.kept = self.kept_names = None
         # Most of these are None, whose count of references would be written again and again.
         if self.guarded is not None:
             self.guarded = None

@@ -14,7 +14,8 @@ cdef class Facts:
 cdef class Known:
     cdef readonly str module, name
     cdef readonly int rights
-    cdef readonly bint accept_gadget, is_final
+    cdef readonly tuple pair
+    cdef readonly bint accept_gadget
     cdef public object emulation
     cdef public RuleGuards guards
     cdef readonly object contract

@@ -56,13 +56,12 @@ class Known:
     Kept with the policy, for the pairs that it allows and for those alone: a stream cannot make it grow.
     """
 
-    def __init__(self, module: str, name: str, rights: int, accept_gadget: bool, is_final: bool) -> None:
+    def __init__(self, module: str, name: str, rights: int, accept_gadget: bool) -> None:
         self.module = module
         self.name = name
+        self.pair = (module, name)
         self.rights = rights
         self.accept_gadget = accept_gadget
-        #: Whether a stream that names this pair means it: no alias leads from it to another.
-        self.is_final = is_final
         self.emulation: Any = None
         #: The rule's constraints, to be renewed for each load, or None.
         self.guards: RuleGuards | None = None

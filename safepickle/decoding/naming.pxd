@@ -16,10 +16,10 @@ cdef class Naming(Refusals):
     cdef readonly dict handles
     cdef dict shapes
     cdef readonly list guarded
-    cdef dict kept
+    cdef dict kept, kept_names
 
     cpdef int open_naming(self, object policy, Budget budget, object find_class, bint fix_imports, bint inert) except -1
-    @cython.locals(handle=GlobalHandle, known=Known, pair=tuple)
+    @cython.locals(handle=GlobalHandle, known=Known, names=dict)
     cpdef find(self, object module, object name, int protocol)
     @cython.locals(handle=GlobalHandle)
     cpdef lookup(self, str module, str name)

@@ -70,8 +70,9 @@ class Naming(Refusals):
         self.guarded: Any = None
         #: What BUILD needs to know, by class.
         self.shapes: Any = None
-        #: What is known of pairs under this policy.
+        #: What is known of pairs under this policy; and, by module and by name, of those that a stream means itself.
         self.kept: Any = None
+        self.kept_names: Any = None
 
     # -- globals -----------------------------------------------------------------------------------------------
 
@@ -85,19 +86,18 @@ class Naming(Refusals):
             module, name = to_python3(module, name)
         if self.handles is None:
             self.begin_naming()
-        pair = (module, name)
-        kept = self.kept.get(pair)
-        known: Known | None = kept if type(kept) is Known else None  # it may be of the other form
-        if known is None or not known.is_final:
-            module, name = self.policy.rename(module, name)
-        elif self.find_class is None:
+        names = self.kept_names.get(module)
+        kept = None if names is None else names.get(name)
+        if type(kept) is Known and self.find_class is None:  # not of the other form
             # Named before under this policy, and no constant: the same as below, in as few steps as there are.
-            handle = self.handles.get(pair) if self.handles_seen else None  # type: ignore[union-attr]
+            known: Known = kept
+            handle = self.handles.get(known.pair) if self.handles_seen else None  # type: ignore[union-attr]
             if handle is None:
-                self._pay_for_name(module, name)
-                handle = self.handles[pair] = self._make_known(known)  # type: ignore[index]
+                self._pay_for_name(known.module, known.name)
+                handle = self.handles[known.pair] = self._make_known(known)  # type: ignore[index]
                 self.handles_seen = True
             return handle
+        module, name = self.policy.rename(module, name)
         return self.lookup(module, name)
 
     def begin_naming(self) -> None:
@@ -109,6 +109,7 @@ class Naming(Refusals):
         self.types = {}
         self.shapes = {}
         self.kept = self.policy.kept
+        self.kept_names = self.policy.kept_names
 
     def lookup(self, module: str, name: str) -> Any:
         """Return what stands on the stack for a global under its present name."""
@@ -168,12 +169,13 @@ class Naming(Refusals):
             return
         if policy.depends_on_object(module, name):
             return
-        is_final = policy.rename(module, name) == (module, name)
-        known = Known(module, name, handle.rights, handle.accept_gadget, is_final)
+        known = Known(module, name, handle.rights, handle.accept_gadget)
         known.emulation = handle.emulation
         # Without what this load has seen, and without its budget.
         known.guards = None if handle.guards is None else handle.guards.renewed(None, Inert)
-        self.kept[(module, name)] = handle.known = known
+        self.kept[known.pair] = handle.known = known
+        if policy.rename(module, name) == known.pair:
+            self.kept_names.setdefault(module, {})[name] = known
 
     def _make_known(self, known: Known) -> GlobalHandle:
         """Return the handle of a global that was decided on before."""

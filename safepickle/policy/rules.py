@@ -65,8 +65,8 @@ class Policy:
     """
 
     __slots__ = (
-        "_fingerprint", "aliases", "class_rules", "denies", "granted", "granted_classes", "kept", "limits", "name",
-        "rules", "unrestricted",
+        "_fingerprint", "aliases", "class_rules", "denies", "granted", "granted_classes", "kept", "kept_names",
+        "limits", "name", "rules", "unrestricted",
     )  # fmt: skip
 
     _fingerprint: str | None
@@ -82,6 +82,8 @@ class Policy:
     #: What the engine has made of single pairs that are allowed, so that it is made once and not for each load; says
     #: nothing that the policy does not say.
     kept: dict[Pair, Any]
+    #: The same by module and by name, of pairs that no alias leads from.
+    kept_names: dict[str, dict[str, Any]]
     #: The same for the writing side.
     granted: dict[Pair, Any]
     #: The same by the identity of classes, of one class for each pair that is in ``granted``.
@@ -127,6 +129,7 @@ class Policy:
         put(self, "unrestricted", unrestricted)
         put(self, "_fingerprint", None)
         put(self, "kept", {})
+        put(self, "kept_names", {})
         put(self, "granted", {})
         put(self, "granted_classes", {})
 

@@ -39,6 +39,22 @@ def test_only_what_is_allowed_is_kept(sp: ModuleType) -> None:
     for _ in range(3):
         assert type(sp.loads(pickle.dumps(Thing()), policy=policy)) is Thing
     assert list(policy.kept) == [(__name__, "Thing")]
+    assert [(module, list(names)) for module, names in policy.kept_names.items()] == [(__name__, ["Thing"])]
+
+
+class Other(Thing):
+    """Allowed, too."""
+
+
+def test_a_name_that_an_alias_leads_from_is_never_meant_itself(sp: ModuleType) -> None:
+    """Also where another alias leads to it, so that it was decided on."""
+    rules = _policy("Thing", "Other").rules.values()
+    aliases = {(__name__, "First"): (__name__, "Thing"), (__name__, "Thing"): (__name__, "Other")}
+    policy = Policy(name="aliased", rules=rules, aliases=aliases)
+    for name, kind in (("Thing", Other), ("First", Thing), ("Thing", Other), ("Other", Other), ("First", Thing)):
+        for _ in range(2):
+            assert type(sp.loads(_named(__name__, name), policy=policy)) is kind
+        assert type(sp.loads(_named(__name__, "First")[:-1] + b"0" + _named(__name__, name)[2:], policy=policy)) is kind
 
 
 def test_names_that_only_a_rule_for_classes_covers_are_not_kept(sp: ModuleType) -> None:

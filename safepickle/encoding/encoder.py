@@ -516,13 +516,16 @@ class Encoder(Arrays):
         found: Any = None
         if name is None and self.gate is not None and self.protocol >= 4:
             found = self.gate.known_name(obj)
-        if found is None:
+        is_known = found is not None
+        if not is_known:
             found = find_global(obj, name, self.gate is not None)
         if self.gate is not None:
             if self.protocol < 4:
                 self.gate.check_owners(found, self)
             if obj is not self.callee:
                 self.gate.refer(obj, found, self)
+            elif not is_known and not self.gate.is_named_so(obj, found):
+                raise EncodingError(f"{quote('.'.join(found))} was called otherwise when it was granted")
         elif self.protocol >= 2:
             code = reducing.extension_code(found)
             if code is not None:

@@ -39,7 +39,7 @@ cdef class WriteGate:
     cdef Grant _grant(self, obj, tuple found, encoder)
     @cython.locals(kept=KnownClass)
     cdef Grant _known_before(self, obj)
-    @cython.locals(origin=Grant, classes=dict)
+    @cython.locals(origin=Grant, classes=dict, kept=KnownClass)
     cdef int _know(self, kind, tuple asked, Grant grant) except -1
     @cython.locals(grant=Grant)
     cdef Grant _kept(self, obj, tuple read)
@@ -51,10 +51,12 @@ cdef class WriteGate:
     cdef tuple known_name(self, obj)
     @cython.locals(grant=Grant, kept=KnownClass)
     cdef callee_before(self, func, tuple args, missing, encoder)
-    @cython.locals(grant=Grant, kept=Grant, former=Grant)
+    @cython.locals(grant=Grant, kept=Grant, version=cython.uint)
     cdef Grant _decide(self, obj, tuple read, encoder)
     cdef _ask(self, obj, tuple pair, encoder)
     cpdef int check_owners(self, tuple found, encoder) except -1
+    @cython.locals(grant=Grant)
+    cpdef bint is_named_so(self, obj, tuple found) except -1
     cpdef tuple call_script(self, encoder, obj, func, args)
     @cython.locals(grant=Grant)
     cdef _reconstructor(self, encoder, tuple args)

@@ -15,6 +15,7 @@ Rules that hold here:
 from __future__ import annotations
 
 import copyreg
+import sys
 from _weakref import ref  # weakref takes longer to import
 from collections import Counter
 from functools import partial
@@ -200,13 +201,18 @@ class WriteGate:
         return kept.grant_for(obj) if kept.is_of(obj) and kept.reference() is obj else None
 
     def _know(self, kind: type, asked: Found, grant: Grant) -> None:
-        """Keep with the policy what was granted of a class, by the class itself: of no more than there are pairs."""
+        """Keep with the policy what was granted of a class, by the class itself: of no more than there are pairs.
+
+        Another thread, or a finalizer, may have changed or renamed it since it was asked for.
+        """
         origin: Any = grant.origin
         classes: Any = self.granted_classes
-        if origin.place != identity(kind):
-            classes.pop(origin.place, None)
-        origin.place = identity(kind)
-        grant.kept = classes[identity(kind)] = KnownClass(kind, asked, origin)
+        kept = KnownClass(kind, asked, origin)
+        if kept.version == origin.version and _pair_of(kind) == asked and kept.is_of(kind):
+            if origin.place != identity(kind):
+                classes.pop(origin.place, None)
+            origin.place = identity(kind)
+            grant.kept = classes[identity(kind)] = kept
 
     def _kept(self, obj: Any, read: Found) -> Grant | None:
         """Return what was decided before on this very object under this name."""
@@ -215,7 +221,8 @@ class WriteGate:
         if type(kept) is not Grant:
             return None
         grant = kept
-        return grant.copy_for(obj) if grant.reference() is obj else None
+        # What a class has for a constructor, and so its contract, goes with the class as it was.
+        return grant.copy_for(obj) if grant.reference() is obj and grant.version == version_of(obj) else None
 
     def known_form(self, kind: type) -> KnownClass | None:
         """Return what was kept of a class that was granted, if it is what it was then and something is known of it."""
@@ -268,6 +275,7 @@ class WriteGate:
 
     def _decide(self, obj: Any, read: Found, encoder: Encoder) -> Grant:
         """Decide on a global; *read* is what the reader reads."""
+        version = version_of(obj)
         pair = self.policy.rename(*read)
         if self.find_class is not None:
             grant = Grant(obj, pair, self._ask(obj, pair, encoder))
@@ -288,6 +296,7 @@ class WriteGate:
         if _is_global(obj) and type(obj).__weakrefoffset__ and not self.policy.depends_on_object(*pair):
             kept = grant.copy_for(None)
             kept.reference = ref(obj)
+            kept.version = version
             kept.origin = None
             former = self.policy.granted.get(read)
             if type(former) is Grant:
@@ -309,8 +318,16 @@ class WriteGate:
         while encoder.protocol < 4 and "." in name:
             name = name.rpartition(".")[0]
             pair = self.policy.rename(module, name)
-            if self.find_class is None and self.policy.lookup(*pair) is None:
+            owner = reducing.attribute_of(sys.modules[module], name, strict=True)
+            if self.find_class is not None:
+                self._ask(owner, pair, encoder)
+            elif self.policy.lookup_for(*pair, owner) is None:
                 self.deny(pair, "refer", "no rule names the owner", encoder)
+
+    def is_named_so(self, obj: Any, found: Found) -> bool:
+        """Return whether a class that was granted for a use is still called what it was called then."""
+        grant = self.known.get(identity(obj))
+        return grant is None or not isinstance(obj, type) or grant.asked == found
 
     def deny(self, pair: Found, right: str, reason: str, encoder: Encoder, *, suggest: bool = True) -> None:
         """Raise a denial."""

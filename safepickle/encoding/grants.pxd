@@ -35,6 +35,7 @@ cdef class Grant:
     cdef readonly object contract
     cdef readonly int usual, traits
     cdef public object reference, place
+    cdef public unsigned int version
     cdef public Grant origin
     cdef public KnownClass kept
 

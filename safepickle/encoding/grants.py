@@ -45,7 +45,7 @@ class Grant:
     :ivar guards: what its rule asks for beside its rights, or None.
     :ivar usual: which of the calls it is that are seen without the contract, 0 for none.
     :ivar traits: what a class does with its arguments.
-    :ivar reference: a weak reference to the object that what is kept is of.
+    :ivar reference: a weak reference to the object that what is kept is of; and ``version``, a class's number then.
     :ivar place: where it is kept by the class itself, None for nowhere.
     :ivar origin: what is kept of it, where that is another one than this; and ``kept``, of the class.
     """
@@ -67,7 +67,7 @@ class Grant:
             self.place: Any = None
             self.origin: Grant | None = None
             self.kept: KnownClass | None = None
-            self.usual = self.traits = 0
+            self.usual = self.traits = self.version = 0
 
     def settle(self) -> None:
         """Find out what any policy asks of calls of the object."""

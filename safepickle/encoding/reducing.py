@@ -407,7 +407,7 @@ def find_global(obj: Any, name: str | None, strict: bool) -> Found:
     try:
         if module not in sys.modules:
             __import__(module, level=0)
-        found = _attribute(sys.modules[module], name, strict)
+        found = attribute_of(sys.modules[module], name, strict)
     except (ImportError, KeyError, AttributeError, TypeError, ValueError):
         place = _place(module, name, strict)
         raise EncodingError(f"Can't pickle {_show(obj, strict)}: it's not found as {place}") from None
@@ -433,7 +433,11 @@ def _show(obj: Any, strict: bool) -> str:
     return quote(obj) if strict else repr(obj)
 
 
-def _attribute(target: Any, name: str, strict: bool) -> Any:
+def attribute_of(target: Any, name: str, strict: bool) -> Any:
+    """Return what a module has by a qualified name.
+
+    :param strict: attributes only of classes.
+    """
     if "." not in name and not name.startswith("<"):
         return getattr(target, name)
     parts = name.split(".")
@@ -457,7 +461,7 @@ def _module_of(obj: Any, name: str) -> str:
         if candidate in ("__main__", "__mp_main__") or loaded is None or not isinstance(loaded, ModuleType):
             continue
         try:
-            found = _attribute(loaded, name, strict=False)
+            found = attribute_of(loaded, name, strict=False)
         except AttributeError:
             found = _MISSING
         if found is obj:

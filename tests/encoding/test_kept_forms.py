@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from safepickle._forms import python_form
 from safepickle.errors import EncodingError, PolicyError
 from safepickle.policy.rules import Policy
 
@@ -396,3 +397,117 @@ def test_a_callable_class_that_is_named_like_a_helper_is_asked_about(sp: ModuleT
     for _ in range(3):
         with pytest.raises(EncodingError, match="arglist is empty"):
             sp.dumps(Makes(), policy=policy)
+
+
+def test_a_class_that_is_renamed_while_it_is_asked_for_is_not_kept(
+    sp: ModuleType, here: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By another thread, or by a finalizer: later dumps under the policy would write a name that nothing allows."""
+
+    def rename(self: Policy, module: str, name: str) -> tuple[str, str]:
+        if name == "Thing" and not renamed:
+            renamed.append(name)
+            type.__dict__["__qualname__"].__set__(kind, "Other")
+            monkeypatch.setattr(here, "Other", kind, raising=False)
+        return former(self, module, name)
+
+    kind, former = here.Thing, Policy.rename
+    policy = policy_of()
+    found_out = sp.loads(sp.dumps(here.Slotted(), policy=policy), policy=policy)
+    assert type(found_out) is here.Slotted
+    kind().__reduce_ex__(2)  # it has a number from here on
+    renamed: list[str] = []
+    monkeypatch.setattr(Policy, "rename", rename)
+    for _ in range(4):
+        with pytest.raises((PolicyError, EncodingError), match=r"no rule names|was called otherwise"):
+            sp.dumps(kind(x=1), policy=policy)
+    assert renamed
+
+
+def test_a_class_that_renames_itself_is_not_written(sp: ModuleType, here: Any) -> None:
+    def renames(self: Any) -> Any:
+        type.__dict__["__qualname__"].__set__(here.Thing, "Other")
+        here.Other = here.Thing
+        return {"x": 1}
+
+    here.Thing.__getstate__ = renames
+    try:
+        with pytest.raises(EncodingError, match="was called otherwise"):
+            sp.dumps(here.Thing(), policy=policy_of())
+    finally:
+        del here.Other
+
+
+def test_a_contract_is_of_the_class_as_it_is(sp: ModuleType, here: Any) -> None:
+    """One that has a constructor of its own is not held to its base's contract; where that is taken away, it is."""
+    if not sp.COMPILED:
+        pytest.skip("the Python form does not see that a class was changed")
+
+    class Day(dt.date):
+        def __new__(cls, *_: Any) -> Any:
+            return dt.date.__new__(cls, 2024, 1, 1)
+
+        def __reduce__(self) -> Any:
+            return here.Thing, (given[0],)
+
+        def __reduce_ex__(self, protocol: Any) -> Any:
+            return self.__reduce__()
+
+    Day.__module__, Day.__qualname__ = HERE, "Thing"
+    here.Thing = Day
+    given = [b"\x07\xe8\x01\x01"]
+    policy = policy_of('["call", "refer"]')
+    day = Day()
+    for _ in range(3):
+        sp.dumps(day, policy=policy)
+    given[0] = b"\0\0\1\1"
+    sp.dumps(day, policy=policy)
+    del Day.__new__
+    for _ in range(2):
+        with pytest.raises(PolicyError, match="no such date"):
+            sp.dumps(day, policy=policy)
+
+
+def test_what_the_other_form_has_granted_is_passed_over(here: Any) -> None:
+    """Both forms may be given one policy, and classes of one name may follow each other."""
+    compiled, python = pytest.importorskip("safepickle"), python_form()
+    policy = policy_of()
+    for number in range(6):
+        here.Thing = type("Thing", (), {"__module__": HERE, "__qualname__": "Thing"})
+        form = (python, compiled)[number % 2]
+        for _ in range(3):
+            assert type(pickle.loads(form.dumps(here.Thing(), policy=policy))) is here.Thing
+
+
+class NoThing:
+    """Allows all but one class by name, whatever is in it."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        if name == "Thing":
+            raise pickle.UnpicklingError("no Thing")
+        found: Any = sys.modules[module]
+        for part in name.split("."):
+            found = getattr(found, part)
+        return found
+
+
+@pytest.mark.parametrize("protocol", [2, 3, 4])
+def test_owners_of_nested_classes_are_asked_for_as_they_are_read(sp: ModuleType, here: Any, protocol: int) -> None:
+    class Inner:
+        pass
+
+    Inner.__module__, Inner.__qualname__ = HERE, "Thing.Inner"
+    here.Thing.Inner = Inner
+    if protocol < 4:
+        with pytest.raises(pickle.UnpicklingError):
+            sp.dumps(Inner(), protocol, policy=NoThing())
+    else:
+        assert type(sp.loads(sp.dumps(Inner(), protocol, policy=NoThing()), policy=NoThing())) is Inner
+    text = f'schema = 1\n[[allow]]\nmodule = "{HERE}"\nclasses = "defined here"\nrights = ["new", "build", "refer"]\n'
+    defined = Policy.from_text(text)
+    assert type(sp.loads(sp.dumps(Inner(), protocol, policy=defined), policy=defined)) is Inner
+    type.__dict__["__qualname__"].__set__(Inner, "Both.Inner")  # another name for the owner
+    here.Both = here.Thing
+    if protocol < 4:
+        with pytest.raises(PolicyError, match="no rule names the owner"):
+            sp.dumps(Inner(), protocol, policy=defined)

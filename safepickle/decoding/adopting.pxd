@@ -4,8 +4,10 @@ from safepickle.decoding.handles cimport Facts, GlobalHandle, Inert
 from safepickle.decoding.hashing cimport KeyGuard
 from safepickle.decoding.naming cimport Naming
 from safepickle.decoding.resolving cimport size_by, sizer_of, version_of
+from safepickle.decoding.state cimport Shape, setter_of
+from safepickle.decoding.usual_arrays cimport usual_state
 from safepickle.decoding.usual_frames cimport usual_frame_call
-from safepickle.decoding.usual_models cimport UsualModels, usual_tree, weigh_tree_call
+from safepickle.decoding.usual_models cimport UsualModels, usual_estimator, usual_tree, weigh_tree_call
 from safepickle.decoding.usual_texts cimport fits_texts, is_of_texts
 
 cdef extern from *:
@@ -55,6 +57,9 @@ cdef extern from *:
 
 cdef int CALL, NEW, READS, SIZES, HASHES, FEW, COPIED, MANY, _LOOK, NOTED, _NAMES_ITS_SOURCE, STARTS_LATER
 cdef frozenset BUFFERS
+cdef dict _STATES
+
+cdef _contract_of_state(GlobalHandle handle, object kind)
 
 cdef class Adopting(Naming):
     cdef readonly KeyGuard keys
@@ -85,11 +90,14 @@ cdef class Adopting(Naming):
     cpdef call_settled(self, GlobalHandle handle, tuple args)
     cdef int count_settled(self, GlobalHandle handle) except -1
     cpdef make_plainly(self, GlobalHandle handle)
+    @cython.locals(maker=GlobalHandle)
     cpdef int _adopt(self, GlobalHandle handle, object result) except -1
     @cython.locals(facts=Facts)
     cdef int _size_up(self, GlobalHandle handle, object kind) except -1
     @cython.locals(facts=Facts)
     cdef Facts facts_of(self, GlobalHandle handle, object kind)
+    @cython.locals(facts=Facts, kept=Shape, shape=Shape)
+    cpdef Shape make_shape(self, GlobalHandle handle, object kind)
     @cython.locals(parts=tuple)
     cdef object _own_state(self, object own, object obj, object state)
     cdef bint _is_fresh(self, object obj) except -1

@@ -15,6 +15,8 @@ from collections import Counter
 from typing import Any
 
 from ..errors import FormatError, ReconstructionError, SafePickleError, quote_name
+from ..policy.contracts import STATES
+from ..policy.derived import calls_factory
 from ..policy.parts import BUFFERS
 from .budget import Budget
 from .handles import Facts, GlobalHandle, Inert
@@ -33,8 +35,10 @@ from .resolving import (
     size_by,
     sizer_of,
 )
+from .state import Shape, setter_of
+from .usual_arrays import usual_state
 from .usual_frames import usual_frame_call
-from .usual_models import UsualModels, usual_tree, weigh_tree_call
+from .usual_models import UsualModels, usual_estimator, usual_tree, weigh_tree_call
 from .usual_texts import fits_texts, is_of_texts
 
 COMPILING = False
@@ -43,6 +47,7 @@ if COMPILING:
 else:
     from .._form import cython
 
+_STATES: dict[tuple[str, str], Any] = dict(STATES)
 _UNHASHABLE = frozenset({list, dict, set, bytearray})
 #: What a survey has as a load would: everything else may be, or hold, what is not made.
 _PLAIN_ARGUMENTS = frozenset({type(None), bool, int, float, str, bytes})
@@ -111,11 +116,25 @@ def refusal_of_plain(contract: Any, args: tuple[Any, ...], kwargs: Any) -> str |
     return refusal
 
 
+def _contract_of_state(handle: GlobalHandle, kind: type) -> Any:
+    """Return what the state of instances of a class may be, or None."""
+    contract = _STATES.get((handle.module, handle.name))
+    if contract is None:
+        contract = _STATES.get((str(kind.__module__), kind.__qualname__))
+    setter = None if contract is not None else setter_of(kind)
+    if setter is not None:
+        # What a function of the application's gave may be of a class derived from one with a contract.
+        for base in kind.__mro__[1:]:
+            if contract is None and setter_of(base) is setter:
+                contract = _STATES.get((str(base.__module__), base.__qualname__))
+    return contract
+
+
 class Adopting(Naming):
     """What one load has taken in."""
 
     def equip(self) -> None:
-        """Make what serves one load after another."""
+        Naming.equip(self)
         self.keys = KeyGuard.__new__(KeyGuard)
 
     def open_adopting(self, budget: Budget) -> None:
@@ -143,17 +162,17 @@ class Adopting(Naming):
 
     def is_untouched(self) -> bool:
         """Return whether nothing was named and nothing came from outside: all is as it was opened, but for the keys."""
-        return self.handles is None and not self.foreign
+        return not self.named.handles and not self.foreign
 
     def let_go(self) -> None:
         """Keep nothing of what was named, was made, came from outside or was a key: all is as it was opened."""
-        self.made = None
-        self.types = None
-        self.handles = None
+        self.named.let_go()
         self.handles_seen = False
-        self.shapes = None
-        self.kept = self.kept_names = None
         # Most of these are None, whose count of references would be written again and again.
+        if self.made is not None:
+            self.made = None
+        if self.shapes is not None:
+            self.shapes = None
         if self.guarded is not None:
             self.guarded = None
         if self.filled is not None:
@@ -354,21 +373,21 @@ class Adopting(Naming):
     def _adopt(self, handle: GlobalHandle, result: Any) -> None:
         """Note what a call made, so that later opcodes find the rule it was made under, and pay for its size."""
         kind = type(result)
-        if kind is not handle.target or (
-            kind is not handle.registered and self.types.get(kind, handle) is not handle
-        ):
+        maker = handle if kind is handle.registered else self.named.maker(kind)
+        if kind is not handle.target or (maker is not None and maker is not handle):
             # Not of the class that was called, or of one that another rule has made instances of under another name:
             # each stays with the rule that it was made by.
             self.lent = True
             self._is_from_elsewhere(kind)
+            if self.made is None:
+                self.made = {}
             self.made[id(result)] = (handle, result)
             self.budget.take_memory(NOTED)
             self.foreign = True
             self.budget.take_memory(size_by(sizer_of(kind), result))
         elif kind is not handle.registered:
-            handle.registered = kind
+            self.named.register(handle, kind)
             self._is_from_elsewhere(kind)
-            self.types[kind] = handle
             self._size_up(handle, kind)
         if handle.sizer is not None and kind is handle.registered:
             # Not of one size: each instance is paid for.
@@ -393,6 +412,29 @@ class Adopting(Naming):
         """Return what is kept of a class; None if it is not the one that was named, or its own code has changed it."""
         facts = handle.facts
         return facts if facts is not None and facts.version and facts.version == version_of(kind) else None
+
+    def make_shape(self, handle: GlobalHandle, kind: type) -> Shape:
+        """Find out what BUILD needs to know of a class."""
+        facts = self.facts_of(handle, kind)
+        if facts is not None and facts.shape is not None:
+            kept: Shape = facts.shape
+            shape = kept.renewed(setter_of(kind))
+        else:
+            contract = _contract_of_state(handle, kind)
+            shape = Shape(kind, contract)
+            if contract is not None:
+                shape.usual = usual_state(handle.module, handle.name, kind)
+                shape.model = usual_estimator(contract)
+            shape.calls_later = calls_factory(kind)
+            if facts is not None:
+                facts.shape = shape.renewed(None)
+        if kind is handle.target:
+            handle.shape = shape
+        else:
+            if self.shapes is None:
+                self.shapes = {}
+            self.shapes[kind] = shape
+        return shape
 
     def _own_state(self, own: Any, obj: Any, state: Any) -> Any:
         """Return state for a dtype to keep, which is as it stays from now on, and so are its parts.

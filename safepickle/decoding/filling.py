@@ -232,7 +232,7 @@ class Filling(Dtypes):
             return False
         if handle.registered is not kind or not handle.rights & CALL or not handle.rights & BUILD or handle.sized:
             return False
-        if gate.types.get(kind) is not handle or not named.resolved or named.target is not kind:
+        if gate.named.maker(kind) is not handle or not named.resolved or named.target is not kind:
             return False
         # It was given state by this rule before.
         return bool(named.rights & REFER) and gate.fills

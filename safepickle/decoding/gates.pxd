@@ -1,18 +1,17 @@
 cimport cython
 from safepickle.decoding.budget cimport Budget
-from safepickle.decoding.handles cimport Facts, GlobalHandle, HeldTuple, Inert
+from safepickle.decoding.handles cimport Facts, GlobalHandle, HeldTuple, Inert, Known
 from safepickle.decoding.hashing cimport make_filled
 from safepickle.decoding.adopting cimport FEW, new_instance
 from safepickle.decoding.receiving cimport Receiving
 from safepickle.decoding.resolving cimport is_bare, size_by
 from safepickle.decoding.usual cimport A_DEFAULTDICT, MADE_EMPTY, fits, form_of, takes_dict
-from safepickle.decoding.usual_arrays cimport ARRAY, DTYPE, UsualArrays, usual_state
+from safepickle.decoding.usual_arrays cimport ARRAY, DTYPE, UsualArrays
 from safepickle.decoding.guarding cimport copy_of
 from safepickle.decoding.usual_models cimport keeps_dtypes, usual_estimator, usual_tree
-from safepickle.decoding.state cimport Shape, check_exception_state, set_state, setter_of
+from safepickle.decoding.state cimport Shape, check_exception_state, set_state
 
 cdef Py_ssize_t WATCHED
-cdef dict _STATES
 cdef int CALL, NEW, BUILD, _MADE_BY_NUMPY
 
 cpdef bint is_object(GlobalHandle handle) except -1
@@ -40,15 +39,14 @@ cdef class Gate(Receiving):
     cdef bint _may_call_later(self, object contract, tuple args) except -1
     cpdef _arguments(self, GlobalHandle callee, object args)
     cpdef instantiate(self, object callee, tuple args)
-    @cython.locals(handle=GlobalHandle)
+    @cython.locals(handle=GlobalHandle, known=Known)
     cpdef new(self, object cls, object args, object kwargs)
-    @cython.locals(usual=cython.int, fits=bint, count=Py_ssize_t, is_asked=bint, is_given=bint, is_sized=bint, form=cython.int)
+    @cython.locals(usual=cython.int, fits=bint, count=Py_ssize_t, is_asked=bint, is_given=bint, is_sized=bint, form=cython.int, facts=Facts)
     cpdef _run(self, GlobalHandle handle, int right, object args, object kwargs)
     @cython.locals(arrays=UsualArrays)
     cdef int _usual_call(self, GlobalHandle handle, int right, tuple args, object kwargs) except -1
+    @cython.locals(maker=GlobalHandle)
     cdef adopt_usual(self, GlobalHandle handle, object result)
-    @cython.locals(facts=Facts, kept=Shape, shape=Shape)
-    cpdef Shape make_shape(self, GlobalHandle handle, object kind)
     @cython.locals(handle=GlobalHandle, shape=Shape)
     cpdef build(self, object obj, object state)
     @cython.locals(weight=cython.longlong)

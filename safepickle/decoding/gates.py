@@ -19,7 +19,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..errors import FormatError, ReconstructionError, SafePickleError, quote, quote_name
-from ..policy.contracts import HARMLESS_FACTORIES, STATES
+from ..policy.contracts import HARMLESS_FACTORIES
 from ..policy.derived import calls_factory
 from ..policy.rules import Policy
 from .adopting import failure_of
@@ -30,9 +30,9 @@ from .naming import NAMED
 from .receiving import Receiving
 from .refusals import BUILD, CALL, NEW
 from .resolving import is_bare, is_plain_id, size_by
-from .state import Shape, check_exception_state, set_state, setter_of
+from .state import Shape, check_exception_state, set_state
 from .usual import fits, form_of, takes_dict
-from .usual_arrays import UsualArrays, usual_state
+from .usual_arrays import UsualArrays
 from .usual_models import keeps_dtypes, usual_estimator, usual_tree
 
 COMPILING = False
@@ -42,7 +42,6 @@ else:
     from .._form import cython
 
 _FACTORIES = frozenset(HARMLESS_FACTORIES)
-_STATES: dict[tuple[str, str], Any] = dict(STATES)
 _FACTORY_OF: Any = defaultdict.__dict__["default_factory"].__get__
 #: Bytes of an array, scalar or dtype of numpy without its data, and of what is noted of it.
 _MADE_BY_NUMPY = 240
@@ -209,6 +208,10 @@ class Gate(Receiving):
         """NEWOBJ and NEWOBJ_EX: ``cls.__new__(cls, *args, **kwargs)``."""
         if type(cls) is GlobalHandle and kwargs is None and type(args) is tuple and not args:
             handle = cls
+            if not handle.resolved and handle.rights & NEW and not self.inert:
+                known = handle.known
+                if known is not None and known.facts is not None:
+                    self.resolve(handle)
             if handle.makes_plainly and not self.inert and (self.arrays is None or handle.makes_bare):
                 return self.make_plainly(handle)
         if type(args) is not tuple and type(args) is not HeldTuple:
@@ -338,6 +341,9 @@ class Gate(Receiving):
                 is_asked = handle.guards is not None and handle.guards.asks_of_making()
                 handle.makes_plainly = not (is_asked or handle.sized or handle.usual or handle.sizer)
                 handle.makes_bare = is_bare(target)
+                facts = self.facts_of(handle, target)
+                if facts is not None:
+                    facts.makes_plainly, facts.makes_bare = handle.makes_plainly, handle.makes_bare
         if contract is not None and contract.waits is not None:
             if self.unready is None:
                 self.unready = []
@@ -363,7 +369,7 @@ class Gate(Receiving):
         """Deny a factory that the pickle names and may not call, whatever way the class's own code was given it."""
         value = _FACTORY_OF(obj) if calls_factory(type(obj)) else None
         if value is not None and not self._is_factory(value):
-            handles = list((self.handles or {}).values())
+            handles = self.named.handles
             self.budget.take_hash_work(len(handles))
             for named in handles:
                 if named.resolved and named.target is value and not named.rights & CALL:
@@ -407,10 +413,11 @@ class Gate(Receiving):
         """Do as :meth:`_adopt` for what numpy has made of plain arguments: it is new, and of a size that is known."""
         kind = type(result)
         if kind is not handle.registered:
-            if not self.arrays.is_made_by(handle.usual, kind) or self.types.setdefault(kind, handle) is not handle:
+            maker = self.named.maker(kind)
+            if not self.arrays.is_made_by(handle.usual, kind) or (maker is not None and maker is not handle):
                 self._adopt(handle, result)
                 return
-            handle.registered = kind
+            self.named.register(handle, kind)
         self.budget.take_memory(_MADE_BY_NUMPY)
 
     # -- objects -----------------------------------------------------------------------------------------------
@@ -436,7 +443,10 @@ class Gate(Receiving):
             if self.inert or not handle.rights & BUILD:
                 self._survey_state(handle, state)
                 return
-            shape = self.shapes.get(kind)
+            if kind is handle.target:
+                shape = handle.shape
+            else:
+                shape = None if self.shapes is None else self.shapes.get(kind)
             if shape is None:
                 shape = self.make_shape(handle, kind)
             if not self.made:
@@ -541,37 +551,6 @@ class Gate(Receiving):
             refusal = handle.guards.refuse_state(state)
             if refusal is not None:
                 self.deny(handle, BUILD, f"its state is refused: {refusal}")
-
-    def make_shape(self, handle: GlobalHandle, kind: type) -> Shape:
-        """Find out what BUILD needs to know of a class."""
-        facts = self.facts_of(handle, kind)
-        if facts is not None and facts.shape is not None:
-            kept: Shape = facts.shape
-            shape = kept.renewed(setter_of(kind))
-        else:
-            contract = self._contract_of_state(handle, kind)
-            shape = Shape(kind, contract)
-            if contract is not None:
-                shape.usual = usual_state(handle.module, handle.name, kind)
-                shape.model = usual_estimator(contract)
-            shape.calls_later = calls_factory(kind)
-            if facts is not None:
-                facts.shape = shape.renewed(None)
-        self.shapes[kind] = shape
-        return shape
-
-    def _contract_of_state(self, handle: GlobalHandle, kind: type) -> Any:
-        """Return what the state of instances of a class may be, or None."""
-        contract = _STATES.get((handle.module, handle.name))
-        if contract is None:
-            contract = _STATES.get((str(kind.__module__), kind.__qualname__))
-        setter = None if contract is not None else setter_of(kind)
-        if setter is not None:
-            # What a function of the application's gave may be of a class derived from one with a contract.
-            for base in kind.__mro__[1:]:
-                if contract is None and setter_of(base) is setter:
-                    contract = _STATES.get((str(base.__module__), base.__qualname__))
-        return contract
 
     def count_filled(self) -> None:
         """Count what was made and given its state at once, as a call and as what :meth:`build` did."""

@@ -1,11 +1,14 @@
 cimport cython
 from safepickle.decoding.guarding cimport RuleGuards
+from safepickle.wire.lists cimport drop, push
+
+cdef Py_ssize_t FEW_NAMED
 
 @cython.final
 cdef class Facts:
     cdef readonly object reference, contract
     cdef readonly unsigned int version
-    cdef public bint is_class, keeps_data, is_sized_up, is_atom
+    cdef public bint is_class, keeps_data, is_sized_up, is_atom, makes_plainly, makes_bare
     cdef public long long cost
     cdef public int sized, usual
     cdef public object sizer, shape
@@ -15,18 +18,20 @@ cdef class Known:
     cdef readonly str module, name
     cdef readonly int rights
     cdef readonly tuple pair
-    cdef readonly bint accept_gadget
+    cdef readonly bint accept_gadget, is_plain
     cdef public object emulation
     cdef public RuleGuards guards
     cdef readonly object contract
     cdef public Facts facts
 
+# Most loads name few, and each of them again and again.
 @cython.final
+@cython.freelist(8)
 cdef class GlobalHandle:
     cdef readonly str module
     cdef readonly str name
     cdef public int rights, sized, usual, form
-    cdef public object target, emulation, registered, sizer
+    cdef public object target, emulation, registered, sizer, shape
     cdef public RuleGuards guards
     cdef public Known known
     cdef public Facts facts
@@ -37,6 +42,21 @@ cdef class GlobalHandle:
     cdef public dict missing
 
     cdef int begin(self, str module, str name, int rights) except -1
+
+@cython.final
+cdef class Named:
+    cdef readonly list handles, makers
+    cdef dict by_pair, by_class
+
+    @cython.locals(handle=GlobalHandle, module=str, name=str)
+    cdef GlobalHandle find(self, tuple pair)
+    @cython.locals(known=GlobalHandle)
+    cdef int add(self, tuple pair, GlobalHandle handle) except -1
+    @cython.locals(handle=GlobalHandle)
+    cdef GlobalHandle maker(self, object kind)
+    @cython.locals(known=GlobalHandle)
+    cdef int register(self, GlobalHandle handle, object kind) except -1
+    cdef int let_go(self) except -1
 
 @cython.final
 cdef class HeldTuple:

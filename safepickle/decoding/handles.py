@@ -5,6 +5,7 @@ Rules that hold here:
 
 * These are inert records. They never leave the machine: the gate turns a handle into its object, or refuses, at
   the moment it is used as a value.
+* There is one handle for a pair, and one owner of what a class's instances are made by: :class:`Named` keeps both.
 * What is :class:`Known` of a pair from load to load says nothing that the policy and the tables do not say, and of an
   object only what holds for that very one.
 """
@@ -21,6 +22,12 @@ if COMPILING:
     import cython
 else:
     from .._form import cython
+
+if not cython.compiled:
+    push, drop = list.append, list.clear
+
+#: So many globals are looked through one by one, which takes less than making dicts for them.
+FEW_NAMED = 8
 
 
 class Facts:
@@ -46,6 +53,8 @@ class Facts:
         self.is_sized_up = False
         self.is_atom = False
         self.sizer: Any = None
+        #: As of a handle: whether an instance is made without asking anything, if the rule asks nothing either.
+        self.makes_plainly = self.makes_bare = False
         #: What BUILD needs to know of the class, None for not known.
         self.shape: Any = None
 
@@ -60,6 +69,8 @@ class Known:
         self.module = module
         self.name = name
         self.pair = (module, name)
+        #: Whether the name is that of one attribute of a module, with no meaning for the interpreter.
+        self.is_plain = "." not in name and not name.startswith("__")
         self.rights = rights
         self.accept_gadget = accept_gadget
         self.emulation: Any = None
@@ -88,6 +99,7 @@ class GlobalHandle:
     :ivar makes_bare: the class leaves making them to ``object``: none of its code runs.
     :ivar is_atom: its instances are leaves, if their arguments are: they hold nothing else, and take nothing later.
     :ivar sizer: how the size of an instance is asked, None where all have one size.
+    :ivar shape: what BUILD needs to know of the class that it is, None for not known.
     :ivar missing: rights that were used without being granted: bits, and (opcode, position, reason) by bit; None for
         none.
     """
@@ -112,10 +124,71 @@ class GlobalHandle:
             self.guards: RuleGuards | None = None
             self.registered: Any = None
             self.sizer: Any = None
+            self.shape: Any = None
             self.missing: dict[int, tuple[str, int, str]] | None = None
             self.resolved = self.is_class = self.accept_gadget = self.noted = self.keeps_data = False
             self.is_settled = self.makes_plainly = self.makes_bare = self.is_atom = False
             self.cost = self.sized = self.usual = self.usual_size = self.form = 0
+
+
+class Named:
+    """The globals that one load has named: handles by pair, and by class of what they made."""
+
+    def __init__(self) -> None:
+        self.handles: list[GlobalHandle] = []
+        #: Those under which instances of a class were first made, each of one class unless there is a dict.
+        self.makers: list[GlobalHandle] = []
+        #: The same, from when there are too many to be looked through.
+        self.by_pair: dict[tuple[str, str], GlobalHandle] | None = None
+        self.by_class: dict[type, GlobalHandle] | None = None
+
+    def find(self, pair: tuple[str, str]) -> GlobalHandle | None:
+        """Return the handle of a pair, or None."""
+        if self.by_pair is not None:
+            return self.by_pair.get(pair)
+        module, name = pair
+        for handle in self.handles:
+            if handle.name == name and handle.module == module:
+                return handle
+        return None
+
+    def add(self, pair: tuple[str, str], handle: GlobalHandle) -> None:
+        """Take in the handle of a pair that was not named before."""
+        if self.by_pair is None and len(self.handles) == FEW_NAMED:
+            self.by_pair = {(known.module, known.name): known for known in self.handles}
+        if self.by_pair is not None:
+            self.by_pair[pair] = handle
+        push(self.handles, handle)
+
+    def maker(self, kind: Any) -> GlobalHandle | None:
+        """Return the handle under which instances of a class were first made, or None."""
+        if self.by_class is not None:
+            return self.by_class.get(kind)
+        for handle in self.makers:
+            if handle.registered is kind:
+                return handle
+        return None
+
+    def register(self, handle: GlobalHandle, kind: Any) -> None:
+        """Note that instances of a class, which no other handle has made, are made under this one."""
+        if self.by_class is None and (handle.registered is not None or len(self.makers) == FEW_NAMED):
+            self.by_class = {known.registered: known for known in self.makers}
+        handle.registered = kind
+        if self.by_class is None:
+            push(self.makers, handle)
+        else:
+            self.by_class[kind] = handle
+
+    def let_go(self) -> None:
+        """Keep nothing but the room for a few."""
+        if self.by_pair is None:
+            drop(self.handles)
+        else:
+            self.handles.clear()
+            self.by_pair = None
+        drop(self.makers)
+        if self.by_class is not None:
+            self.by_class = None
 
 
 class HeldTuple:

@@ -2,7 +2,7 @@ cimport cython
 from safepickle.decoding.budget cimport Budget
 from safepickle.decoding.guarding cimport RuleGuards
 from safepickle.decoding.handles cimport Facts, GlobalHandle, HeldTuple, Inert, Known
-from safepickle.decoding.resolving cimport import_global, traits_of, version_of
+from safepickle.decoding.resolving cimport found_in, import_global, refers_to, traits_of, version_of
 from safepickle.decoding.usual_arrays cimport usual_call
 from safepickle.decoding.refusals cimport Refusals
 
@@ -13,7 +13,6 @@ cdef class Naming(Refusals):
     cdef bint fix_imports
     cdef readonly bint handles_seen
     cdef public bint in_hook
-    cdef readonly dict handles
     cdef dict shapes
     cdef readonly list guarded
     cdef dict kept, kept_names
@@ -21,10 +20,9 @@ cdef class Naming(Refusals):
     cpdef int open_naming(self, object policy, Budget budget, object find_class, bint fix_imports, bint inert) except -1
     @cython.locals(handle=GlobalHandle, known=Known, names=dict)
     cpdef find(self, object module, object name, int protocol)
-    @cython.locals(handle=GlobalHandle)
+    @cython.locals(handle=GlobalHandle, pair=tuple)
     cpdef lookup(self, str module, str name)
     cdef int _pay_for_name(self, str module, str name) except -1
-    cpdef int begin_naming(self) except -1
     cpdef _keep(self, GlobalHandle handle, object rule)
     @cython.locals(handle=GlobalHandle)
     cpdef GlobalHandle _make_known(self, Known known)
@@ -36,7 +34,7 @@ cdef class Naming(Refusals):
     cpdef int _guard(self, GlobalHandle handle, object rule) except -1
     cpdef GlobalHandle make_handle(self, str module, str name)
     cpdef extension(self, object code, int protocol)
-    @cython.locals(known=Known)
+    @cython.locals(known=Known, whole=bint)
     cpdef resolve(self, GlobalHandle handle)
     cpdef adopt_foreign(self, object obj)
     cpdef value(self, object obj)

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import copyreg
 import enum
+import sys
 import types
 from _weakref import ref  # weakref takes longer to import
 from collections.abc import Callable
@@ -42,7 +43,7 @@ else:
     from .._form import cython
 
 if not cython.compiled:
-    from .resolving import version_of
+    from .resolving import found_in, refers_to, version_of
 
 NAMED = (type, types.FunctionType, types.BuiltinFunctionType)
 
@@ -63,16 +64,14 @@ class Naming(Refusals):
         self.find_class = find_class
         self.fix_imports = fix_imports
         self.in_hook = False
-        # Most streams name no global: what only those need is made when the first one comes.
-        self.handles: dict[tuple[str, str], GlobalHandle] | None = None
         self.handles_seen = False
         #: Rules with constraints that the stream has named, or None.
         self.guarded: Any = None
-        #: What BUILD needs to know, by class.
+        #: What BUILD needs to know of classes, where it is not known by their own handle, or None.
         self.shapes: Any = None
         #: What is known of pairs under this policy; and, by module and by name, of those that a stream means itself.
-        self.kept: Any = None
-        self.kept_names: Any = None
+        self.kept: Any = policy.kept
+        self.kept_names: Any = policy.kept_names
 
     # -- globals -----------------------------------------------------------------------------------------------
 
@@ -84,39 +83,25 @@ class Naming(Refusals):
             raise FormatError(f"a global without a name: {quote_name(module, name)}")
         if self.fix_imports and protocol < 3:
             module, name = to_python3(module, name)
-        if self.handles is None:
-            self.begin_naming()
         names = self.kept_names.get(module)
         kept = None if names is None else names.get(name)
         if type(kept) is Known and self.find_class is None:  # not of the other form
             # Named before under this policy, and no constant: the same as below, in as few steps as there are.
             known: Known = kept
-            handle = self.handles.get(known.pair) if self.handles_seen else None  # type: ignore[union-attr]
+            handle = self.named.find(known.pair) if self.handles_seen else None
             if handle is None:
                 self._pay_for_name(known.module, known.name)
-                handle = self.handles[known.pair] = self._make_known(known)  # type: ignore[index]
+                handle = self._make_known(known)
+                self.named.add(known.pair, handle)
                 self.handles_seen = True
             return handle
         module, name = self.policy.rename(module, name)
         return self.lookup(module, name)
 
-    def begin_naming(self) -> None:
-        """Make what only streams with globals need."""
-        self.handles = {}
-        if self.made is None:
-            # What came from outside before the first global is known by it: it stays so.
-            self.made = {}
-        self.types = {}
-        self.shapes = {}
-        self.kept = self.policy.kept
-        self.kept_names = self.policy.kept_names
-
     def lookup(self, module: str, name: str) -> Any:
         """Return what stands on the stack for a global under its present name."""
-        if self.handles is None:
-            self.begin_naming()
-        handles: dict[tuple[str, str], GlobalHandle] = self.handles  # type: ignore[assignment]
-        handle = handles.get((module, name))
+        pair = (module, name)
+        handle = self.named.find(pair)
         if handle is not None:
             return handle
         self._pay_for_name(module, name)
@@ -124,7 +109,7 @@ class Naming(Refusals):
         if constant is not None:
             return constant
         handle = self.make_handle(module, name)
-        handles[(module, name)] = handle
+        self.named.add(pair, handle)
         self.handles_seen = True
         return handle
 
@@ -276,8 +261,15 @@ class Naming(Refusals):
         """Return the object of a granted handle, importing its module if need be."""
         if not handle.resolved:
             known = handle.known
+            target = None
+            # Another thread may be at the import of a module that has not been there before.
+            whole = known is not None and known.facts is not None
             try:
-                target = import_global(handle.module, handle.name, known is not None and known.facts is not None)
+                if whole and known.is_plain:  # type: ignore[union-attr]
+                    # Asking a module for an attribute takes five times as long as its names, which are asked first.
+                    target = found_in(handle.module, handle.name)
+                if target is None:
+                    target = import_global(handle.module, handle.name, whole)
             except Exception as error:
                 target = self._by_an_old_name(handle)
                 if target is None:
@@ -308,7 +300,7 @@ class Naming(Refusals):
     def _settle(self, handle: GlobalHandle, target: Any) -> None:
         known = handle.known
         facts = None if known is None else known.facts
-        if facts is not None and facts.reference() is target and facts.version == version_of(target):
+        if facts is not None and refers_to(facts.reference, target) and facts.version == version_of(target):
             handle.facts = facts
             handle.target = target
             handle.resolved = True
@@ -317,6 +309,8 @@ class Naming(Refusals):
             handle.sized = facts.sized
             handle.usual = facts.usual
             handle.keeps_data = facts.keeps_data
+            handle.makes_plainly = facts.makes_plainly
+            handle.makes_bare = facts.makes_bare
             if handle.contract is not facts.contract:
                 handle.contract = facts.contract
             return
@@ -359,6 +353,8 @@ class Naming(Refusals):
             facts.usual = handle.usual
             facts.keeps_data = handle.keeps_data
             known.facts = handle.facts = facts
+            # As the module has them: they are found there by identity. It is no new text that stays.
+            known.module, known.name = sys.intern(known.module), sys.intern(known.name)
 
     def adopt_foreign(self, obj: Any) -> None:
         """Note an object that came from outside: no opcode may change it."""

@@ -1,15 +1,17 @@
 from safepickle.decoding.budget cimport Budget
-from safepickle.decoding.handles cimport GlobalHandle, HeldTuple
+from safepickle.decoding.handles cimport GlobalHandle, HeldTuple, Named
 
 cdef class Refusals:
     cdef readonly object policy
     cdef readonly Budget budget
     cdef readonly bint inert
     cdef readonly list denied
-    cdef dict made, types
+    cdef readonly Named named
+    cdef dict made
     cdef public int opcode
     cdef public long long position
 
+    cpdef int equip(self) except -1
     cpdef int open_refusals(self, object policy, Budget budget, bint inert) except -1
     cpdef int deny(self, GlobalHandle handle, int right, str reason) except -1
     cpdef _go_inert(self, GlobalHandle handle)

@@ -19,7 +19,7 @@ from ..policy.gadgets import gadget_reason
 from ..policy.rules import Policy, Right, suggestion
 from ..wire.opcodes import opcode_name
 from .budget import Budget
-from .handles import GlobalHandle, HeldTuple
+from .handles import GlobalHandle, HeldTuple, Named
 
 REFER = Right.REFER.value
 CALL = Right.CALL.value
@@ -46,6 +46,11 @@ _DATA = frozenset(
 class Refusals:
     """What one load was denied, and the owners of what it made."""
 
+    def equip(self) -> None:
+        """Make what serves one load after another."""
+        #: What the load has named.
+        self.named = Named()
+
     def open_refusals(self, policy: Policy, budget: Budget, inert: bool) -> None:
         """Begin with nothing refused.
 
@@ -60,8 +65,6 @@ class Refusals:
         #: Objects that are not of their handle's own class, by id, with their handle or None for no rule at all; the
         #: object is kept so that its id stays its own.
         self.made: Any = None
-        #: Handles by class of what they made.
-        self.types: Any = None
         self.opcode = 0
         self.position = 0
 
@@ -133,7 +136,7 @@ class Refusals:
             entry = self.made.get(id(obj))
             if entry is not None:
                 return entry[0]
-        return None if self.types is None else self.types.get(type(obj))
+        return self.named.maker(type(obj))
 
     def is_foreign(self, obj: Any) -> bool:
         """Return whether *obj*, of exact type list, dict or set, was not made by the machine."""

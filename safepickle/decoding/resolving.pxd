@@ -40,6 +40,24 @@ cdef extern from *:
         return 0;
     }
 
+    /* Calling a weak reference takes as long as a look-up. */
+    static CYTHON_INLINE int safepickle_refers_to(PyObject *reference, PyObject *target) {
+        PyObject *found = NULL;
+        if (!PyWeakref_Check(reference)) {
+            PyErr_SetString(PyExc_TypeError, "not a weak reference");
+            return -1;
+        }
+    #if PY_VERSION_HEX >= 0x030D0000
+        if (PyWeakref_GetRef(reference, &found) < 0) {
+            return -1;
+        }
+        Py_XDECREF(found);
+    #else
+        found = PyWeakref_GetObject(reference);
+    #endif
+        return found == target;
+    }
+
     static CYTHON_INLINE unsigned long safepickle_flags_of(PyObject *kind) {
         return PyType_Check(kind) ? PyType_GetFlags((PyTypeObject *)kind) : Py_TPFLAGS_HEAPTYPE;
     }
@@ -75,6 +93,7 @@ cdef extern from *:
     }
     """
     unsigned long flags_of "safepickle_flags_of"(object kind) noexcept
+    bint refers_to "safepickle_refers_to"(object reference, object target) except -1
     object found_in "safepickle_found_in"(str module, str name)
     object loaded_module "safepickle_loaded_module"(str name)
     unsigned int version_of "safepickle_version_of"(object target)

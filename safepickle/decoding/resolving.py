@@ -72,6 +72,10 @@ if not cython.compiled:
         loaded = sys.modules.get(module)
         return vars(loaded).get(name) if type(loaded) is types.ModuleType else None
 
+    def refers_to(reference: Any, target: Any) -> bool:
+        """Return whether a weak reference is to an object that is there."""
+        return reference() is target
+
     def flags_of(kind: type) -> int:
         """Return the flags of a class, as the interpreter knows them."""
         return kind.__flags__
@@ -86,11 +90,6 @@ def import_global(module: str, name: str, whole: bool = False) -> Any:
 
     :param whole: the module has been imported before; else another thread may be at it, and is waited for.
     """
-    if whole and "." not in name and not name.startswith("__"):
-        # Asking a module for an attribute takes five times as long as its names, which are asked first.
-        target = found_in(module, name)
-        if target is not None:
-            return target
     loaded = loaded_module(module)
     if loaded is None or (not whole and _is_half(loaded)):
         __import__(module, level=0)

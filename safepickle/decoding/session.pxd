@@ -2,7 +2,7 @@ cimport cython
 from safepickle._gc_pause cimport enter, leave
 from safepickle.decoding.budget cimport Budget
 from safepickle.decoding.gates cimport Gate
-from safepickle.decoding.handles cimport GlobalHandle
+from safepickle.decoding.handles cimport HeldTuple
 from safepickle.decoding.machine cimport Machine
 from safepickle.decoding.open_gate cimport OpenGate
 from safepickle.wire.lists cimport pop, push

@@ -22,7 +22,7 @@ from ..policy.rules import BY_DEFAULT, PLAIN, FindClass, Policy
 from ..wire.source import as_bytes
 from .budget import Budget
 from .gates import Gate
-from .handles import GlobalHandle
+from .handles import HeldTuple
 from .locating import Locator
 from .machine import Machine
 from .open_gate import OpenGate
@@ -144,7 +144,7 @@ def run(machine: Machine) -> Any:
         return machine.run()
     # The collector comes by where something is made while it is on: a program that does nothing but load, and puts
     # machines away, would never let it, and rings that were loaded would stay.
-    GlobalHandle.__new__(GlobalHandle)
+    HeldTuple.__new__(HeldTuple)
     try:
         enter(machine)
         return machine.run()

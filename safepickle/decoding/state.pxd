@@ -71,6 +71,7 @@ cdef extern from *:
     int set_member "safepickle_set_member"(object member, object obj, object value) except -1
 
 @cython.final
+@cython.freelist(8)
 cdef class Shape:
     cdef readonly object contract, own, setter
     cdef dict members

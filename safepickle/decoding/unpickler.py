@@ -262,6 +262,6 @@ def survey(
         error,
         machine.opcodes,
         gate.calls,
-        tuple(gate.handles or ()),
+        tuple([(handle.module, handle.name) for handle in gate.named.handles]),
         machine.offset + machine.position,
     )

@@ -52,7 +52,7 @@ class RecordingGate(Gate):
     def __init__(self, policy: Policy, budget: Budget, fix_imports: bool) -> None:
         # Inert, so that what is not overridden here could not act either.
         super().__init__(policy, budget, None, None, fix_imports, True)
-        self.named: dict[tuple[str, str], Global] = {}
+        self.on_record: dict[tuple[str, str], Global] = {}
         #: Globals that appear as values, with the position where they first do.
         self.referred: dict[tuple[str, str], int] = {}
         self.made_calls: list[Call] = []
@@ -66,7 +66,7 @@ class RecordingGate(Gate):
 
     def make_handle(self, module: str, name: str) -> GlobalHandle:
         self.budget.take_object(_GLOBAL)
-        self.named[module, name] = Global(module, name, self.position)
+        self.on_record[module, name] = Global(module, name, self.position)
         handle = GlobalHandle(module, name, _ALL)
         handle.emulation = EMULATED.get((module, name))
         return handle
@@ -76,13 +76,13 @@ class RecordingGate(Gate):
         return self.make_handle(known.module, known.name)
 
     def _record(self, obj: Any) -> Any:
-        return self.named[obj.module, obj.name] if type(obj) is GlobalHandle else obj
+        return self.on_record[obj.module, obj.name] if type(obj) is GlobalHandle else obj
 
     def value(self, obj: Any) -> Any:
         if type(obj) is GlobalHandle:
             pair = (obj.module, obj.name)
             self.referred.setdefault(pair, self.position)
-            return self.named[pair]
+            return self.on_record[pair]
         if type(obj) is HeldTuple:
             if obj.value is None:
                 obj.value = tuple([self.value(item) for item in obj.items])

@@ -61,7 +61,7 @@ class Tree:
 
     def __init__(self, value: Any, gate: Any, machine: Any) -> None:
         _put(self, "value", value)
-        _put(self, "globals", tuple(gate.named.values()))
+        _put(self, "globals", tuple(gate.on_record.values()))
         _put(self, "calls", gate.freeze())
         _put(self, "referred", dict(gate.referred))
         _put(self, "strays", tuple(gate.strays))

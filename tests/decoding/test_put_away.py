@@ -64,9 +64,11 @@ def test_nothing_of_a_machine_is_kept(sp: ModuleType) -> None:
     sp.loads(pickle.dumps([thing, Called(), {1: "a", (2,): "b"}]), policy=BOTH | Policy.packs("numpy"))
     (machine,) = session._idle
     gate = machine.gate
-    for name in ("handles", "types", "made", "shapes", "guarded", "kept", "filled", "arrays", "models", "watched"):
+    for name in ("made", "shapes", "guarded", "filled", "arrays", "models", "watched"):
         assert getattr(gate, name) is None, name
     assert (gate.last_built, gate.last_owner, gate.last_shape) == (None, None, None)
+    named = gate.named
+    assert (named.handles, named.makers, named.by_pair, named.by_class) == ([], [], None, None)
     assert (machine.stack, machine.memo, machine.metastack, machine.sparse, machine.data) == ([], [], [], None, b"")
     assert machine.last_made is None
 

@@ -1,5 +1,36 @@
 cimport cython
 
+cdef extern from *:
+    """
+    #ifndef _WIN32
+    #include <time.h>
+    #endif
+
+    /* What time.monotonic() returns, where that can be had without Python; nothing but differences of it is used. */
+    static double safepickle_monotonic(void) {
+        PyObject *module, *now;
+        double seconds;
+    #if !defined(_WIN32) && defined(CLOCK_MONOTONIC)
+        struct timespec shown;
+        if (clock_gettime(CLOCK_MONOTONIC, &shown) == 0) {
+            return (double)shown.tv_sec + 1e-9 * (double)shown.tv_nsec;
+        }
+    #endif
+        if ((module = PyImport_ImportModule("time")) == NULL) {
+            return -1.0;
+        }
+        now = PyObject_CallMethod(module, "monotonic", NULL);
+        Py_DECREF(module);
+        if (now == NULL) {
+            return -1.0;
+        }
+        seconds = PyFloat_AsDouble(now);
+        Py_DECREF(now);
+        return seconds;
+    }
+    """
+    double monotonic "safepickle_monotonic"() except? -1.0
+
 cdef Py_ssize_t SLICE, LEAF_BYTES
 
 @cython.final

@@ -13,10 +13,18 @@ Rules that hold here:
 
 from __future__ import annotations
 
-from time import monotonic
-
 from ..errors import LimitError
 from ..limits import Limits
+
+COMPILING = False
+if COMPILING:
+    import cython
+else:
+    from .._form import cython
+
+if not cython.compiled:
+    # The same clock as in the compiled form, which need not make an object of what it shows.
+    from time import monotonic
 
 #: Opcodes in one slice; the clock is looked at once per slice.
 SLICE = 1024

@@ -98,6 +98,7 @@ cdef class Adopting(Naming):
     cdef Facts facts_of(self, GlobalHandle handle, object kind)
     @cython.locals(facts=Facts, kept=Shape, shape=Shape)
     cpdef Shape make_shape(self, GlobalHandle handle, object kind)
+    cdef Shape shape_of(self, object kind)
     @cython.locals(parts=tuple)
     cdef object _own_state(self, object own, object obj, object state)
     cdef bint _is_fresh(self, object obj) except -1

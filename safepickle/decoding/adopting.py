@@ -433,8 +433,13 @@ class Adopting(Naming):
         else:
             if self.shapes is None:
                 self.shapes = {}
-            self.shapes[kind] = shape
+            self.shapes[id(kind)] = (kind, shape)
         return shape
+
+    def shape_of(self, kind: Any) -> Shape | None:
+        """Return what BUILD needs to know of a class that is not its handle's own, if it was found out; by identity."""
+        kept = None if self.shapes is None else self.shapes.get(id(kind))
+        return None if kept is None else kept[1]
 
     def _own_state(self, own: Any, obj: Any, state: Any) -> Any:
         """Return state for a dtype to keep, which is as it stays from now on, and so are its parts.

@@ -193,7 +193,7 @@ class Filling(Dtypes):
         if length > COPIED:
             gate.note_held(raw)
             array = handle.target(arrays.ndarray, _EMPTY_SHAPE, letter)
-            gate.shapes[arrays.ndarray].setter(array, state)
+            gate.shape_of(arrays.ndarray).setter(array, state)  # type: ignore[union-attr]
         else:
             array = new_filled(arrays.empty, arrays.ndarray, shape, dtype, data, start, length)
         # As the loop does it, opcode by opcode.
@@ -235,7 +235,7 @@ class Filling(Dtypes):
         if gate.named.maker(kind) is not handle or not named.resolved or named.target is not kind:
             return False
         # It was given state by this rule before.
-        return bool(named.rights & REFER) and gate.fills
+        return bool(named.rights & REFER) and gate.fills and gate.shape_of(kind) is not None
 
     def _pay(self, cost: int, length: int, done: int) -> bool:
         """Pay for an array, if there is enough left, and for the marks and levels it takes as well."""

@@ -39,6 +39,7 @@ cdef class Gate(Receiving):
     cdef bint _may_call_later(self, object contract, tuple args) except -1
     cpdef _arguments(self, GlobalHandle callee, object args)
     cpdef instantiate(self, object callee, tuple args)
+    cdef int _resolve_class(self, GlobalHandle handle) except -1
     @cython.locals(handle=GlobalHandle, known=Known)
     cpdef new(self, object cls, object args, object kwargs)
     @cython.locals(usual=cython.int, fits=bint, count=Py_ssize_t, is_asked=bint, is_given=bint, is_sized=bint, form=cython.int, facts=Facts)

@@ -211,9 +211,13 @@ class Gate(Receiving):
             if not handle.resolved and handle.rights & NEW and not self.inert:
                 known = handle.known
                 if known is not None and known.facts is not None:
-                    self.resolve(handle)
-            if handle.makes_plainly and not self.inert and (self.arrays is None or handle.makes_bare):
-                return self.make_plainly(handle)
+                    self._resolve_class(handle)
+                    if self.inert:
+                        return Inert(handle)  # the name stands for something else by now
+            # While a dtype may still be given state it is asked: that ends when something is made.
+            if handle.makes_plainly and not self.inert and not self.fresh:
+                if self.arrays is None or handle.makes_bare:
+                    return self.make_plainly(handle)
         if type(args) is not tuple and type(args) is not HeldTuple:
             raise FormatError(f"arguments are {quote(args)}, not a tuple")
         if kwargs is not None:
@@ -236,11 +240,14 @@ class Gate(Receiving):
             return object()
         if not self.require(handle, NEW):
             return self._survey_call(handle, NEW, args, kwargs)
+        self._resolve_class(handle)
+        return self._run(handle, NEW, args, kwargs)
+
+    def _resolve_class(self, handle: GlobalHandle) -> None:
         if not handle.is_class:
             self.resolve(handle)
             if not handle.is_class:
                 raise FormatError(f"{quote_name(handle.module, handle.name)} is not a class")
-        return self._run(handle, NEW, args, kwargs)
 
     def _not_a_global(self, callee: Any, right: int) -> None:
         if type(callee) is Inert:
@@ -443,10 +450,7 @@ class Gate(Receiving):
             if self.inert or not handle.rights & BUILD:
                 self._survey_state(handle, state)
                 return
-            if kind is handle.target:
-                shape = handle.shape
-            else:
-                shape = None if self.shapes is None else self.shapes.get(kind)
+            shape = handle.shape if kind is handle.target else self.shape_of(kind)
             if shape is None:
                 shape = self.make_shape(handle, kind)
             if not self.made:

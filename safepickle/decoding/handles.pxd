@@ -45,7 +45,7 @@ cdef class GlobalHandle:
 
 @cython.final
 cdef class Named:
-    cdef readonly list handles, makers
+    cdef readonly list handles, makers, kinds
     cdef dict by_pair, by_class
 
     @cython.locals(handle=GlobalHandle, module=str, name=str)

@@ -140,7 +140,9 @@ class Named:
         self.makers: list[GlobalHandle] = []
         #: The same, from when there are too many to be looked through.
         self.by_pair: dict[tuple[str, str], GlobalHandle] | None = None
-        self.by_class: dict[type, GlobalHandle] | None = None
+        #: By id: a metaclass may say of two classes that they are equal. The classes are kept so that their ids stay.
+        self.by_class: dict[int, GlobalHandle] | None = None
+        self.kinds: list[Any] = []
 
     def find(self, pair: tuple[str, str]) -> GlobalHandle | None:
         """Return the handle of a pair, or None."""
@@ -163,7 +165,7 @@ class Named:
     def maker(self, kind: Any) -> GlobalHandle | None:
         """Return the handle under which instances of a class were first made, or None."""
         if self.by_class is not None:
-            return self.by_class.get(kind)
+            return self.by_class.get(id(kind))
         for handle in self.makers:
             if handle.registered is kind:
                 return handle
@@ -172,12 +174,15 @@ class Named:
     def register(self, handle: GlobalHandle, kind: Any) -> None:
         """Note that instances of a class, which no other handle has made, are made under this one."""
         if self.by_class is None and (handle.registered is not None or len(self.makers) == FEW_NAMED):
-            self.by_class = {known.registered: known for known in self.makers}
+            self.by_class = {id(known.registered): known for known in self.makers}
+            self.kinds = [known.registered for known in self.makers]
         handle.registered = kind
         if self.by_class is None:
             push(self.makers, handle)
         else:
-            self.by_class[kind] = handle
+            if id(kind) not in self.by_class:
+                push(self.kinds, kind)
+            self.by_class[id(kind)] = handle
 
     def let_go(self) -> None:
         """Keep nothing but the room for a few."""
@@ -189,6 +194,7 @@ class Named:
         drop(self.makers)
         if self.by_class is not None:
             self.by_class = None
+            self.kinds.clear()
 
 
 class HeldTuple:

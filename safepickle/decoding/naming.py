@@ -67,7 +67,7 @@ class Naming(Refusals):
         self.handles_seen = False
         #: Rules with constraints that the stream has named, or None.
         self.guarded: Any = None
-        #: What BUILD needs to know of classes, where it is not known by their own handle, or None.
+        #: What BUILD needs to know of classes, where it is not known by their own handle, by id, or None.
         self.shapes: Any = None
         #: What is known of pairs under this policy; and, by module and by name, of those that a stream means itself.
         self.kept: Any = policy.kept

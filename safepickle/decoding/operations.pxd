@@ -7,7 +7,7 @@ from safepickle.decoding.window cimport Window
 from safepickle.wire.lists cimport pop
 from safepickle.wire.reading cimport byte_array, int4, long_int, size8, uint4, utf8
 
-cdef frozenset _LEAVES, _SETS, _TEXTS
+cdef frozenset _LEAVES, _TEXTS
 cdef dict _PUTS, _GETS, _EXTS, _BYTES
 
 cdef class Operations(Window):

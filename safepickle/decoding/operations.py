@@ -47,7 +47,6 @@ if not cython.compiled:
 
 #: Results of calls whose depth says nothing: no containers, or the arguments are gone from them.
 _LEAVES = frozenset({bytes, bytearray, str, int, float, complex, range, bool, type(None), type})
-_SETS = frozenset({set, frozenset})
 
 #: Widths by opcode: of the index (0 for text), of the code, of the length (SHORT_BINBYTES is in the loop).
 _PUTS = {0x70: 0, 0x71: 1, 0x72: 4}
@@ -475,10 +474,10 @@ class Operations(Window):
         kind = type(result)
         if kind is self.last_made:
             self.nesting.opened(height, deepest + 1)
-        elif kind in _SETS:
+        elif kind is set or kind is frozenset:
             # set(list): a list within a tuple went into it.
             self.nesting.opened(height, deepest - 1 if deepest > 2 else 1)
-        elif kind not in _LEAVES:
+        elif type(kind) is not type or kind not in _LEAVES:  # a metaclass may hash as it likes
             self.last_made = kind
             self.nesting.opened(height, deepest + 1)
 

@@ -55,7 +55,8 @@ cdef extern from *:
     #else
         found = PyWeakref_GetObject(reference);
     #endif
-        return found == target;
+        /* None stands for an object that is gone. */
+        return found == target && target != Py_None;
     }
 
     static CYTHON_INLINE unsigned long safepickle_flags_of(PyObject *kind) {

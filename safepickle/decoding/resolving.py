@@ -74,7 +74,7 @@ if not cython.compiled:
 
     def refers_to(reference: Any, target: Any) -> bool:
         """Return whether a weak reference is to an object that is there."""
-        return reference() is target
+        return target is not None and reference() is target
 
     def flags_of(kind: type) -> int:
         """Return the flags of a class, as the interpreter knows them."""

@@ -123,7 +123,10 @@ class Policy:
         put(self, "name", name)
         put(self, "rules", MappingProxyType(rules))
         put(self, "class_rules", MappingProxyType(class_rules))
-        put(self, "aliases", MappingProxyType(dict(aliases)))
+        # Names that are looked up under an alias are plain text, also where a member of a StrEnum was given.
+        plain = str.__str__
+        pairs = {(plain(a), plain(b)): (plain(c), plain(d)) for (a, b), (c, d) in aliases.items()}
+        put(self, "aliases", MappingProxyType(pairs))
         put(self, "denies", denies)
         put(self, "limits", limits)
         put(self, "unrestricted", unrestricted)

@@ -2,16 +2,34 @@
 
 from __future__ import annotations
 
+import enum
+import gc
 import sys
+import types
 from types import ModuleType
 from typing import Any
 
 import pytest
-from attacks.asm import BUILD, MEMOIZE, POP, dict_of, list_of, name, new, number, op, pickled, state, text
+from attacks.asm import (
+    BUILD,
+    MEMOIZE,
+    POP,
+    REDUCE,
+    TUPLE0,
+    dict_of,
+    list_of,
+    name,
+    new,
+    number,
+    op,
+    pickled,
+    state,
+    text,
+)
 
-from safepickle.errors import LimitError, PolicyError
+from safepickle.errors import FormatError, LimitError, PolicyError
 from safepickle.limits import Limits
-from safepickle.policy.rules import Policy
+from safepickle.policy.rules import Policy, Right, Rule
 
 HERE = __name__
 #: So many are looked through (``FEW_NAMED``); there are dicts for more.
@@ -134,3 +152,104 @@ def test_a_class_that_comes_to_be_another_one_is_made_as_that(sp: ModuleType, mo
     fresh.__new__ = Base.__dict__["__new__"]  # type: ignore[method-assign]
     assert type(sp.loads(data, policy=policy)) is fresh
     assert calls == [other, fresh]
+
+
+class ByName(type):
+    """A metaclass for which classes of one name are equal."""
+
+    def __eq__(cls, other: object) -> bool:
+        return isinstance(other, ByName) and cls.__name__ == other.__name__
+
+    def __hash__(cls) -> int:
+        return hash(cls.__name__)
+
+
+@pytest.fixture
+def twins(monkeypatch: pytest.MonkeyPatch) -> tuple[ModuleType, ModuleType]:
+    """Two modules with a class each, which are equal; and a function each that gives an instance of it."""
+    first, second = types.ModuleType("twins_first"), types.ModuleType("twins_second")
+    for module in (first, second):
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+        module.K = kind = ByName("K", (), {"__module__": module.__name__})  # type: ignore[attr-defined]
+
+        def give(kind: type = kind) -> Any:
+            return kind()
+
+        give.__module__, give.__qualname__ = module.__name__, "give"
+        module.give = give  # type: ignore[attr-defined]
+    return first, second
+
+
+@pytest.mark.parametrize("count", COUNTS)
+def test_classes_that_say_they_are_equal_are_two(
+    sp: ModuleType, twins: tuple[ModuleType, ModuleType], count: int
+) -> None:
+    rule = '"twins_first:K" = ["new"]', '"twins_second:K" = ["new", "build"]'
+    policy = rules(*rule, rights="new")
+    first, second = (new(name(module.__name__, "K")) for module in twins)
+    others = b"".join(new(named(index)) + POP for index in range(count))
+    attributes = dict_of(text("x"), number(1)) + BUILD
+    for body in (first + MEMOIZE + POP + second + POP, second + POP + first + MEMOIZE + POP):
+        with pytest.raises(PolicyError):
+            sp.loads(pickled(body + others + op("BINGET", 0) + attributes), policy=policy)
+    for body in (second + MEMOIZE + POP + first + POP, first + POP + second + MEMOIZE + POP):
+        assert sp.loads(pickled(body + others + op("BINGET", 0) + attributes), policy=policy).x == 1
+
+
+def test_equal_classes_that_functions_give_are_filled_each_in_its_way(
+    sp: ModuleType, twins: tuple[ModuleType, ModuleType]
+) -> None:
+    called = []
+    twins[0].K.__setstate__ = lambda self, state: called.append(type(self))
+    names = [f"{module.__name__}:give" for module in twins]
+    policy = Policy.from_text("schema = 1\n[globals]\n" + "".join(f'"{one}" = ["call", "build"]\n' for one in names))
+    parts = [
+        name(module.__name__, "give") + TUPLE0 + REDUCE + dict_of(text("x"), number(1)) + BUILD for module in twins
+    ]
+    for order in (parts, parts[::-1]):
+        called.clear()
+        assert [vars(one) for one in sp.loads(pickled(list_of(*order)), policy=policy)].count({"x": 1}) == 1
+        assert len(called) == 1
+        assert called[0] is twins[0].K
+
+
+@pytest.mark.parametrize("other", [eval, sys, None, 1], ids=["a gadget", "a module", "nothing", "a number"])
+def test_a_class_that_comes_to_be_none_is_refused_as_if_it_never_had_been_one(
+    sp: ModuleType, monkeypatch: pytest.MonkeyPatch, other: Any
+) -> None:
+    data = pickled(list_of(new(named(0)), new(named(1)), name("os", "system")))
+    warm = rules(rights="new")
+    assert sp.loads(pickled(new(named(0))), policy=warm)
+    monkeypatch.setattr(sys.modules[HERE], "Kind0", other)
+    found = []
+    for policy in (warm, rules(rights="new")):
+        with pytest.raises((PolicyError, FormatError)) as caught:
+            sp.loads(data, policy=policy)
+        found.append((type(caught.value), str(caught.value), type(caught.value.__cause__)))
+    assert found[0] == found[1]
+    assert "Kind0" in found[0][1]
+
+
+def test_a_class_that_is_gone_is_not_what_has_become_of_its_name(
+    sp: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A weak reference to what is gone shows None, and so may the name."""
+    policy = rules(rights="new")
+    monkeypatch.setattr(sys.modules[HERE], "Kind0", _class(0))
+    assert sp.loads(pickled(new(named(0))), policy=policy)
+    setattr(sys.modules[HERE], "Kind0", None)  # noqa: B010  monkeypatch would keep the class
+    gc.collect()
+    with pytest.raises(FormatError, match="is not a class"):
+        sp.loads(pickled(new(named(0))), policy=policy)
+
+
+def test_an_alias_of_another_kind_of_text_is_one(sp: ModuleType) -> None:
+    class Names(enum.StrEnum):
+        MODULE = HERE
+        NAME = "Kind0"
+
+    rule = Rule(HERE, "Kind0", Right.NEW)
+    policy = Policy(name="aliases", rules=[rule], aliases={("old", "K"): (Names.MODULE, Names.NAME)})
+    for _ in range(2):
+        assert type(sp.loads(pickled(new(name("old", "K"))), policy=policy)) is KINDS[0]
+    assert [type(part) for part in policy.rename("old", "K")] == [str, str]

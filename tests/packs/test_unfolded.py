@@ -190,6 +190,27 @@ def test_a_dtype_gets_its_state_before_it_is_used(sp: ModuleType, use: str) -> N
         sp.loads(start + USES[use] + b"0" + SWAPPED + b"N.", policy=NUMPY)
 
 
+class Plain:
+    """Making an instance needs no questions."""
+
+
+def test_a_dtype_gets_its_state_before_any_instance_is_made(sp: ModuleType) -> None:
+    """Whatever has been made in this load before, or under this policy."""
+    rules = f'schema = 1\n[globals]\n"{__name__}:Plain" = ["new"]\n"numpy:dtype" = ["call", "build", "refer"]\n'
+    plain = text(__name__) + text("Plain") + b"\x93)\x810"
+    dtype = text("numpy") + text("dtype") + b"\x93" + text("i2") + b"\x89\x88\x87R"
+    given = b"(K\x03" + text("<") + b"NNNJ" + b"\xff" * 4 + b"J" + b"\xff" * 4 + b"K\x00tb."
+    policy = Policy.from_text(rules)
+    for _ in range(2):
+        for before in (b"", plain):
+            assert sp.loads(b"\x80\x04" + before + dtype + given, policy=policy) == np.dtype("i2")
+            with pytest.raises(PolicyError, match="something was made with it"):
+                sp.loads(b"\x80\x04" + before + dtype + plain + given, policy=policy)
+            with pytest.raises(PolicyError, match="something was made with it"):
+                sp.loads(b"\x80\x04" + before + dtype + plain + given, policy=Policy.from_text(rules))
+        assert sp.loads(b"\x80\x04" + plain + b"N.", policy=policy) is None
+
+
 def test_a_dtype_gets_its_state_before_arrays_are_made_at_once_with_it(sp: ModuleType) -> None:
     arrays = [np.arange(20, dtype="i2") + number for number in range(3)]
     func, args = arrays[0].__reduce__()[:2]

@@ -24,7 +24,7 @@ cdef class Known:
     cdef readonly object contract
     cdef public Facts facts
 
-# Most loads name few, and each of them again and again.
+# Each load makes some, and lets them go when it ends.
 @cython.final
 @cython.freelist(8)
 cdef class GlobalHandle:
@@ -45,14 +45,14 @@ cdef class GlobalHandle:
 
 @cython.final
 cdef class Named:
-    cdef readonly list handles, makers, kinds
+    cdef readonly list handles, makers
     cdef dict by_pair, by_class
 
     @cython.locals(handle=GlobalHandle, module=str, name=str)
     cdef GlobalHandle find(self, tuple pair)
     @cython.locals(known=GlobalHandle)
     cdef int add(self, tuple pair, GlobalHandle handle) except -1
-    @cython.locals(handle=GlobalHandle)
+    @cython.locals(handle=GlobalHandle, entry=tuple)
     cdef GlobalHandle maker(self, object kind)
     @cython.locals(known=GlobalHandle)
     cdef int register(self, GlobalHandle handle, object kind) except -1

@@ -140,9 +140,8 @@ class Named:
         self.makers: list[GlobalHandle] = []
         #: The same, from when there are too many to be looked through.
         self.by_pair: dict[tuple[str, str], GlobalHandle] | None = None
-        #: By id: a metaclass may say of two classes that they are equal. The classes are kept so that their ids stay.
-        self.by_class: dict[int, GlobalHandle] | None = None
-        self.kinds: list[Any] = []
+        #: By id, as a metaclass may say of two classes that they are equal; each class is kept so that its id stays.
+        self.by_class: dict[int, tuple[Any, GlobalHandle]] | None = None
 
     def find(self, pair: tuple[str, str]) -> GlobalHandle | None:
         """Return the handle of a pair, or None."""
@@ -165,7 +164,8 @@ class Named:
     def maker(self, kind: Any) -> GlobalHandle | None:
         """Return the handle under which instances of a class were first made, or None."""
         if self.by_class is not None:
-            return self.by_class.get(id(kind))
+            entry = self.by_class.get(id(kind))
+            return None if entry is None else entry[1]
         for handle in self.makers:
             if handle.registered is kind:
                 return handle
@@ -174,15 +174,12 @@ class Named:
     def register(self, handle: GlobalHandle, kind: Any) -> None:
         """Note that instances of a class, which no other handle has made, are made under this one."""
         if self.by_class is None and (handle.registered is not None or len(self.makers) == FEW_NAMED):
-            self.by_class = {id(known.registered): known for known in self.makers}
-            self.kinds = [known.registered for known in self.makers]
+            self.by_class = {id(known.registered): (known.registered, known) for known in self.makers}
         handle.registered = kind
         if self.by_class is None:
             push(self.makers, handle)
         else:
-            if id(kind) not in self.by_class:
-                push(self.kinds, kind)
-            self.by_class[id(kind)] = handle
+            self.by_class[id(kind)] = (kind, handle)
 
     def let_go(self) -> None:
         """Keep nothing but the room for a few."""
@@ -194,7 +191,6 @@ class Named:
         drop(self.makers)
         if self.by_class is not None:
             self.by_class = None
-            self.kinds.clear()
 
 
 class HeldTuple:

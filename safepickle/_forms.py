@@ -60,6 +60,7 @@ HOT_MODULES: Final = (
     "safepickle.decoding.door",
     "safepickle.decoding.dtypes",
     "safepickle.decoding.filling",
+    "safepickle.decoding.instances",
     "safepickle.decoding.atoms",
     "safepickle.decoding.machine",
     "safepickle.decoding.session",

@@ -1,8 +1,8 @@
 cimport cython
 from safepickle.decoding.budget cimport Budget
-from safepickle.decoding.filling cimport Filling
 from safepickle.decoding.gates cimport Gate
 from safepickle.decoding.handles cimport GlobalHandle
+from safepickle.decoding.instances cimport Instances
 from safepickle.decoding.usual cimport A_DECIMAL, fits_packed
 from safepickle.decoding.usual_arrays cimport DTYPE
 from safepickle.wire.lists cimport push
@@ -63,7 +63,7 @@ cdef extern from *:
 cdef size_t _FEWEST, _BEHIND
 cdef Py_ssize_t _SLICE, _BYTES, _TEXT, _TUPLE, _ENTRY
 
-cdef class Atoms(Filling):
+cdef class Atoms(Instances):
     @cython.locals(data=bytes, end=size_t, place=size_t, reached=Py_ssize_t, taken=Py_ssize_t)
     cdef Py_ssize_t make_ahead(
         self, GlobalHandle handle, list stack, list memo, size_t position, Py_ssize_t base, Py_ssize_t done,

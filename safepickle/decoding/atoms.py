@@ -20,8 +20,8 @@ from __future__ import annotations
 from typing import Any
 
 from ..wire.reading import memo_index, piece
-from .filling import Filling
 from .handles import GlobalHandle
+from .instances import Instances
 from .usual import fits_packed
 
 COMPILING = False
@@ -50,13 +50,13 @@ _SLICE = 4096
 _BYTES, _TEXT, _TUPLE, _ENTRY = 40, 56, 88, 8
 
 
-class Atoms(Filling):
+class Atoms(Instances):
     """Makes what the bytes to come say, where it is known what they may say."""
 
     def make_ahead(
         self, handle: GlobalHandle, stack: list[Any], memo: list[Any], position: int, base: int, done: int, room: int
     ) -> int:
-        """Make an atom, an array or a dtype and push it; return where it ends, or 0 with nothing done.
+        """Make an atom, an array, a dtype or an instance and push it; return where it ends, or 0 with nothing done.
 
         :param handle: what was taken from the memo by the opcode that ends at *position*.
         :param base: how many values wait below the mark.
@@ -65,6 +65,8 @@ class Atoms(Filling):
         """
         if handle.usual == DTYPE:
             return self.describe(handle, stack, memo, position, base, done, room)
+        if handle.makes_bare:
+            return self.make_instance(handle, stack, memo, position, base, done, room)
         if not handle.is_atom:
             return self.fill(handle, stack, memo, position, base, done, room) if self.gate.fills else 0
         data = self.data

@@ -217,6 +217,7 @@ class Gate(Receiving):
             # While a dtype may still be given state it is asked: that ends when something is made.
             if handle.makes_plainly and not self.inert and not self.fresh:
                 if self.arrays is None or handle.makes_bare:
+                    self.ahead = self.ahead or handle.makes_bare
                     return self.make_plainly(handle)
         if type(args) is not tuple and type(args) is not HeldTuple:
             raise FormatError(f"arguments are {quote(args)}, not a tuple")

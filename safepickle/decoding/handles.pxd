@@ -43,6 +43,17 @@ cdef class GlobalHandle:
 
     cdef int begin(self, str module, str name, int rights) except -1
 
+# Leaves alone are in it: the collector need not know.
+@cython.final
+@cython.no_gc
+@cython.freelist(8)
+cdef class HeldState:
+    cdef tuple items
+    cdef HeldState slots
+    cdef object made
+
+    cpdef state(self)
+
 @cython.final
 cdef class Named:
     cdef readonly list handles, makers

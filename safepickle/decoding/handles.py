@@ -201,6 +201,29 @@ class HeldTuple:
         self.value: Any = None
 
 
+class HeldState:
+    """What stands in the memo for the state of an instance that was made without it; nothing but a leaf is in it.
+
+    Picklers put it there for objects that share one state, and most do not.
+
+    :ivar items: names and values in turn.
+    :ivar slots: where the state is a tuple of None and the slots, what stands for these, else None.
+    """
+
+    items: tuple[Any, ...]
+    slots: HeldState | None
+    made: Any
+
+    def state(self) -> Any:
+        """Return the state itself, the same each time."""
+        if self.made is None:
+            if self.slots is not None:
+                self.made = (None, self.slots.state())
+            else:
+                self.made = dict(zip(self.items[::2], self.items[1::2], strict=True))
+        return self.made
+
+
 class Inert:
     """Stands for what a refused or inert call would have made."""
 

@@ -3,13 +3,13 @@ from cpython.object cimport PyObject
 from safepickle.decoding.atoms cimport Atoms
 from safepickle.decoding.budget cimport SLICE, Budget
 from safepickle.decoding.gates cimport Gate
-from safepickle.decoding.handles cimport GlobalHandle, HeldTuple
+from safepickle.decoding.handles cimport GlobalHandle, HeldState, HeldTuple
 from safepickle.decoding.hashing cimport KeyGuard, add_items, set_item, set_items
 from safepickle.decoding.nesting cimport Nesting
 from safepickle.decoding.operations cimport Operations
 from safepickle.decoding.runs cimport Row, begins_row, begins_run, push_key, push_numbers, push_row, push_run, push_utf8
 from safepickle.decoding.window cimport Window
-from safepickle.wire.lists cimport drop, pop, push, push_new
+from safepickle.wire.lists cimport drop, pop, push, push_new, tuple_of
 from safepickle.wire.reading cimport float8, int4, long_int, uint4
 from safepickle.wire.reading cimport new_float8, new_int2, new_int4, new_piece, new_small_int, read_uint4
 
@@ -95,26 +95,10 @@ cdef extern from *:
         }
         return 0;
     }
-
-    static PyObject *safepickle_list_as_tuple(PyObject *items) {
-    #if SAFEPICKLE_LIST_FIELDS
-        Py_ssize_t size = PyList_GET_SIZE(items);
-        PyObject *result = PyTuple_New(size);
-        if (result != NULL && size > 0) {
-            memcpy(((PyTupleObject *)result)->ob_item, ((PyListObject *)items)->ob_item,
-                   (size_t)size * sizeof(PyObject *));
-            Py_SET_SIZE((PyVarObject *)items, 0);
-        }
-        return result;
-    #else
-        return PyList_AsTuple(items);
-    #endif
-    }
     """
     int push_tuple "safepickle_list_push_tuple"(list stack, object value) except -1
     bint holds "safepickle_holds"(object items, object kind, object other) noexcept
     int extend "safepickle_list_move"(list target, list items) except -1
-    tuple tuple_of "safepickle_list_as_tuple"(list items)
 
 cdef int NO_OPCODE
 

@@ -24,7 +24,7 @@ from ..errors import FormatError
 from ..wire.reading import long_int
 from .atoms import Atoms
 from .gates import Gate
-from .handles import GlobalHandle, HeldTuple
+from .handles import GlobalHandle, HeldState, HeldTuple
 from .hashing import add_items, set_item, set_items
 from .window import NO_OPCODE
 
@@ -128,8 +128,12 @@ class Machine(Atoms):
                                 if after:
                                     position = after
                                     done += self.taken
+                                    if self.ends_within:
+                                        stack, base, self.ends_within = self.stack, self.base, False
                                     continue
                         else:
+                            if compiled and type(value) is HeldState:
+                                value = value.state()
                             nesting.recall(base + len(stack), length, value)
                         push(stack, value)
                     elif opcode == 0x4B:  # BININT1
@@ -227,6 +231,13 @@ class Machine(Atoms):
                             self._set_items(start, opcode, target, items)
                         drop(items)
                         push(spare, items)
+                        if position < stop and data[position] == 0x62 and self.inlay is None:
+                            start, opcode = position, 0x62
+                            position += 1
+                            done += 1
+                            budget.memory_left -= used
+                            used = 0
+                            self.give_state(stack, base, start)
                     elif opcode == 0x7D:  # EMPTY_DICT
                         budget.objects_left -= 1
                         used += 112
@@ -361,8 +372,7 @@ class Machine(Atoms):
                                 done += self.ran
                                 start, opcode = self.start, data[self.start]
                     elif opcode == 0x81 or opcode == 0x52:  # NEWOBJ, REDUCE
-                        value = pop(stack)
-                        key = pop(stack)
+                        value, key = pop(stack), pop(stack)
                         budget.memory_left -= used
                         used = 0
                         gate.opcode = opcode
@@ -385,20 +395,9 @@ class Machine(Atoms):
                     elif opcode == 0x62:  # BUILD
                         if self.inlay is not None:
                             break
-                        value = pop(stack)
-                        target = stack[-1]
-                        height = base + len(stack) - 1
-                        if nesting.top > height:
-                            nesting.join(height)
                         budget.memory_left -= used
                         used = 0
-                        gate.opcode = opcode
-                        gate.position = self.offset + start
-                        self.underflow = False
-                        gate.build(target, value)
-                        self.underflow = True
-                        if budget.since_clock >= SLICE:
-                            budget.look_at_clock()
+                        self.give_state(stack, base, start)
                     elif opcode == 0x29:  # EMPTY_TUPLE
                         push(stack, ())
                     elif opcode == 0x6A:  # LONG_BINGET
@@ -418,8 +417,12 @@ class Machine(Atoms):
                                 if after:
                                     position = after
                                     done += self.taken
+                                    if self.ends_within:
+                                        stack, base, self.ends_within = self.stack, self.base, False
                                     continue
                         elif type(value) is not str:
+                            if compiled and type(value) is HeldState:
+                                value = value.state()
                             nesting.recall(base + len(stack), length, value)
                         push(stack, value)
                     elif opcode == 0x58:  # BINUNICODE
@@ -520,8 +523,7 @@ class Machine(Atoms):
                         drop(items)
                         push(spare, items)
                     elif opcode == 0x73:  # SETITEM
-                        value = pop(stack)
-                        key = pop(stack)
+                        value, key = pop(stack), pop(stack)
                         target = stack[-1]
                         height = base + len(stack) - 1
                         if nesting.top > height:

@@ -121,6 +121,10 @@ cdef class Nesting:
     cdef Py_ssize_t _too_deep(self, Py_ssize_t depth) except -1
     cpdef int doubt(self, Py_ssize_t cell) except -1
     cdef int _settle(self, Py_ssize_t cell) except -1
+    @cython.locals(cell=Py_ssize_t, last=Py_ssize_t)
+    cdef bint take_instance(
+        self, Py_ssize_t height, Py_ssize_t index, Py_ssize_t where, Py_ssize_t pair, bint in_slots
+    ) except -1
     cpdef int flat(self, Py_ssize_t height) except -1
     cpdef int opened(self, Py_ssize_t height, Py_ssize_t depth) except -1
     @cython.locals(deepest=Py_ssize_t, depth=Py_ssize_t, cell=cython.longlong, low=cython.longlong, first=Py_ssize_t, index=Py_ssize_t)

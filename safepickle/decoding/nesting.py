@@ -172,6 +172,39 @@ class Nesting:
             self.waiting.append((height, cell, SATURATED if depth == 1 else cell - 1))
             self.depths.append(depth)
 
+    def take_instance(self, height: int, index: int, where: int, pair: int, in_slots: bool) -> bool:
+        """Note a new instance at *height* whose state is a dict of leaves, and return True; or do nothing.
+
+        The same as ``opened`` for it, its dict and the tuple around that of slots, ``remember`` and ``join``.
+
+        :param index: the entry of the memo that it has, -1 for none; *where* is that of the dict, *pair* of the tuple.
+        """
+        if cython.compiled and not self.unsure and height < SATURATED and self.max_depth > 2:
+            cell = self.cell_count
+            last = max(index, where, pair)
+            if self.count >= self.room or cell + 3 > self.cell_room or last >= self.memo_room:
+                return False
+            self.top = height
+            self.heights[self.count] = height
+            self.cells[self.count] = cell
+            self.lows[self.count] = cell + 1 if in_slots else SATURATED
+            self.count += 1
+            self.depths[cell] = 2 + in_slots
+            self.depths[cell + 1] = 1
+            self.depths[cell + 2] = 2
+            self.cell_count += 2 + in_slots
+            while self.memo_count <= last:
+                self.memo[self.memo_count] = 0
+                self.memo_count += 1
+            if index >= 0:
+                self.memo[index] = cell
+            if where >= 0:
+                self.memo[where] = cell + 1
+            if pair >= 0:
+                self.memo[pair] = cell + 2
+            return True
+        return False
+
     def flat(self, height: int) -> None:
         """Note a tuple of leaves at *height* of the stack."""
         if self.max_depth < 1:

@@ -45,6 +45,15 @@ if not cython.compiled:
 
     set_member: Any = _MEMBER.__set__
 
+    def names_slots(members: dict[str, Any], pairs: list[Any]) -> bool:
+        """Return whether all names, each followed by a value, are among those of some slots."""
+        return all(type(name) is str and name in members for name in pairs[::2])
+
+    def set_slots(members: dict[str, Any], obj: Any, pairs: list[Any]) -> None:
+        """Set slots of an object, of which all are known."""
+        for name, value in zip(pairs[::2], pairs[1::2], strict=True):
+            set_member(members[name], obj, value)
+
 
 class Shape:
     """What BUILD needs to know of a class. It keeps nothing of it alive but for the load that it was made for."""
@@ -79,6 +88,20 @@ class Shape:
         shape.members = None
         shape.has_own_dict = self.has_own_dict
         return shape
+
+    def is_plain(self, in_slots: bool) -> bool:
+        """Return whether nothing is asked of state: it is set as attributes beside an instance, or as slots."""
+        if self.contract is not None or self.setter is not None or self.calls_later:
+            return False
+        return self.members is not None if in_slots else self.has_own_dict
+
+    def has_slots(self, pairs: list[Any]) -> bool:
+        """Return whether all names, each followed by a value, are those of slots that have been set before."""
+        return self.members is not None and names_slots(self.members, pairs)
+
+    def set_slots(self, obj: Any, pairs: list[Any]) -> None:
+        """Set these slots."""
+        set_slots(self.members or {}, obj, pairs)
 
     def member(self, kind: type, name: Any) -> Any:
         """Return the slot *name* that the class declares, and know it from now on.

@@ -81,6 +81,24 @@ cdef extern from *:
         return value;
     }
 
+    /* Puts a value in the place of another one. */
+    static CYTHON_INLINE int safepickle_list_put(PyObject *list, Py_ssize_t index, PyObject *value) {
+    #if SAFEPICKLE_LIST_FIELDS
+        if (index >= 0 && index < PyList_GET_SIZE(list)) {
+            PyObject *known = PyList_GET_ITEM(list, index);
+            Py_INCREF(value);
+            PyList_SET_ITEM(list, index, value);
+            Py_DECREF(known);
+            return 0;
+        }
+        PyErr_SetString(PyExc_IndexError, "no such place in a list");
+        return -1;
+    #else
+        Py_INCREF(value);
+        return PyList_SetItem(list, index, value);
+    #endif
+    }
+
     /* Lets go of all items, and keeps the room. */
     static int safepickle_list_drop(PyObject *items) {
         Py_ssize_t size = PyList_GET_SIZE(items);
@@ -96,8 +114,26 @@ cdef extern from *:
         return PyList_SetSlice(items, 0, size, NULL);
     #endif
     }
+
+    /* A tuple of all items, which the list has no more where that saves counting them; it keeps the room. */
+    static PyObject *safepickle_list_as_tuple(PyObject *items) {
+    #if SAFEPICKLE_LIST_FIELDS
+        Py_ssize_t size = PyList_GET_SIZE(items);
+        PyObject *result = PyTuple_New(size);
+        if (result != NULL && size > 0) {
+            memcpy(((PyTupleObject *)result)->ob_item, ((PyListObject *)items)->ob_item,
+                   (size_t)size * sizeof(PyObject *));
+            Py_SET_SIZE((PyVarObject *)items, 0);
+        }
+        return result;
+    #else
+        return PyList_AsTuple(items);
+    #endif
+    }
     """
     int push "safepickle_list_push"(list stack, object value) except -1
     int push_new "safepickle_list_push_new"(list stack, PyObject *value) except -1
     object pop "safepickle_list_pop"(list stack)
+    int put "safepickle_list_put"(list stack, Py_ssize_t index, object value) except -1
     int drop "safepickle_list_drop"(list items) except -1
+    tuple tuple_of "safepickle_list_as_tuple"(list items)

@@ -95,16 +95,26 @@ cdef extern from *:
         return failed ? -1 : 1;
     }
 
-    /* Whether all of some attributes, names and values in turn, can be stored so in a new instance of a class. */
+    /* Whether all of some attributes, names and values in turn, can be stored so in a new instance of a class. Where a name
+       may come twice a dict would have fewer of them, and is paid for as such. */
     static int safepickle_may_store(PyObject *kind, PyObject *pairs) {
-        Py_ssize_t index, size = PyList_GET_SIZE(pairs);
+        Py_ssize_t index, other, size = PyList_GET_SIZE(pairs);
+        Py_hash_t hashes[SAFEPICKLE_MOST_ATTRIBUTES];
         if (!PyType_Check(kind) || !(((PyTypeObject *)kind)->tp_flags & Py_TPFLAGS_MANAGED_DICT)
             || size > 2 * SAFEPICKLE_MOST_ATTRIBUTES) {
             return 0;
         }
         for (index = 0; index < size; index += 2) {
-            if (!safepickle_is_stored((PyTypeObject *)kind, PyList_GET_ITEM(pairs, index))) {
+            PyObject *name = PyList_GET_ITEM(pairs, index);
+            Py_hash_t hash;
+            if (!safepickle_is_stored((PyTypeObject *)kind, name)) {
                 return 0;
+            }
+            hash = hashes[index / 2] = PyObject_Hash(name);
+            for (other = 0; other < index / 2; other++) {
+                if (hashes[other] == hash) {
+                    return 0;
+                }
             }
         }
         return 1;

@@ -420,6 +420,18 @@ def test_what_has_a_size_of_its_own_is_paid_for_among_others(sp: ModuleType) -> 
 
 
 @pytest.mark.parametrize("kind", ["Point", "Slotted"])
+def test_names_that_come_twice_are_paid_for_as_in_the_loop(sp: ModuleType, kind: str) -> None:
+    if kind == "Point":
+        state, again = given_dict(X), given_dict(*[X] * 20)
+    else:
+        left = text("left") + number(1)
+        state, again = given_slots(left), given_slots(*[left] * 20)
+    there, slowly = both_ways(kind, state, state, state, *[again] * 8)
+    for bound in range(1, 60_000, 41):
+        assert outcome(sp, there, max_memory=bound) == outcome(sp, slowly, max_memory=bound)
+
+
+@pytest.mark.parametrize("kind", ["Point", "Slotted"])
 def test_marks_and_what_waits_are_bounded_as_in_the_loop(sp: ModuleType, kind: str) -> None:
     for waiting in (MARK, NONE):
         for count in range(1, 120):

@@ -11,9 +11,10 @@ from safepickle.wire.lists cimport drop, pop, push, put, tuple_of
 
 cdef extern from *:
     """
-    /* What was found out of a class holds as long as nobody has given it a __new__. */
+    /* What was found out of a class holds as long as nobody has given it a __new__, or made it abstract. */
     static CYTHON_INLINE int safepickle_is_made_by_object(PyObject *kind) {
-        return PyType_Check(kind) && ((PyTypeObject *)kind)->tp_new == PyBaseObject_Type.tp_new;
+        return PyType_Check(kind) && ((PyTypeObject *)kind)->tp_new == PyBaseObject_Type.tp_new
+            && !PyType_HasFeature((PyTypeObject *)kind, Py_TPFLAGS_IS_ABSTRACT);
     }
 
     """

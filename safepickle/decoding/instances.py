@@ -9,7 +9,8 @@ Where some are no leaves, the loop goes on with the first of them.
 Rules that hold here:
 
 * Only after this load has made an instance by the very rule and given it state, opcode by opcode, and only of a class
-  that leaves both to ``object`` and has nothing asked of either: none of the program's code runs here.
+  that leaves both to ``object`` and has nothing asked of either: none of the program's code runs here, but where the
+  collector comes by while the instance is made. What may be set is looked at behind that, and set at once.
 * What is not as expected, or could not be paid for, is left to the loop, which finds the same bytes and the machine as
   it was: so nothing is refused here, and nothing passes that the loop would refuse.
 * The machine is left as the loop would leave it: the same is in the memo, the same is paid for, the same is counted.
@@ -96,20 +97,15 @@ class Instances(Filling):
             push(memo, pairs)
         place = push_state(self, pairs, memo, place, room)
         count = len(pairs)
-        after = self._end_of_state(handle, shape, pairs, place, room - len(memo), in_slots, is_marked)
         # Opcodes: a new one and a dict, leaves and their entries, and for what is whole its items, a tuple, and BUILD.
         self.taken = 3 + in_slots + is_marked + count + len(memo) - first
         cost = self.run_cost + _DICT + _ENTRY * entries + (_MARK if is_marked else 0)
-        if after:
-            self.taken += 2 + in_slots + self.notes_pair
-            cost += _ITEM * (count // 2) + (_PAIR + _ENTRY * self.notes_pair if in_slots else _ATTRIBUTE * (count // 2))
-        if not self.can_pay(cost + handle.cost, done):
+        if not self.can_pay(cost + (_ITEM + _ATTRIBUTE) * (count // 2) + _PAIR + _ENTRY + handle.cost, done):
             del memo[first:]
             drop(pairs)
             push(self.spare, pairs)
             return 0
         budget = self.budget
-        budget.memory_left -= cost
         budget.objects_left -= 1
         gate = self.gate
         gate.opcode = 0x81
@@ -117,6 +113,12 @@ class Instances(Filling):
         self.underflow = False
         instance = gate.make_plainly(handle)
         self.underflow = True
+        # Only now: where the collector came by meanwhile, code of the program's may have changed the class.
+        after = self._end_of_state(handle, shape, pairs, place, room - len(memo), in_slots, is_marked)
+        if after:
+            self.taken += 2 + in_slots + self.notes_pair
+            cost += _ITEM * (count // 2) + (_PAIR + _ENTRY * self.notes_pair if in_slots else _ATTRIBUTE * (count // 2))
+        budget.memory_left -= cost
         height = base + len(stack)
         push(stack, instance)
         if notes_instance:
@@ -251,4 +253,5 @@ class Instances(Filling):
             return 0
         if count // 2 > self.budget.max_items:
             return 0
-        return place + 1 if (shape.has_slots(pairs) if in_slots else may_store(handle.target, pairs)) else 0
+        kind = handle.target
+        return place + 1 if (shape.has_slots(kind, pairs) if in_slots else may_store(kind, pairs)) else 0

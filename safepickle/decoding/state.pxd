@@ -12,14 +12,22 @@ cdef extern from *:
         return Py_TYPE(member)->tp_descr_set(member, obj, value);
     }
 
-    /* Whether all names, each followed by a value, are among those of some slots. */
-    static int safepickle_names_slots(PyObject *members, PyObject *pairs) {
+    /* Whether all names, each followed by a value, are among those of some slots, which a class has still: its bases may be
+       others by now. */
+    static int safepickle_names_slots(PyObject *members, PyObject *kind, PyObject *pairs) {
         Py_ssize_t index;
+        if (!PyType_Check(kind)) {
+            return 0;
+        }
         for (index = 0; index < PyList_GET_SIZE(pairs); index += 2) {
             PyObject *name = PyList_GET_ITEM(pairs, index);
-            int found = PyUnicode_CheckExact(name) ? PyDict_Contains(members, name) : 0;
-            if (found <= 0) {
-                return found;
+            PyObject *member = PyUnicode_CheckExact(name) ? PyDict_GetItemWithError(members, name) : NULL;
+            if (member == NULL) {
+                return PyErr_Occurred() ? -1 : 0;
+            }
+            if (Py_TYPE(member) != &PyMemberDescr_Type
+                || !PyType_IsSubtype((PyTypeObject *)kind, PyDescr_TYPE(member))) {
+                return 0;
             }
         }
         return 1;
@@ -147,7 +155,7 @@ cdef extern from *:
     int store_attributes "safepickle_store_attributes"(object obj, dict given) except -1
     bint may_store "safepickle_may_store"(object kind, list pairs) noexcept
     int store_pairs "safepickle_store_pairs"(object obj, list pairs) except -1
-    bint names_slots "safepickle_names_slots"(dict members, list pairs) except -1
+    bint names_slots "safepickle_names_slots"(dict members, object kind, list pairs) except -1
     int set_slots "safepickle_set_slots"(dict members, object obj, list pairs) except -1
     int set_member "safepickle_set_member"(object member, object obj, object value) except -1
 
@@ -163,7 +171,7 @@ cdef class Shape:
     @cython.locals(shape=Shape)
     cdef Shape renewed(self, object setter)
     cpdef bint is_plain(self, bint in_slots) except -1
-    cdef bint has_slots(self, list pairs) except -1
+    cdef bint has_slots(self, object kind, list pairs) except -1
     cdef int set_slots(self, object obj, list pairs) except -1
     cpdef member(self, object kind, object name)
 

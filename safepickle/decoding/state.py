@@ -45,9 +45,12 @@ if not cython.compiled:
 
     set_member: Any = _MEMBER.__set__
 
-    def names_slots(members: dict[str, Any], pairs: list[Any]) -> bool:
-        """Return whether all names, each followed by a value, are among those of some slots."""
-        return all(type(name) is str and name in members for name in pairs[::2])
+    def names_slots(members: dict[str, Any], kind: Any, pairs: list[Any]) -> bool:
+        """Return whether all names, each followed by a value, are among those of some slots, which *kind* has still."""
+        names = pairs[::2]
+        return all(type(name) is str and name in members for name in names) and all(
+            issubclass(kind, members[name].__objclass__) for name in names
+        )
 
     def set_slots(members: dict[str, Any], obj: Any, pairs: list[Any]) -> None:
         """Set slots of an object, of which all are known."""
@@ -95,9 +98,9 @@ class Shape:
             return False
         return self.members is not None if in_slots else self.has_own_dict
 
-    def has_slots(self, pairs: list[Any]) -> bool:
-        """Return whether all names, each followed by a value, are those of slots that have been set before."""
-        return self.members is not None and names_slots(self.members, pairs)
+    def has_slots(self, kind: Any, pairs: list[Any]) -> bool:
+        """Return whether all names, each followed by a value, are those of slots of *kind* that were set before."""
+        return self.members is not None and names_slots(self.members, kind, pairs)
 
     def set_slots(self, obj: Any, pairs: list[Any]) -> None:
         """Set these slots."""

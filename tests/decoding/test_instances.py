@@ -96,6 +96,14 @@ class Sizing:
         raise AssertionError("its size was asked")
 
 
+class Left:
+    __slots__ = ("left",)
+
+
+class AlsoLeft:
+    __slots__ = ("left",)
+
+
 class Changing:
     """Changes the other classes when it is given state."""
 
@@ -107,6 +115,10 @@ class Changing:
             kind.__new__ = made_anew
         elif state == "another":
             kind.__new__ = lambda kind: THE_POINT
+        elif state == "abstract":
+            kind.__abstractmethods__ = frozenset(["nothing"])
+        elif state == "bases":
+            kind.__bases__ = (AlsoLeft,)
         elif state == "setstate":
             kind.__setstate__ = lambda self, given: None
 
@@ -321,7 +333,46 @@ def test_what_is_odd_among_others_is_as_in_the_loop(sp: ModuleType, kind: str, o
             assert outcome(sp, there, **bounds) == outcome(sp, slowly, **bounds)
 
 
-@pytest.mark.parametrize("change", ["property", "new", "another", "setstate", "nothing"])
+def test_a_slot_of_another_base_is_as_in_the_loop(sp: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the class has now has the same name, and is not what was set before."""
+    changing = name(HERE, "Changing") + TUPLE0 + NEWOBJ + text("bases") + BUILD + POP
+    good = given_slots(text("left") + number(1))
+    found = []
+    for data in both_ways("Changed", good, good, good, good + changing, good, good):
+        made = type("Changed", (Left,), {"__module__": HERE, "__slots__": ()})
+        monkeypatch.setitem(globals(), "Changed", made)
+        found.append(outcome(sp, data))
+    assert found[0] == found[1]
+    assert found[0][1] == "BUILD"
+
+
+def test_a_property_that_comes_with_the_collector_does_not_run(
+    sp: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Making an instance may call the collector, and that the program."""
+    there, _ = both_ways("Changed", *[given_dict(X)] * 40)
+    ran = []
+
+    def change(phase: str, info: Any) -> None:
+        Changed.x = property(lambda self: 1, lambda self, value: ran.append(value))
+
+    thresholds = gc.get_threshold()
+    try:
+        for threshold in range(1, 60):
+            monkeypatch.setitem(globals(), "Changed", type("Changed", (), {"__module__": HERE}))
+            gc.collect()
+            gc.callbacks.append(change)
+            gc.set_threshold(threshold)
+            outcome(sp, there)
+            gc.set_threshold(*thresholds)
+            gc.callbacks.remove(change)
+    finally:
+        gc.set_threshold(*thresholds)
+        gc.callbacks[:] = [callback for callback in gc.callbacks if callback is not change]
+    assert not ran
+
+
+@pytest.mark.parametrize("change", ["property", "new", "another", "abstract", "setstate", "nothing"])
 def test_a_class_that_changes_meanwhile_is_as_in_the_loop(
     sp: ModuleType, change: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -334,7 +385,8 @@ def test_a_class_that_changes_meanwhile_is_as_in_the_loop(
         vars(THE_POINT).clear()
         found.append((outcome(sp, data), dict(vars(THE_POINT))))
     assert found[0] == found[1]
-    assert len(found[0][0][1]) == 6 or change == "another"
+    assert len(found[0][0][1]) == 6 or change in ("another", "abstract")
+    assert change != "abstract" or found[0][0][1] == "NEWOBJ"
 
 
 def test_nothing_is_made_once_something_was_denied(sp: ModuleType) -> None:

@@ -175,11 +175,12 @@ class Nesting:
     def take_instance(self, height: int, index: int, where: int, pair: int, in_slots: bool) -> bool:
         """Note a new instance at *height* whose state is a dict of leaves, and return True; or do nothing.
 
-        The same as ``opened`` for it, its dict and the tuple around that of slots, ``remember`` and ``join``.
+        The same as ``opened`` for it, its dict and the tuple around that of slots, ``remember`` and ``join``: nothing
+        in it is older than itself, so no doubt ends with it, and what it is in need not ask how old its parts are.
 
         :param index: the entry of the memo that it has, -1 for none; *where* is that of the dict, *pair* of the tuple.
         """
-        if cython.compiled and not self.unsure and height < SATURATED and self.max_depth > 2:
+        if cython.compiled and height < SATURATED and self.max_depth > 2:
             cell = self.cell_count
             last = max(index, where, pair)
             if self.count >= self.room or cell + 3 > self.cell_room or last >= self.memo_room:
@@ -187,7 +188,7 @@ class Nesting:
             self.top = height
             self.heights[self.count] = height
             self.cells[self.count] = cell
-            self.lows[self.count] = cell + 1 if in_slots else SATURATED
+            self.lows[self.count] = SATURATED
             self.count += 1
             self.depths[cell] = 2 + in_slots
             self.depths[cell + 1] = 1

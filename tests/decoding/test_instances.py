@@ -96,6 +96,17 @@ class Sizing:
         raise AssertionError("its size was asked")
 
 
+#: How many of the next were let go.
+GONE: list[int] = []
+
+
+class Dying:
+    """Says when an instance goes."""
+
+    def __del__(self) -> None:
+        GONE.append(1)
+
+
 class Left:
     __slots__ = ("left",)
 
@@ -127,7 +138,7 @@ class Changing:
 Changed: Any = None
 THE_POINT = Point()
 KINDS = {"Point": Point, "Slotted": Slotted, "Wider": Wider, "Setting": Setting, "Making": Making, "Sizing": Sizing}
-RULES = "".join(f'"{HERE}:{kind}" = ["new", "build"]\n' for kind in (*KINDS, "Changing", "Changed"))
+RULES = "".join(f'"{HERE}:{kind}" = ["new", "build"]\n' for kind in (*KINDS, "Changing", "Changed", "Dying"))
 POLICY = Policy.from_text(f"schema = 1\n[globals]\n{RULES}")
 
 
@@ -396,9 +407,12 @@ def test_nothing_is_made_once_something_was_denied(sp: ModuleType) -> None:
     found = outcome(sp, there)
     assert found == outcome(sp, slowly)
     assert [denial[0] for denial in found] == ["system"]
-    for bound in range(1, 80):
-        for limit in ("max_objects", "max_calls"):
-            assert outcome(sp, there, **{limit: bound}) == outcome(sp, slowly, **{limit: bound})
+    there, _ = both_ways("Dying", good, good, good, good + denied, *[good] * 20)
+    outcome(sp, there)
+    GONE.clear()
+    outcome(sp, there)
+    gc.collect()
+    assert len(GONE) == 4
 
 
 def test_a_class_without_a_right_is_refused_however_often_it_comes(sp: ModuleType) -> None:
@@ -467,7 +481,7 @@ def test_what_has_a_size_of_its_own_is_paid_for_among_others(sp: ModuleType) -> 
         both_ways("Point", *[GOOD["Point"]] * 4, before=before, behind=one * 8)[0]
         for one in (NOTHING + get + call, get + NOTHING + call)
     )
-    for bound in range(1, 12_000, 7):
+    for bound in range(9_000, 14_000, 7):
         assert outcome(sp, there, max_memory=bound) == outcome(sp, slowly, max_memory=bound)
 
 
@@ -511,14 +525,17 @@ def test_an_inlay_is_asked_of_each(sp: ModuleType) -> None:
     assert len(asked) == 5
 
 
-def test_depth_is_counted_through_what_is_made_ahead(sp: ModuleType) -> None:
-    """An instance is a level, and its state is one, wherever they are fetched again."""
-    good = MEMOIZE + DICT + MEMOIZE + MARK + X + Y + SETITEMS + BUILD
-    for index in (8, 9):  # the fourth instance, and its state
-        nest = op("BINGET", index)
-        for _ in range(6):
-            nest = LIST + nest + op("APPEND")
-        there, slowly = both_ways("Point", good, good, good, good, good, behind=nest)
+@pytest.mark.parametrize("kind", ["Point", "Slotted", "Wider"])
+def test_depth_is_counted_through_what_is_made_ahead(sp: ModuleType, kind: str) -> None:
+    """An instance is a level, and its state is one or two, where they are, and wherever they are fetched again."""
+    good = MEMOIZE + GOOD[kind].replace(DICT, DICT + MEMOIZE).replace(TUPLE2, TUPLE2 + MEMOIZE)
+    entries = 3 if kind == "Slotted" else 2
+    nested = {index: [op("BINGET", index)] * 2 for index in range(1, 1 + 5 * entries)}
+    nested[0] = [NOTHING + GET + TUPLE0 + NEWOBJ + good, GET + NOTHING + TUPLE0 + NEWOBJ + good]
+    for inner in nested.values():
+        ahead, slow = (LIST * 6 + one + op("APPEND") * 6 for one in inner)
+        there = both_ways(kind, *[good] * 5, behind=ahead)[0]
+        slowly = both_ways(kind, *[good] * 5, behind=slow)[1]
         for bound in range(1, 14):
             assert outcome(sp, there, max_depth=bound) == outcome(sp, slowly, max_depth=bound)
 

@@ -93,8 +93,11 @@ class Shape:
         return shape
 
     def is_plain(self, in_slots: bool) -> bool:
-        """Return whether nothing is asked of state: it is set as attributes beside an instance, or as slots."""
-        if self.contract is not None or self.setter is not None or self.calls_later:
+        """Return whether nothing is asked of state: it is set as attributes beside an instance, or as slots.
+
+        Of a class that leaves making instances to ``object``: what calls a factory later is a dict.
+        """
+        if self.contract is not None or self.setter is not None:
             return False
         return self.members is not None if in_slots else self.has_own_dict
 

@@ -107,6 +107,16 @@ class Dying:
         GONE.append(1)
 
 
+#: What the next ones have for their attributes.
+SHARED: dict[str, Any] = {}
+
+
+class Posing:
+    """Has a property where others have their attributes."""
+
+    __dict__ = property(lambda self: SHARED)  # type: ignore[assignment]
+
+
 class Left:
     __slots__ = ("left",)
 
@@ -138,7 +148,7 @@ class Changing:
 Changed: Any = None
 THE_POINT = Point()
 KINDS = {"Point": Point, "Slotted": Slotted, "Wider": Wider, "Setting": Setting, "Making": Making, "Sizing": Sizing}
-RULES = "".join(f'"{HERE}:{kind}" = ["new", "build"]\n' for kind in (*KINDS, "Changing", "Changed", "Dying"))
+RULES = "".join(f'"{HERE}:{kind}" = ["new", "build"]\n' for kind in (*KINDS, "Changing", "Changed", "Dying", "Posing"))
 POLICY = Policy.from_text(f"schema = 1\n[globals]\n{RULES}")
 
 
@@ -413,6 +423,23 @@ def test_nothing_is_made_once_something_was_denied(sp: ModuleType) -> None:
     outcome(sp, there)
     gc.collect()
     assert len(GONE) == 4
+
+
+def test_attributes_go_where_the_class_has_them(sp: ModuleType) -> None:
+    for data in both_ways("Posing", *[GOOD["Point"]] * 5, given_dict(text("z") + NONE), GOOD["Point"]):
+        SHARED.clear()
+        outcome(sp, data)
+        assert SHARED == {"x": 1, "y": "why", "z": None}
+
+
+def test_what_has_a_contract_is_asked_of_each(sp: ModuleType) -> None:
+    policy = Policy.from_text('schema = 1\n[globals]\n"collections:UserString" = ["new", "build"]\n')
+    call = GET + TUPLE0 + NEWOBJ + DICT + MARK + text("data") + text("a text") + SETITEMS + BUILD
+    wrong = call.replace(text("a text"), number(5))
+    head = name("collections", "UserString") + MEMOIZE + POP
+    assert sp.loads(pickled(head, LIST, MARK, call * 5, APPENDS), policy=policy) == ["a text"] * 5
+    with pytest.raises(sp.PolicyError, match="its state is refused"):
+        sp.loads(pickled(head, LIST, MARK, call * 4, wrong, call, APPENDS), policy=policy)
 
 
 def test_a_class_without_a_right_is_refused_however_often_it_comes(sp: ModuleType) -> None:

@@ -1,9 +1,7 @@
 cimport cython
-from safepickle.decoding.budget cimport Budget
-from safepickle.decoding.gates cimport Gate
-from safepickle.decoding.handles cimport GlobalHandle
+from safepickle.decoding.handles cimport HELD_ARGUMENTS, HELD_BYTES, HELD_TUPLE, GlobalHandle
 from safepickle.decoding.instances cimport Instances
-from safepickle.decoding.usual cimport A_DECIMAL, fits_packed
+from safepickle.decoding.usual cimport A_DECIMAL, fits_packed, new_decimal
 from safepickle.decoding.usual_arrays cimport DTYPE
 from safepickle.wire.lists cimport push
 from safepickle.wire.reading cimport memo_index, piece
@@ -62,19 +60,41 @@ cdef extern from *:
 
 cdef size_t _FEWEST, _BEHIND
 cdef Py_ssize_t _SLICE, _BYTES, _TEXT, _TUPLE, _ENTRY
+cdef int _FIRST, _ARGUMENTS, _RESULT, _ZONE, _CALL
 
 cdef class Atoms(Instances):
-    @cython.locals(data=bytes, end=size_t, place=size_t, reached=Py_ssize_t, taken=Py_ssize_t)
+    # Where a call ends that was read last, and the entry of the memo that is its second argument.
+    cdef size_t call_end
+    cdef Py_ssize_t zone_at
+
     cdef Py_ssize_t make_ahead(
         self, GlobalHandle handle, list stack, list memo, size_t position, Py_ssize_t base, Py_ssize_t done,
         Py_ssize_t room
     ) except -1
-    @cython.locals(
-        data=bytes, gate=Gate, budget=Budget, form=cython.int, length=size_t, start=size_t, place=size_t, end=size_t,
-        known=Py_ssize_t, index=Py_ssize_t, notes=Py_ssize_t, cost=Py_ssize_t, height=Py_ssize_t, noted_first=bint,
-        noted_args=bint, noted_result=bint, is_date=bint, args=tuple,
-    )
-    cdef Py_ssize_t _make_atom(
+    @cython.locals(data=bytes, end=size_t, place=size_t, reached=Py_ssize_t, taken=Py_ssize_t)
+    cdef Py_ssize_t _make_atoms(
         self, GlobalHandle handle, list stack, list memo, size_t position, Py_ssize_t base, Py_ssize_t done,
         Py_ssize_t room
+    ) except -1
+    @cython.locals(at="const unsigned char *", end=size_t, place=size_t, call=cython.int)
+    cdef int _read_call(self, bytes data, size_t position, int code) except -1
+    @cython.locals(
+        form=cython.int, call=cython.int, made=bint, place=size_t, length=size_t, notes=cython.int, zones=cython.int,
+        cost=Py_ssize_t,
+    )
+    cdef Py_ssize_t _make_atom(
+        self, GlobalHandle handle, bytes data, list stack, list memo, size_t position, Py_ssize_t base, Py_ssize_t done,
+        Py_ssize_t room
+    ) except -1
+    cdef bint _push_date(
+        self, GlobalHandle handle, bytes data, list stack, list memo, size_t start, size_t length, object zone, int call
+    ) except -1
+    @cython.locals(text=str)
+    cdef bint _push_decimal(
+        self, GlobalHandle handle, bytes data, list stack, list memo, size_t start, size_t length, int call
+    ) except -1
+    @cython.locals(args=tuple, height=Py_ssize_t)
+    cdef int _push_called(
+        self, GlobalHandle handle, bytes data, list stack, list memo, size_t start, size_t length, object zone, int call,
+        Py_ssize_t base
     ) except -1

@@ -22,7 +22,7 @@ from typing import Any
 from ..wire.reading import memo_index, piece
 from .handles import GlobalHandle
 from .instances import Instances
-from .usual import fits_packed
+from .usual import fits_packed, new_decimal
 
 COMPILING = False
 if COMPILING:
@@ -31,6 +31,7 @@ else:
     from .._form import cython
 
 if not cython.compiled:
+    from .handles import HELD_ARGUMENTS, HELD_BYTES, HELD_TUPLE
     from .leaves import push
     from .usual import A_DECIMAL
     from .usual_arrays import DTYPE
@@ -48,6 +49,9 @@ _BEHIND = 10
 _SLICE = 4096
 #: What the loop takes for bytes and a text beyond their length, for a tuple, and for an entry of the memo, in bytes.
 _BYTES, _TEXT, _TUPLE, _ENTRY = 40, 56, 88, 8
+#: How a call is written: with an entry of the memo for the first argument, for all of them, and for what it gives; with
+#: a time zone; at all.
+_FIRST, _ARGUMENTS, _RESULT, _ZONE, _CALL = 1, 2, 4, 8, 16
 
 
 class Atoms(Instances):
@@ -69,11 +73,19 @@ class Atoms(Instances):
             return self.make_instance(handle, stack, memo, position, base, done, room)
         if not handle.is_atom:
             return self.fill(handle, stack, memo, position, base, done, room) if self.gate.fills else 0
+        return self._make_atoms(handle, stack, memo, position, base, done, room)
+
+    def _make_atoms(
+        self, handle: GlobalHandle, stack: list[Any], memo: list[Any], position: int, base: int, done: int, room: int
+    ) -> int:
+        """Make all atoms of one class that come one after the other; as :meth:`make_ahead`."""
+        if not handle.is_settled or self.gate.inert:
+            return 0
         data = self.data
         end = self.end
         reached = taken = 0
         while True:
-            place = self._make_atom(handle, stack, memo, position, base, done + taken, room)
+            place = self._make_atom(handle, data, stack, memo, position, base, done + taken, room)
             if not place:
                 break
             reached = place
@@ -89,83 +101,174 @@ class Atoms(Instances):
         self.taken = taken - 1 if reached and not place else taken
         return reached
 
-    def _make_atom(
-        self, handle: GlobalHandle, stack: list[Any], memo: list[Any], position: int, base: int, done: int, room: int
-    ) -> int:
-        data = self.data
-        gate = self.gate
-        form = handle.form
+    def _read_call(self, data: bytes, position: int, code: int) -> int:
+        """Return how the bytes to come write a call with one or two arguments, as bits; 0 if they do not.
+
+        *call_end* is where it ends then, and *zone_at* the entry of the memo that the second argument is.
+
+        :param code: the opcode of the first argument, of which the length is one byte.
+        """
+        at = data
         end = self.end
-        if not handle.is_settled or gate.inert or position + _FEWEST > end:
+        if position + _FEWEST > end or at[position] != code:
             return 0
-        # the first argument
-        if data[position] != (0x8C if form == A_DECIMAL else 0x43):
+        # All that is read from here on is behind one look at the end.
+        place = position + 2 + at[position + 1]
+        if place + _BEHIND > end:
             return 0
-        length = data[position + 1]
-        start = position + 2
-        place = start + length
-        if place + _BEHIND > end or length > self.budget.max_string:
-            return 0
-        noted_first = data[place] == 0x94
-        place += noted_first
+        call = _CALL
+        if at[place] == 0x94:
+            call |= _FIRST
+            place += 1
         # the second: a time zone from the memo
-        known = len(memo)
+        if at[place] == 0x68 or at[place] == 0x6A:
+            call |= _ZONE
+            self.zone_at = memo_index(data, place)
+            place += 2 if at[place] == 0x68 else 5
+        # the call
+        if at[place] != (0x86 if call & _ZONE else 0x85):
+            return 0
+        place += 1
+        if at[place] == 0x94:
+            call |= _ARGUMENTS
+            place += 1
+        if at[place] != 0x52:
+            return 0
+        place += 1
+        if at[place] == 0x94:
+            call |= _RESULT
+            place += 1
+        self.call_end = place
+        return call
+
+    def _make_atom(
+        self,
+        handle: GlobalHandle,
+        data: bytes,
+        stack: list[Any],
+        memo: list[Any],
+        position: int,
+        base: int,
+        done: int,
+        room: int,
+    ) -> int:
+        form = handle.form
+        call = self._read_call(data, position, 0x8C if form == A_DECIMAL else 0x43)
+        if not call:
+            return 0
+        place = self.call_end
+        length = data[position + 1]
         zone: Any = None
-        index = memo_index(data, place)
-        if index >= 0:
-            if index >= known or self.nesting.knows(index):
+        if call & _ZONE:
+            if self.zone_at >= len(memo) or self.nesting.knows(self.zone_at):
                 return 0
-            zone = memo[index]
+            zone = memo[self.zone_at]
             if zone is None:
                 return 0
-            place += 2 if data[place] == 0x68 else 5
-        # the call
-        if data[place] != (0x85 if zone is None else 0x86):
+        if length > self.budget.max_string or not fits_packed(form, data, position + 2, length, zone):
             return 0
-        noted_args = data[place + 1] == 0x94
-        place += 1 + noted_args
-        if data[place] != 0x52:
+        notes = (call & _FIRST) + (call >> 1 & 1) + (call >> 2 & 1)
+        zones = call >> 3 & 1
+        cost = (_TEXT if form == A_DECIMAL else _BYTES) + _TUPLE + length + 8 + 8 * zones + _ENTRY * notes
+        self.taken = 3 + zones + notes
+        if len(memo) + notes > room or not self.can_pay(cost + handle.cost + handle.usual_size, done):
             return 0
-        noted_result = data[place + 1] == 0x94
-        place += 1 + noted_result
-        if not fits_packed(form, data, start, length, zone):
-            return 0
-        notes = noted_first + noted_args + noted_result
-        cost = _TEXT if form == A_DECIMAL else _BYTES
-        cost += length + _TUPLE + (8 if zone is None else 16) + _ENTRY * notes
-        self.taken = 3 + (zone is not None) + notes
-        if known + notes > room or not self.can_pay(cost + handle.cost + handle.usual_size, done):
-            return 0
-        budget = self.budget
-        budget.memory_left -= cost
-        budget.objects_left -= 1
-        first: Any = None
-        args: Any = None
-        result: Any = None
-        if cython.compiled and form != A_DECIMAL:
-            result = new_date(handle.target, data, start, length, zone)
-        is_date = result is not None and type(result) is handle.registered
-        if noted_first or noted_args or not is_date:
-            # The digits of a Decimal are ASCII.
-            first = new_ascii(data, start, length) if form == A_DECIMAL else piece(data, start, start + length)
-        if noted_args or not is_date:
-            args = (first,) if zone is None else (first, zone)
-        height = base + len(stack)
-        if is_date:
-            gate.count_settled(handle)
+        self.budget.memory_left -= cost
+        self.budget.objects_left -= 1
+        if form == A_DECIMAL:
+            made = self._push_decimal(handle, data, stack, memo, position + 2, length, call)
         else:
-            self.underflow = False
-            result = gate.call_settled(handle, args)
-            self.underflow = True
-            self._made(height, result, 1)
-        if noted_first:
+            made = self._push_date(handle, data, stack, memo, position + 2, length, zone, call)
+        if not made:
+            self._push_called(handle, data, stack, memo, position + 2, length, zone, call, base)
+        self.budget.called()
+        return place
+
+    def _push_date(
+        self,
+        handle: GlobalHandle,
+        data: bytes,
+        stack: list[Any],
+        memo: list[Any],
+        start: int,
+        length: int,
+        zone: Any,
+        call: int,
+    ) -> bool:
+        """Make and push a date without a call, and its arguments only when somebody asks for them; or do nothing."""
+        if not cython.compiled or (call & (_FIRST | _ARGUMENTS) and not call & _RESULT):
+            return False
+        result = new_date(handle.target, data, start, length, zone)
+        if result is None or type(result) is not handle.registered:
+            return False
+        self.gate.count_settled(handle)
+        if call & _FIRST:
+            push(memo, HELD_BYTES)
+        if call & _ARGUMENTS:
+            push(memo, HELD_ARGUMENTS)
+        if call & _RESULT:
+            push(memo, result)
+        push(stack, result)
+        return True
+
+    def _push_decimal(
+        self,
+        handle: GlobalHandle,
+        data: bytes,
+        stack: list[Any],
+        memo: list[Any],
+        start: int,
+        length: int,
+        call: int,
+    ) -> bool:
+        """The same for a Decimal, of which the text is made in any case."""
+        if not cython.compiled or (call & _ARGUMENTS and not call & _FIRST):
+            return False
+        text = new_ascii(data, start, length)
+        result = new_decimal(text)
+        if type(result) is not handle.registered:
+            return False
+        self.gate.count_settled(handle)
+        if call & _FIRST:
+            push(memo, text)
+        if call & _ARGUMENTS:
+            push(memo, HELD_TUPLE)
+        if call & _RESULT:
+            push(memo, result)
+        push(stack, result)
+        return True
+
+    def _push_called(
+        self,
+        handle: GlobalHandle,
+        data: bytes,
+        stack: list[Any],
+        memo: list[Any],
+        start: int,
+        length: int,
+        zone: Any,
+        call: int,
+        base: int,
+    ) -> None:
+        """Make the arguments and the call, and push what it gives."""
+        first: Any
+        if handle.form == A_DECIMAL:
+            # Its digits are ASCII.
+            first = new_ascii(data, start, length)
+        else:
+            first = piece(data, start, start + length)
+        args = (first, zone) if call & _ZONE else (first,)
+        height = base + len(stack)
+        self.underflow = False
+        result = self.gate.call_settled(handle, args)
+        self.underflow = True
+        self._made(height, result, 1)
+        if call & _FIRST:
             push(memo, first)
-        if noted_args:
+        if call & _ARGUMENTS:
             push(memo, args)
-        if noted_result:
+        if call & _RESULT:
             if self.nesting.top == height:
                 self.nesting.remember(len(memo))
             push(memo, result)
         push(stack, result)
-        budget.called()
-        return place

@@ -47,12 +47,17 @@ cdef class GlobalHandle:
 @cython.final
 @cython.no_gc
 @cython.freelist(8)
-cdef class HeldState:
+cdef class Held:
     cdef tuple items
-    cdef HeldState slots
+    cdef Held slots
     cdef object made
 
     cpdef state(self)
+
+cdef Held HELD_BYTES, HELD_ARGUMENTS, HELD_TUPLE
+
+@cython.locals(held=Held, place=Py_ssize_t)
+cpdef held_at(list memo, Py_ssize_t index)
 
 @cython.final
 cdef class Named:

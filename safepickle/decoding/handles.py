@@ -201,17 +201,17 @@ class HeldTuple:
         self.value: Any = None
 
 
-class HeldState:
-    """What stands in the memo for the state of an instance that was made without it; nothing but a leaf is in it.
+class Held:
+    """What stands in the memo for what was not made, since most often nobody asks for it; nothing but a leaf is in it.
 
-    Picklers put it there for objects that share one state, and most do not.
+    Picklers put there the state of an instance, for objects that share one state, and the arguments of a date.
 
-    :ivar items: names and values in turn.
-    :ivar slots: where the state is a tuple of None and the slots, what stands for these, else None.
+    :ivar items: names and values in turn, of the state of an instance.
+    :ivar slots: where that is a tuple of None and the slots, what stands for these, else None.
     """
 
     items: tuple[Any, ...]
-    slots: HeldState | None
+    slots: Held | None
     made: Any
 
     def state(self) -> Any:
@@ -222,6 +222,37 @@ class HeldState:
             else:
                 self.made = dict(zip(self.items[::2], self.items[1::2], strict=True))
         return self.made
+
+
+#: The bytes of a date, and the tuple of its arguments: behind them in the memo there is the date itself.
+HELD_BYTES, HELD_ARGUMENTS = Held(), Held()
+#: A tuple of what is before it in the memo.
+HELD_TUPLE = Held()
+
+
+def held_at(memo: list[Any], index: int) -> Any:
+    """Return what there is instead of something held, now that somebody asks for it: the same from now on.
+
+    What is beside it is what was put there with it: only under UNRESTRICTED, where nothing is held, an entry may be set
+    a second time.
+    """
+    held: Held = memo[index]
+    if held is HELD_TUPLE:
+        memo[index] = (memo[index - 1],)
+        return memo[index]
+    if held is not HELD_BYTES and held is not HELD_ARGUMENTS:
+        return held.state()
+    place = index + 1
+    if type(memo[place]) is Held:
+        place += 1
+    # Classes of C: what they were made of is known by what they are.
+    args = memo[place].__reduce_ex__(4)[1]
+    if memo[place - 1] is HELD_ARGUMENTS:
+        place -= 1
+        memo[place] = args
+    if memo[place - 1] is HELD_BYTES:
+        memo[place - 1] = args[0]
+    return memo[index]
 
 
 class Inert:

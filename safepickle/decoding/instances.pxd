@@ -3,7 +3,7 @@ from cpython.object cimport PyObject
 from safepickle.decoding.budget cimport Budget
 from safepickle.decoding.filling cimport Filling
 from safepickle.decoding.gates cimport Gate
-from safepickle.decoding.handles cimport GlobalHandle, HeldState
+from safepickle.decoding.handles cimport GlobalHandle, Held
 from safepickle.decoding.nesting cimport Nesting
 from safepickle.decoding.runs cimport push_run
 from safepickle.decoding.state cimport Shape, may_store, store_pairs
@@ -45,7 +45,7 @@ cdef class Instances(Filling):
     cpdef int equip(self) except -1
     @cython.locals(
         data=bytes, place=size_t, first=Py_ssize_t, after=Py_ssize_t, count=Py_ssize_t, entries=Py_ssize_t,
-        cost=Py_ssize_t, height=Py_ssize_t, gate=Gate, budget=Budget, shape=Shape, pairs=list, where=Py_ssize_t, held=HeldState, both=HeldState,
+        cost=Py_ssize_t, height=Py_ssize_t, gate=Gate, budget=Budget, shape=Shape, pairs=list, where=Py_ssize_t, held=Held, both=Held,
         notes_instance=bint, notes_state=bint, in_slots=bint, is_marked=bint,
     )
     cdef Py_ssize_t make_instance(

@@ -24,7 +24,7 @@ from __future__ import annotations
 from typing import Any
 
 from .filling import Filling
-from .handles import GlobalHandle, HeldState
+from .handles import GlobalHandle, Held
 from .state import Shape
 
 COMPILING = False
@@ -138,12 +138,12 @@ class Instances(Filling):
             store_pairs(instance, pairs)
         if notes_state or self.notes_pair:
             # Hardly anybody asks for it again.
-            held = HeldState.__new__(HeldState)
+            held = Held.__new__(Held)
             held.items = tuple_of(pairs)
             if notes_state:
                 put(memo, where, held)
             if self.notes_pair:
-                both = HeldState.__new__(HeldState)
+                both = Held.__new__(Held)
                 both.slots = held
                 push(memo, both)
         drop(pairs)

@@ -3,7 +3,7 @@ from cpython.object cimport PyObject
 from safepickle.decoding.atoms cimport Atoms
 from safepickle.decoding.budget cimport SLICE, Budget
 from safepickle.decoding.gates cimport Gate
-from safepickle.decoding.handles cimport GlobalHandle, HeldState, HeldTuple
+from safepickle.decoding.handles cimport GlobalHandle, Held, HeldTuple, held_at
 from safepickle.decoding.hashing cimport KeyGuard, add_items, set_item, set_items
 from safepickle.decoding.nesting cimport Nesting
 from safepickle.decoding.operations cimport Operations

@@ -24,7 +24,7 @@ from ..errors import FormatError
 from ..wire.reading import long_int
 from .atoms import Atoms
 from .gates import Gate
-from .handles import GlobalHandle, HeldState, HeldTuple
+from .handles import GlobalHandle, Held, HeldTuple, held_at
 from .hashing import add_items, set_item, set_items
 from .window import NO_OPCODE
 
@@ -132,8 +132,8 @@ class Machine(Atoms):
                                         stack, base, self.ends_within = self.stack, self.base, False
                                     continue
                         else:
-                            if compiled and type(value) is HeldState:
-                                value = value.state()
+                            if compiled and type(value) is Held:
+                                value = held_at(memo, length)
                             nesting.recall(base + len(stack), length, value)
                         push(stack, value)
                     elif opcode == 0x4B:  # BININT1
@@ -421,8 +421,8 @@ class Machine(Atoms):
                                         stack, base, self.ends_within = self.stack, self.base, False
                                     continue
                         elif type(value) is not str:
-                            if compiled and type(value) is HeldState:
-                                value = value.state()
+                            if compiled and type(value) is Held:
+                                value = held_at(memo, length)
                             nesting.recall(base + len(stack), length, value)
                         push(stack, value)
                     elif opcode == 0x58:  # BINUNICODE

@@ -31,7 +31,7 @@ from ..wire.reading import (
     utf8,
 )
 from .gates import Gate
-from .handles import HeldState
+from .handles import Held, held_at
 from .hashing import add_items, set_items
 from .nesting import Nesting, measure
 from .window import Window
@@ -346,8 +346,8 @@ class Operations(Window):
             value = self.sparse[index]
         else:
             raise FormatError(f"memo entry {index} is not set")
-        if type(value) is HeldState:
-            value = value.state()
+        if type(value) is Held:
+            value = held_at(self.memo, index)
         self.nesting.recall(self.base + len(self.stack), index, value)
         self.stack.append(value)
 

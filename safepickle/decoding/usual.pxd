@@ -65,7 +65,7 @@ cdef extern from *:
     bint is_date "safepickle_is_date"(bytes data, Py_ssize_t start, int mask) noexcept
     bint is_time "safepickle_is_time"(bytes data, Py_ssize_t start, int mask) noexcept
 
-cdef object _DATETIME, _DATE, _TIME, _TIMEDELTA, _TIMEZONE, _DECIMAL
+cdef object _DATETIME, _DATE, _TIME, _TIMEDELTA, _TIMEZONE, _DECIMAL, _NEW_DECIMAL
 cdef Py_ssize_t _SHORT
 cdef object _DEQUE, _ORDERED_DICT, _DEFAULTDICT, _COUNTER
 cdef long long _LONGEST
@@ -80,4 +80,5 @@ cpdef bint takes_dict(int form, tuple args) except -1
 @cython.locals(count=Py_ssize_t)
 cpdef bint fits_empty(int form, tuple args) except -1
 cpdef bint fits_packed(int form, bytes data, Py_ssize_t start, Py_ssize_t length, object zone) except -1
+cpdef new_decimal(str text)
 cdef bint _is_below(object number, long long bound) except -1

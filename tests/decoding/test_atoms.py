@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import decimal
+import itertools
 import pickle
 import pickletools
 import sys
@@ -134,6 +135,65 @@ def test_the_memo_holds_what_the_loop_notes(sp: ModuleType, way: str, noted: int
     assert places(found) == places(expected)
 
 
+@pytest.mark.parametrize("way", WAYS)
+def test_arguments_may_be_asked_for_in_any_order(sp: ModuleType, way: str) -> None:
+    """They are made when somebody does, and are the same from then on."""
+    named, first = WAYS[way]
+    in_zone = way in ("datetime", "time")
+    head = named, MEMOIZE, POP, ZONE if in_zone else NONE, MEMOIZE, POP, MARK
+    tail = op("BINGET", 1) + TUPLE2 if in_zone else TUPLE1
+    calls = (GET + first + MEMOIZE + tail + MEMOIZE + REDUCE + MEMOIZE) * 3
+    for chosen in itertools.permutations((2, 3, 6, 10, 9)):
+        gets = b"".join(op("BINGET" if index % 2 else "LONG_BINGET", index) for index in chosen * 2)
+        data = pickled(*head, calls, gets, TUPLE)
+        found, expected = sp.loads(data, policy=STDLIB), pickle.loads(data)
+        assert found == expected
+        assert places(found) == places(expected)
+        # The bytes, or the digits, and the time zone are the very ones.
+        first_of, args = (found[3 + chosen.index(index)] for index in (2, 3))
+        assert args[0] is first_of
+        assert not in_zone or args[1] is found[0].tzinfo
+
+
+def test_arguments_may_be_asked_for_at_once(sp: ModuleType) -> None:
+    """Before the next call, in the middle of what is made at once; and what stands before is no part of it."""
+    for way, (named, first) in WAYS.items():
+        call = GET + first + MEMOIZE + TUPLE1 + MEMOIZE + REDUCE + MEMOIZE
+        # The second call has no entry for its first argument.
+        half = GET + first + TUPLE1 + MEMOIZE + REDUCE + MEMOIZE
+        for index in range(1, 9):
+            data = pickled(named, MEMOIZE, POP, MARK, call * 2, half, op("BINGET", index), TUPLE)
+            data = data[:-2] + GET + first + TUPLE1 + REDUCE + op("BINGET", index) + TUPLE + b"."
+            found, expected = sp.loads(data, policy=STDLIB), pickle.loads(data)
+            assert found == expected, way
+            assert places(found) == places(expected)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_an_entry_of_the_memo_may_be_set_again_where_all_is_allowed(sp: ModuleType, way: str) -> None:
+    named, first = WAYS[way]
+    calls = (GET + first + MEMOIZE + TUPLE1 + MEMOIZE + REDUCE + MEMOIZE) * 2
+    for put, get in itertools.product(range(1, 7), repeat=2):
+        again = number(7) + op("BINPUT", put) + POP + op("BINGET", get) + op("BINGET", put)
+        data = pickled(named, MEMOIZE, POP, MARK, calls, again, TUPLE)
+        assert sp.loads(data, policy=sp.UNRESTRICTED) == pickle.loads(data)
+        with pytest.raises(sp.FormatError, match="a second time"):
+            sp.loads(data, policy=STDLIB)
+
+
+@given(st.from_regex(r"\A-?[0-9]{1,40}(\.[0-9]{1,18})?\Z") | st.just("9" * 60) | st.just("-0.000") | st.just("0" * 60))
+def test_decimals_are_exact(sp: ModuleType, digits: str) -> None:
+    """Whatever the thread's context, or the one that others are made from, says."""
+    named = WAYS["Decimal"][0]
+    data = pickled(named, MEMOIZE, POP, LIST, MARK, (GET + text(digits) + TUPLE1 + REDUCE) * 3, APPENDS)
+    strict = decimal.Context(prec=1, Emax=0, Emin=0, traps=[decimal.Inexact, decimal.Rounded])
+    with decimal.localcontext(strict) as context:
+        found = sp.loads(data, policy=STDLIB)
+        assert not any(context.flags.values())
+    assert {one.as_tuple() for one in found} == {decimal.Decimal(digits).as_tuple()}
+    assert {type(one) for one in found} == {decimal.Decimal}
+
+
 @pytest.mark.parametrize("get", [GET, op("LONG_BINGET", 0)])
 @pytest.mark.parametrize("way", ["datetime", "time"])
 def test_time_zones_are_those_of_the_memo(sp: ModuleType, way: str, get: bytes) -> None:
@@ -228,6 +288,41 @@ def test_what_is_no_time_zone_is_as_in_the_loop(sp: ModuleType, way: str, wrong:
     assert found == outcome(sp, slowly)
     # The contract refuses it, not the class.
     assert wrong in ("None", "the class") or found[0][1].startswith("its arguments are refused")
+
+
+@pytest.mark.parametrize("way", ["datetime", "time"])
+def test_none_for_a_time_zone_is_an_argument(sp: ModuleType, way: str) -> None:
+    """Whoever asks the memo for the arguments gets it, too."""
+    named, first = WAYS[way]
+    call = GET + first + TUPLE1 + REDUCE + GET + first + op("BINGET", 1) + TUPLE2 + MEMOIZE + REDUCE + MEMOIZE
+    data = pickled(named, MEMOIZE, POP, NONE, MEMOIZE, POP, MARK, call, op("BINGET", 2), TUPLE)
+    found = sp.loads(data, policy=STDLIB)
+    assert found == pickle.loads(data)
+    assert found[2][1] is None
+
+
+def test_a_rule_is_asked_about_each_of_its_calls(sp: ModuleType) -> None:
+    """Also where what is made at once of other classes, whose rules ask nothing, stands around them."""
+    (price, digits), (day, first) = WAYS["Decimal"], WAYS["date"]
+    rules = """
+        schema = 1
+        [globals]
+        "decimal:Decimal" = ["call"]
+        [[allow]]
+        module = "datetime"
+        names = ["date"]
+        rights = ["call"]
+        max_instances = 3
+    """
+    policy = sp.Policy.from_text(rules)
+    dates = op("BINGET", 1) + first + TUPLE1 + REDUCE + GET + digits + TUPLE1 + REDUCE
+    for count in range(6):
+        data = pickled(price, MEMOIZE, POP, day, MEMOIZE, POP, MARK, GET, digits, TUPLE1, REDUCE, dates * count, TUPLE)
+        if count <= 3:
+            assert sp.loads(data, policy=policy) == pickle.loads(data)
+        else:
+            with pytest.raises(sp.PolicyError, match="wants at most 3 in one load"):
+                sp.loads(data, policy=policy)
 
 
 @pytest.mark.parametrize("way", WAYS)

@@ -25,6 +25,8 @@ from safepickle import _forms
 
 #: What a machine is made of; anything else that it refers to is compared by value.
 _PARTS = ("gate", "nesting", "budget", "keys")
+#: What a machine is kept for: room, and for whom it may be opened again; and scratch pads.
+_NOT_KNOWN = ("spare", "policy", "unspent", "limits", "taken", "call_end", "zone_at")
 
 
 def state_of(machine: Any) -> dict[str, Any]:
@@ -32,8 +34,8 @@ def state_of(machine: Any) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for part in (machine, machine.gate, machine.nesting, machine.budget, machine.gate.keys):
         for name, value in vars(part).items():
-            if (name in ("spare", "policy", "unspent", "limits", "taken") and part is machine) or name == "deadline":
-                continue  # what it is kept for: room, and for whom it may be opened again; the clock, and a scratch pad
+            if (name in _NOT_KNOWN and part is machine) or name == "deadline":
+                continue
             kept = type(value).__name__ if name in _PARTS else value
             found[f"{type(part).__name__}.{name}"] = list(kept) if type(kept) is list else kept
     return found

@@ -75,7 +75,7 @@ cdef class Containers(Keys):
     cdef walk_whole(self, Frame frame)
     @cython.locals(out=Writer)
     cdef walk_table(self, Frame frame)
-    @cython.locals(below=Frame)
+    @cython.locals(out=Writer, items=list, index=Py_ssize_t, below=Frame)
     cdef walk_pairs(self, Frame frame)
 
 cdef inline Py_ssize_t dict_atoms(Containers containers, Writer out, dict obj, Py_ssize_t count) except -1:

@@ -401,11 +401,26 @@ class Containers(Keys):
         """Take the next items of an instance; its code runs."""
         self.look()
         self.doing = "an iterator over its items"
-        frame.items = batch = list(islice(frame.iterator, _BATCH))
+        batch: list[Any]
+        if frame.kind == _PAIRS:
+            batch = []
+            for pair in frame.iterator:
+                if type(pair) is not tuple or len(pair) != 2:
+                    self.doing = ""
+                    raise TypeError("dict items iterator must return 2-tuples")
+                batch.append(pair[0])
+                batch.append(pair[1])
+                # Iterators over dicts use their tuple again if nobody else has it.
+                pair = None  # noqa: PLW2901
+                if len(batch) == 2 * _BATCH:
+                    break
+        else:
+            batch = list(islice(frame.iterator, _BATCH))
         self.doing = ""
+        frame.items = batch
         frame.stage += frame.index
         frame.index = 0
-        frame.end = len(batch)
+        frame.end = len(batch) if frame.kind != _PAIRS else len(batch) // 2
         self.opcodes += 2 * frame.end
         total = frame.stage + frame.end
         if total > self.bounds.max_items:
@@ -504,28 +519,36 @@ class Containers(Keys):
                 return
 
     def walk_pairs(self, frame: Frame) -> None:
-        """Go on with the keys and values of an instance."""
+        """Go on with the keys and values of an instance, which take turns."""
+        out = self.out
+        items = frame.items
         while True:
-            if frame.stop == -1:
-                return
+            index = frame.index
             if frame.value is not None:
-                value = frame.value[0]
+                # The key has been written, by a frame of its own or with something to be asked of it. It belongs to the
+                # object whose script is below.
                 frame.value = None
-                # It belongs to the object whose script is below.
                 below = self.frames[self.depth - 1]
                 if not is_free(frame.key) or self.guard is not None:
                     self.check_key(below.obj, frame.key)
-                self.save(value, 0)
-            elif frame.index < frame.stop:
-                pair = frame.items[frame.index]
-                if type(pair) is not tuple or len(pair) != 2:
-                    raise TypeError("dict items iterator must return 2-tuples")
-                frame.index += 1
-                frame.key = pair[0]
-                frame.value = (pair[1],)
-                self.save(pair[0], 0)
+                self.save(items[2 * index - 1], 0)
+            elif index < frame.stop:
+                key = frame.key = items[2 * index]
+                frame.index = index + 1
+                frame.value = items
+                if not self.plain:
+                    self.save(key, 0)
+                elif not out.leaf(key, 0):
+                    self.save_parts(key, 0)
+                elif is_free(key) and self.guard is None:
+                    frame.value = None
+                    value = items[2 * index + 1]
+                    if not out.leaf(value, 0):
+                        self.save_parts(value, 0)
             elif not self._next_batch(frame):
                 return
+            else:
+                items = frame.items
             if self.top is not frame:
                 return
 

@@ -290,6 +290,18 @@ def test_keys_of_one_hash(sp: ModuleType) -> None:
     assert sp.loads(sp.dumps(set(clash[:60]))) == set(clash[:60])
 
 
+@pytest.mark.parametrize("kind", [collections.OrderedDict, Mapped])
+def test_keys_of_one_hash_in_instances(sp: ModuleType, kind: Any) -> None:
+    """Keys that are written at once, and such as have parts; the last of them free, among others that are counted."""
+    clash: list[Any] = [n * (2**61 - 1) + 5 for n in range(4, 100)]
+    policy = sp.Policy.packs("stdlib") | policy_for(sp, "Mapped: new setitem")
+    for chosen in (clash, [(n, 1) for n in clash]):
+        for protocol in range(6):
+            assert refused_by_both(sp, kind.fromkeys(chosen), policy, protocol).limit == "max_hash_work"
+    few = kind.fromkeys([*clash[:60], 5])
+    assert sp.loads(sp.dumps(few, policy=policy), policy=policy) == few
+
+
 def test_towers_in_constructors(sp: ModuleType) -> None:
     policy = policy_for(sp, "Set: call", "Reduces: call", "Colour: call")
     for value in (unhashed([TOWER]), unhashed([DEEP]), Reduces((Colour, (TOWER,)))):

@@ -10,7 +10,8 @@ Rules that hold here:
   and what the contract asks of them is asked of the bytes they are, by the one hand that also looks at arguments.
 * Everything is looked at before anything is done. What is not as expected, or could not be paid for, is left to the
   loop, which finds the same bytes: so nothing is refused here, and nothing passes that the loop would refuse.
-* The machine is left as the loop would leave it: the same is in the memo, the same is paid for, the same is counted.
+* The machine is left as the loop would leave it: the same is in the memo, or is made as soon as somebody asks for it
+  (see ``Held``), the same is paid for, the same is counted.
 """
 # mypy: disable-error-code="name-defined"
 # pyright: reportUndefinedVariable=false

@@ -107,12 +107,12 @@ class Containers(Keys):
             self.save_parts(obj, owners)
 
     def save_parts(self, obj: Any, owners: int) -> None:
-        """Write or begin something that is no atom."""
+        """Write or begin something that is no leaf: that has been asked."""
         kind = type(obj)
         if kind is list or kind is dict or kind is tuple:
             if self.sparing:
-                if self._known(obj, owners):
-                    return
+                # Whether it was written before, leaf has found out: what is in the memo has one owner more.
+                self.keep = self.out.shared(obj, owners)
             elif self.out.recall(obj):
                 return
             if kind is list:
@@ -138,12 +138,8 @@ class Containers(Keys):
         else:
             self.save_other(obj, kind)
 
-    def _known(self, obj: Any, owners: int) -> bool:
-        """Write a reference to a container that was written before; else note whether it needs an entry."""
-        self.keep = self.out.shared(obj, owners)
-        return self.keep and self.out.recall(obj)
-
     def _known_other(self, obj: Any, owners: int) -> bool:
+        """Write a reference to what was written before; else note whether it needs an entry."""
         # Weak references are not counted, and can hand out an object once more.
         self.keep = not self.sparing or self.out.shared(obj, owners) or has_weak_references(obj)
         return self.keep and self.out.recall(obj)
@@ -223,6 +219,8 @@ class Containers(Keys):
             frame.table_position = self.entry_position
         else:
             frame.iterator = self.entry_iterator
+        # Where the key is written already, it is the value that has been asked.
+        frame.fresh = self.entry_written
         if not self.entry_written:
             self.save_parts(key, 3)
 
@@ -230,6 +228,7 @@ class Containers(Keys):
         frame = self.push(_TABLE, obj, None, 0, count)
         frame.stop = 0
         frame.closer = 0
+        frame.fresh = False
         frame.single = _SETITEM
         frame.many = _SETITEMS
         if not cython.compiled:
@@ -484,7 +483,11 @@ class Containers(Keys):
                 frame.stage = 0
                 if not is_free(frame.key) or self.guard is not None:
                     self.check_key(frame.obj, frame.key)
-                self.save(frame.value, 3)
+                if frame.fresh:
+                    frame.fresh = False
+                    self.save_parts(frame.value, 3)
+                else:
+                    self.save(frame.value, 3)
                 if self.top is not frame:
                     return
             if self.plain:

@@ -58,6 +58,8 @@ cdef Held HELD_BYTES, HELD_ARGUMENTS, HELD_TUPLE
 
 @cython.locals(held=Held, place=Py_ssize_t)
 cpdef held_at(list memo, Py_ssize_t index)
+@cython.locals(index=Py_ssize_t)
+cpdef int make_held(list memo) except -1
 
 @cython.final
 cdef class Named:

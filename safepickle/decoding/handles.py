@@ -255,6 +255,13 @@ def held_at(memo: list[Any], index: int) -> Any:
     return memo[index]
 
 
+def make_held(memo: list[Any]) -> None:
+    """Make all that is held."""
+    for index in range(len(memo)):
+        if type(memo[index]) is Held:
+            memo[index] = held_at(memo, index)
+
+
 class Inert:
     """Stands for what a refused or inert call would have made."""
 

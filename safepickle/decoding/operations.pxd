@@ -1,6 +1,6 @@
 cimport cython
 from safepickle.decoding.gates cimport Gate
-from safepickle.decoding.handles cimport Held, held_at
+from safepickle.decoding.handles cimport Held, held_at, make_held
 from safepickle.decoding.hashing cimport KeyGuard, add_items, set_items
 from safepickle.decoding.nesting cimport Nesting
 from safepickle.decoding.usual_arrays cimport buffer_size

@@ -31,7 +31,7 @@ from ..wire.reading import (
     utf8,
 )
 from .gates import Gate
-from .handles import Held, held_at
+from .handles import Held, held_at, make_held
 from .hashing import add_items, set_items
 from .nesting import Nesting, measure
 from .window import Window
@@ -122,6 +122,9 @@ class Operations(Window):
     def _look_at_depth(self, stack: list[Any]) -> None:
         """Walk all there is by now; so seldom that all walks cost no more than the last."""
         self.nesting.unsure_bound = 2 * self.nesting.unsure
+        if cython.compiled:
+            # What is held is paid for here like what is made.
+            make_held(self.memo)
         self._measure((stack, self.metastack, self.memo), 3)
 
     # -- containers that are not simply the machine's own ------------------------------------------------------

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import bisect
 import sys
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
+from attacks.asm import APPENDS, LIST, MARK, MEMOIZE, POP, TUPLE, op, pickled
+
+from safepickle import _forms
 from safepickle.errors import SafePickleError
 from safepickle.limits import Limits
 from safepickle.policy.rules import Policy
@@ -51,3 +55,29 @@ def left_by(
     memo = [repr(entry) if type(entry) in (str, tuple) else type(entry).__name__ for entry in machine.memo]
     spent = machine.opcodes, machine.gate.calls, machine.gate.changed, machine.gate.atom, machine.underflow
     return made, {"value": value, "left": left, "levels": levels, "memo": memo, "spent": spent}
+
+
+def doubtful(*parts: bytes, entries: int) -> bytes:
+    """Return a pickle of which the machine walks all it has, once it has doubted its depth often enough.
+
+    :param parts: opcodes before that, which make *entries* of the memo.
+    """
+    # A list that grows when it has left the stack: nobody can tell what it is in by then.
+    gets = [op("LONG_BINGET", entries + index) for index in range(1100)]
+    return pickled(MARK, *parts, *[LIST + MEMOIZE + POP + get + MARK + LIST + APPENDS + POP for get in gets], TUPLE)
+
+
+def passes(form: ModuleType, data: bytes, rules: Any, bound: int) -> bool:
+    """Return whether *bound* bytes of memory are enough; *rules* of a form returns its policy."""
+    try:
+        form.loads(data, policy=rules(form), limits=form.Limits(max_memory=bound))
+    except form.LimitError as error:
+        assert error.limit == "max_memory"
+        return False
+    return True
+
+
+def least_memory(data: bytes, rules: Any) -> int:
+    """Return how many bytes of memory are enough in the Python form, which makes everything opcode by opcode."""
+    python = _forms.python_form()
+    return bisect.bisect(range(10_000_000), False, key=lambda bound: passes(python, data, rules, bound))

@@ -33,6 +33,7 @@ from attacks.asm import (
     pickled,
     text,
 )
+from decoding.left_behind import doubtful, least_memory, passes
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -581,3 +582,20 @@ def test_reference_counts_are_right(sp: ModuleType) -> None:
     gc.collect()
     # What is kept of classes from load to load is there already.
     assert all(abs(sys.getrefcount(one) - count) < 15 for one, count in zip(known, before, strict=True))
+
+
+@pytest.mark.parametrize("kind", ["Point", "Slotted"])
+def test_memory_is_paid_for_what_is_held_where_all_is_walked(sp: ModuleType, kind: str) -> None:
+    """After many doubts about depths all that the memo has is looked at: also what nobody has asked for."""
+
+    def rules(form: ModuleType) -> Any:
+        return form.Policy.from_text(f'schema = 1\n[globals]\n"{HERE}:{kind}" = ["new", "build"]\n')
+
+    state = DICT + MEMOIZE + MARK + text("left") + number(1) + text("right") + number(2) + SETITEMS
+    state = NONE + state + TUPLE2 + MEMOIZE if kind == "Slotted" else state
+    made = GET + TUPLE0 + NEWOBJ + MEMOIZE + state + BUILD
+    entries = 1 + 60 * (3 if kind == "Slotted" else 2)
+    data = doubtful(name(HERE, kind), MEMOIZE, POP, made * 60, entries=entries)
+    least = least_memory(data, rules)
+    assert passes(sp, data, rules, least)
+    assert not passes(sp, data, rules, least - 1)

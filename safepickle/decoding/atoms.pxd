@@ -20,7 +20,12 @@ cdef extern from *:
         if (PyDateTimeAPI == NULL) {
             PyDateTime_IMPORT;
             if (PyDateTimeAPI == NULL) {
-                return NULL;
+                /* What stands for the module is another one: its classes are called. */
+                if (!PyErr_ExceptionMatches(PyExc_Exception)) {
+                    return NULL;
+                }
+                PyErr_Clear();
+                Py_RETURN_NONE;
             }
         }
         if (start < 0 || length < 0 || start > PyBytes_GET_SIZE(data) - length) {

@@ -165,10 +165,24 @@ def _find_types() -> None:
 
     _DATETIME, _DATE, _TIME = dt.datetime, dt.date, dt.time
     _TIMEDELTA, _TIMEZONE = dt.timedelta, dt.timezone
-    # Exact up to the digits that it has; the class looks for keywords, and for a context of the thread's.
-    exact = decimal.Context(_SHORT, decimal.ROUND_HALF_EVEN, decimal.MIN_EMIN, decimal.MAX_EMAX, 1, 0, [], [])
-    _NEW_DECIMAL = exact.create_decimal
+    _NEW_DECIMAL = _maker_of(decimal.Decimal)
     _DECIMAL = decimal.Decimal  # the last one: it tells that all are known
+
+
+def _maker_of(kind: Any) -> Any:
+    """Return what makes Decimals of digits: the class, or a context that is exact up to the digits that it has.
+
+    The class looks for keywords, and for a context of the thread's. Only what is C is taken in its place: a program may
+    have classes of its own stand for Decimal, or for Context.
+    """
+    try:
+        import _decimal
+    except ImportError:
+        return kind
+    if kind is not _decimal.Decimal:
+        return kind
+    bounds = _decimal.MIN_EMIN, _decimal.MAX_EMAX
+    return _decimal.Context(_SHORT, _decimal.ROUND_HALF_EVEN, *bounds, 1, 0, [], []).create_decimal
 
 
 def _is_below(number: Any, bound: int) -> bool:

@@ -7,7 +7,9 @@ import decimal
 import itertools
 import pickle
 import pickletools
+import subprocess
 import sys
+import textwrap
 from types import ModuleType
 from typing import Any
 
@@ -30,7 +32,7 @@ from attacks.asm import (
     pickled,
     text,
 )
-from decoding.left_behind import left_by
+from decoding.left_behind import doubtful, least_memory, left_by, passes
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -65,6 +67,11 @@ atoms = (
     | st.times().map(lambda moment: moment.replace(fold=1))
     | st.just(dt.date(2024, 2, 29))
 )
+
+
+def standard(form: ModuleType) -> Any:
+    """Return the pack of a form."""
+    return form.Policy.packs("stdlib")
 
 
 def written(sp: ModuleType, value: Any, protocol: int, ours: bool) -> bytes:
@@ -393,6 +400,17 @@ def test_memory_is_refused_at_the_same_byte(sp: ModuleType) -> None:
         assert found == expected
 
 
+@pytest.mark.parametrize("way", WAYS)
+def test_memory_is_paid_for_what_is_held_where_all_is_walked(sp: ModuleType, way: str) -> None:
+    """After many doubts about depths all that the memo has is looked at: also what nobody has asked for."""
+    named, first = WAYS[way]
+    call = GET + first + MEMOIZE + TUPLE1 + MEMOIZE + REDUCE + MEMOIZE
+    data = doubtful(named, MEMOIZE, POP, call * 60, entries=1 + 3 * 60)
+    least = least_memory(data, standard)
+    assert passes(sp, data, standard, least)
+    assert not passes(sp, data, standard, least - 1)
+
+
 def test_opcodes_are_counted(sp: ModuleType) -> None:
     """Not one more than the limit is carried out."""
     data = many(sp, 4, ours=True)
@@ -453,3 +471,45 @@ def test_a_class_in_place_of_the_usual_one_is_called(sp: ModuleType, monkeypatch
     named, first = WAYS["date"]
     data = pickled(named, MEMOIZE, POP, LIST, MARK, (GET + first + TUPLE1 + REDUCE) * 4, APPENDS)
     assert {type(one) for one in sp.loads(data, policy=STDLIB)} == {Frozen}
+
+
+#: What a program may have put in the place of what the calls are made with, before anything was loaded.
+STAND_INS = {
+    "a context that fails": """
+        def fail(*args, **kwargs):
+            raise RuntimeError("no context")
+        decimal.Context = fail
+    """,
+    "a context of its own": """
+        class Context(decimal.Context):
+            def create_decimal(self, *args):
+                return 1 / 0
+        decimal.Context = Context
+    """,
+    "a module with nothing else": """
+        module = types.ModuleType("datetime")
+        for name in ("date", "datetime", "time", "timedelta", "timezone", "tzinfo"):
+            setattr(module, name, getattr(datetime, name))
+        sys.modules["datetime"] = module
+    """,
+}
+LOADING = """
+import datetime, decimal, pickle, sys, types
+import safepickle
+from safepickle._forms import python_form
+
+sp = safepickle if sys.argv[1] == "compiled" else python_form()
+values = [[datetime.datetime(2024, 1, day), datetime.date(2024, 1, day), decimal.Decimal(day)] for day in range(1, 9)]
+data = pickle.dumps(values)
+{stand_in}
+assert sp.loads(data, policy=sp.Policy.packs("stdlib")) == values
+"""
+
+
+@pytest.mark.parametrize("stand_in", STAND_INS)
+def test_what_stands_in_for_the_modules_changes_no_value(sp: ModuleType, stand_in: str) -> None:
+    form = "compiled" if sp.COMPILED else "python"
+    script = LOADING.format(stand_in=textwrap.dedent(STAND_INS[stand_in]))
+    command = [sys.executable, "-c", script, form]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert (done.returncode, done.stderr) == (0, "")

@@ -84,22 +84,20 @@ cdef class Atoms(Instances):
     @cython.locals(at="const unsigned char *", end=size_t, place=size_t, call=cython.int)
     cdef int _read_call(self, bytes data, size_t position, int code) except -1
     @cython.locals(
-        form=cython.int, call=cython.int, made=bint, place=size_t, length=size_t, notes=cython.int, zones=cython.int,
+        form=cython.int, call=cython.int, place=size_t, length=size_t, notes=cython.int, zones=cython.int,
         cost=Py_ssize_t,
     )
     cdef Py_ssize_t _make_atom(
         self, GlobalHandle handle, bytes data, list stack, list memo, size_t position, Py_ssize_t base, Py_ssize_t done,
         Py_ssize_t room
     ) except -1
-    cdef bint _push_date(
+    cdef bint _push_leaf(
         self, GlobalHandle handle, bytes data, list stack, list memo, size_t start, size_t length, object zone, int call
-    ) except -1
-    @cython.locals(text=str)
-    cdef bint _push_decimal(
-        self, GlobalHandle handle, bytes data, list stack, list memo, size_t start, size_t length, int call
     ) except -1
     @cython.locals(args=tuple, height=Py_ssize_t)
     cdef int _push_called(
         self, GlobalHandle handle, bytes data, list stack, list memo, size_t start, size_t length, object zone, int call,
         Py_ssize_t base
     ) except -1
+    @cython.final
+    cdef int _push_made(self, list stack, list memo, int call, object first, object args, object result) except -1

@@ -176,16 +176,12 @@ class Atoms(Instances):
             return 0
         self.budget.memory_left -= cost
         self.budget.objects_left -= 1
-        if form == A_DECIMAL:
-            made = self._push_decimal(handle, data, stack, memo, position + 2, length, call)
-        else:
-            made = self._push_date(handle, data, stack, memo, position + 2, length, zone, call)
-        if not made:
+        if not self._push_leaf(handle, data, stack, memo, position + 2, length, zone, call):
             self._push_called(handle, data, stack, memo, position + 2, length, zone, call, base)
         self.budget.called()
         return place
 
-    def _push_date(
+    def _push_leaf(
         self,
         handle: GlobalHandle,
         data: bytes,
@@ -196,47 +192,28 @@ class Atoms(Instances):
         zone: Any,
         call: int,
     ) -> bool:
-        """Make and push a date without a call, and its arguments only when somebody asks for them; or do nothing."""
-        if not cython.compiled or (call & (_FIRST | _ARGUMENTS) and not call & _RESULT):
-            return False
-        result = new_date(handle.target, data, start, length, zone)
-        if result is None or type(result) is not handle.registered:
-            return False
-        self.gate.count_settled(handle)
-        if call & _FIRST:
-            push(memo, HELD_BYTES)
-        if call & _ARGUMENTS:
-            push(memo, HELD_ARGUMENTS)
-        if call & _RESULT:
-            push(memo, result)
-        push(stack, result)
-        return True
+        """Make a date or a Decimal without a call, and its arguments only where somebody asks for them; or do nothing.
 
-    def _push_decimal(
-        self,
-        handle: GlobalHandle,
-        data: bytes,
-        stack: list[Any],
-        memo: list[Any],
-        start: int,
-        length: int,
-        call: int,
-    ) -> bool:
-        """The same for a Decimal, of which the text is made in any case."""
-        if not cython.compiled or (call & _ARGUMENTS and not call & _FIRST):
+        What is held is made of what stands behind it in the memo: a date for both, and the text of a Decimal.
+        """
+        if not cython.compiled:
             return False
-        text = new_ascii(data, start, length)
-        result = new_decimal(text)
+        first: Any = HELD_BYTES
+        args: Any = HELD_ARGUMENTS
+        if handle.form == A_DECIMAL:
+            if call & _ARGUMENTS and not call & _FIRST:
+                return False
+            first = new_ascii(data, start, length)
+            args = HELD_TUPLE
+            result = new_decimal(first)
+        else:
+            if call & (_FIRST | _ARGUMENTS) and not call & _RESULT:
+                return False
+            result = new_date(handle.target, data, start, length, zone)
         if type(result) is not handle.registered:
             return False
         self.gate.count_settled(handle)
-        if call & _FIRST:
-            push(memo, text)
-        if call & _ARGUMENTS:
-            push(memo, HELD_TUPLE)
-        if call & _RESULT:
-            push(memo, result)
-        push(stack, result)
+        self._push_made(stack, memo, call, first, args, result)
         return True
 
     def _push_called(
@@ -264,12 +241,16 @@ class Atoms(Instances):
         result = self.gate.call_settled(handle, args)
         self.underflow = True
         self._made(height, result, 1)
+        if call & _RESULT and self.nesting.top == height:
+            self.nesting.remember(len(memo) + (call & _FIRST) + (call >> 1 & 1))
+        self._push_made(stack, memo, call, first, args, result)
+
+    def _push_made(self, stack: list[Any], memo: list[Any], call: int, first: Any, args: Any, result: Any) -> None:
+        """Push what was made, and note in the memo what the bytes say is to be noted."""
         if call & _FIRST:
             push(memo, first)
         if call & _ARGUMENTS:
             push(memo, args)
         if call & _RESULT:
-            if self.nesting.top == height:
-                self.nesting.remember(len(memo))
             push(memo, result)
         push(stack, result)

@@ -40,7 +40,6 @@ cdef class Containers(Keys):
     cdef save(self, obj, Py_ssize_t owners)
     cdef save_parts(self, obj, Py_ssize_t owners)
     @cython.final
-    @cython.final
     cdef bint _known_other(self, obj, Py_ssize_t owners) except -1
     @cython.final
     @cython.locals(out=Writer, count=Py_ssize_t, index=Py_ssize_t, closer=cython.int, frame=Frame)

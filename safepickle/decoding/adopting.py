@@ -501,7 +501,10 @@ class Adopting(Naming):
         could be written by whoever goes on with a model, and give the first, which was checked, any places.
         """
         kind = type(data)
-        if kind not in BUFFERS or (kind is bytes and len(data) <= COPIED):
+        if kind is bytes:
+            if len(data) <= COPIED:
+                return True
+        elif kind is tuple or kind is str or kind is int or kind not in BUFFERS:  # most are no buffers
             return True
         if self.held is not None and id(data) in self.held:
             return False

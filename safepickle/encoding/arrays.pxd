@@ -2,8 +2,9 @@ cimport cython
 
 from safepickle.decoding.usual_forms cimport ArrayForm, DtypeForm
 from safepickle.encoding.granting cimport WriteGate
+from safepickle.encoding.frames cimport enter
 from safepickle.encoding.instances cimport Instances
-from safepickle.wire.output cimport Buffer
+from safepickle.wire.output cimport Buffer, begin, put
 from safepickle.wire.writing cimport Writer
 
 cdef extern from *:

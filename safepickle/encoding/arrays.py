@@ -34,6 +34,11 @@ if COMPILING:
 else:
     from .._form import cython
 
+if not cython.compiled:
+    # These are C in the compiled form.
+    from ..wire.output import begin, put
+    from .frames import enter
+
 _MARK = BY_NAME["MARK"].code
 _TUPLE = BY_NAME["TUPLE"].code
 _TUPLE1 = BY_NAME["TUPLE1"].code
@@ -75,23 +80,23 @@ class Arrays(Instances):
         # As for the call, its arguments, and the state, which a method of the class takes.
         self.count_call()
         self.count_call()
-        self.open(0, 1)
-        self.open(3, 2)
-        self.open(8, 2)
+        enter(self, 0, 1)
+        enter(self, 3, 2)
+        enter(self, 8, 2)
         self.opcodes += 8
         out = self.out
         self.save_callee(form.dtypes)
         out.plain_text(form.code)
-        out.put(_NEWFALSE)
-        out.put(_NEWTRUE)
-        out.put(_TUPLE3)
-        out.put(_REDUCE)
+        put(out, _NEWFALSE)
+        put(out, _NEWTRUE)
+        put(out, _TUPLE3)
+        put(out, _REDUCE)
         out.memoize(obj)
-        out.begin(_MARK)
+        begin(out, _MARK)
         out.integer(form.state[0])
         out.text(form.order, 2)
         out.put_bytes(form.tail)
-        out.put(_BUILD)
+        put(out, _BUILD)
 
     def _save_dtype_of(self, dtype: Any, form: Any) -> None:
         """Write the dtype of an array, or a reference to it, two levels further in."""
@@ -155,12 +160,12 @@ class Arrays(Instances):
             return False
         # As for the call, the tuple of its arguments and the buffer, which have no frames here.
         self.count_call()
-        self.open(0, 1)
-        self.open(4, 2)
+        enter(self, 0, 1)
+        enter(self, 4, 2)
         self.opcodes += 4
         out = self.out
         self.save_callee(self.array_form.func)
-        out.begin(_MARK)
+        begin(out, _MARK)
         if apart:
             self.save_buffer(buffer)
         else:
@@ -176,8 +181,8 @@ class Arrays(Instances):
         self._save_dtype_of(dtype, form)
         self._save_shape(shape)
         out.text(self.array_form.order, 0)
-        out.put(_TUPLE)
-        out.put(_REDUCE)
+        put(out, _TUPLE)
+        put(out, _REDUCE)
         if note:
             out.memoize(obj)
         return True
@@ -187,10 +192,10 @@ class Arrays(Instances):
         # As for the call, its arguments and the empty shape among them, and the state; the class takes it by a method.
         self.count_call()
         self.count_call()
-        self.open(0, 1)
-        self.open(3, 2)
-        self.open(1, 3)
-        self.open(5, 2)
+        enter(self, 0, 1)
+        enter(self, 3, 2)
+        enter(self, 1, 3)
+        enter(self, 5, 2)
         self.opcodes += 8
         out = self.out
         dimensions = items_dimensions(self.items)
@@ -203,29 +208,29 @@ class Arrays(Instances):
         else:
             self.save_global(kind, None)
         out.integer(0)
-        out.put(_TUPLE1)
+        put(out, _TUPLE1)
         out.plain_bytes(b"b", obj)
-        out.put(_TUPLE3)
-        out.put(_REDUCE)
+        put(out, _TUPLE3)
+        put(out, _REDUCE)
         if note:
             out.memoize(obj)
-        out.begin(_MARK)
+        begin(out, _MARK)
         out.integer(1)
         if shape is None:
             # As for any tuple of so few.
-            self.open(dimensions, 3)
+            enter(self, dimensions, 3)
             for place in range(dimensions):
                 out.integer(items_length(self.items, place))
-            out.put(_TUPLE1 + dimensions - 1)
+            put(out, _TUPLE1 + dimensions - 1)
         else:
             self._save_shape(shape)
         self._save_dtype_of(dtype, form)
-        out.put(_NEWFALSE)
+        put(out, _NEWFALSE)
         out.begin_items(obj, size, True)
         put_items(out.out, self.items)
         out.end_items(size)
-        out.put(_TUPLE)
-        out.put(_BUILD)
+        put(out, _TUPLE)
+        put(out, _BUILD)
 
     def _save_shape(self, shape: Any) -> None:
         """Write a shape, which is short and so needs no frame, two levels further in."""

@@ -2,11 +2,11 @@ cimport cython
 from cpython.dict cimport PyDict_Next
 from cpython.object cimport PyObject
 
-from safepickle.encoding.frames cimport Frame, PyDict_GET_SIZE, dict_step
+from safepickle.encoding.frames cimport Frame, PyDict_GET_SIZE, dict_step, enter
 from safepickle.encoding.keys cimport Keys, is_free
 from safepickle.wire.memo cimport Memo
-from safepickle.wire.output cimport Bounds
-from safepickle.wire.writing cimport Writer
+from safepickle.wire.output cimport Bounds, begin, put
+from safepickle.wire.writing cimport Writer, is_shared
 
 cdef int _MARK, _POP_MARK, _EMPTY_LIST, _EMPTY_DICT, _EMPTY_SET, _EMPTY_TUPLE, _LIST, _DICT, _TUPLE, _TUPLE1
 cdef int _FROZENSET, _APPEND, _APPENDS, _SETITEM, _SETITEMS, _ADDITEMS

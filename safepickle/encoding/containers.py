@@ -32,6 +32,10 @@ else:
     from .._form import cython
 
 if not cython.compiled:
+    # These are C in the compiled form.
+    from ..wire.output import begin, put
+    from ..wire.writing import is_shared
+    from .frames import enter
     from .keys import is_free
 
 _MARK = BY_NAME["MARK"].code
@@ -112,7 +116,7 @@ class Containers(Keys):
         if kind is list or kind is dict or kind is tuple:
             if self.sparing:
                 # Whether it was written before, leaf has found out: what is in the memo has one owner more.
-                self.keep = self.out.shared(obj, owners)
+                self.keep = is_shared(self.out, obj, owners)
             elif self.out.recall(obj):
                 return
             if kind is list:
@@ -141,18 +145,18 @@ class Containers(Keys):
     def _known_other(self, obj: Any, owners: int) -> bool:
         """Write a reference to what was written before; else note whether it needs an entry."""
         # Weak references are not counted, and can hand out an object once more.
-        self.keep = not self.sparing or self.out.shared(obj, owners) or has_weak_references(obj)
+        self.keep = not self.sparing or is_shared(self.out, obj, owners) or has_weak_references(obj)
         return self.keep and self.out.recall(obj)
 
     def _save_list(self, obj: Any) -> None:
         out = self.out
         count = len(obj)
-        self.open(count, 1)
+        enter(self, count, 1)
         if self.binary:
-            out.begin(_EMPTY_LIST)
+            begin(out, _EMPTY_LIST)
         else:
-            out.begin(_MARK)
-            out.put(_LIST)
+            begin(out, _MARK)
+            put(out, _LIST)
         if self.keep:
             out.memoize(obj)
         if count == 0:
@@ -163,12 +167,12 @@ class Containers(Keys):
             # Short and flat lists are the most frequent: they need no frame.
             closer = _APPEND
             if count > 1:
-                out.put(_MARK)
+                put(out, _MARK)
                 closer = _APPENDS
             self.current = obj
             index = out.list_atoms(obj, 0, count, 2)
             if index == count:
-                out.put(closer)
+                put(out, closer)
                 return
         frame = self.push(_RUN, None, obj, index, count)
         # Without a batch begun above, the first is still to be begun.
@@ -182,13 +186,13 @@ class Containers(Keys):
     def _save_dict(self, obj: Any) -> None:
         out = self.out
         count = len(obj)
-        self.open(count, 1)
+        enter(self, count, 1)
         self.opcodes += count
         if self.binary:
-            out.begin(_EMPTY_DICT)
+            begin(out, _EMPTY_DICT)
         else:
-            out.begin(_MARK)
-            out.put(_DICT)
+            begin(out, _MARK)
+            put(out, _DICT)
         if self.keep:
             out.memoize(obj)
         if count == 0:
@@ -199,12 +203,12 @@ class Containers(Keys):
         # As for lists: short and flat ones need no frame.
         closer = _SETITEM
         if count > 1:
-            out.put(_MARK)
+            put(out, _MARK)
             closer = _SETITEMS
         self.current = obj
         done = dict_atoms(self, out, obj, count)
         if done == count:
-            out.put(closer)
+            put(out, closer)
             return
         frame = self.push_table(obj, count)
         frame.index = done + 1
@@ -238,8 +242,8 @@ class Containers(Keys):
     def _save_set(self, obj: Any, keep: bool) -> None:
         out = self.out
         count = len(obj)
-        self.open(count, 1)
-        out.begin(_EMPTY_SET)
+        enter(self, count, 1)
+        begin(out, _EMPTY_SET)
         if keep:
             out.memoize(obj)
         if count == 0:
@@ -248,7 +252,7 @@ class Containers(Keys):
         closer = 0
         if self.plain and count <= _BATCH:
             # Nothing but the file's own write can run meanwhile.
-            out.put(_MARK)
+            put(out, _MARK)
             closer = _ADDITEMS
             self.current = obj
             for item in obj:
@@ -258,7 +262,7 @@ class Containers(Keys):
                     self.check_key(obj, item)
                 done += 1
             if done == count:
-                out.put(_ADDITEMS)
+                put(out, _ADDITEMS)
                 return
         frame = self.push(_RUN, obj, list(obj), done, count)
         frame.stage = done
@@ -272,8 +276,8 @@ class Containers(Keys):
     def _save_frozenset(self, obj: Any, keep: bool) -> None:
         out = self.out
         count = len(obj)
-        self.open(count, 1)
-        out.begin(_MARK)
+        enter(self, count, 1)
+        begin(out, _MARK)
         done = 0
         if self.plain and count <= _BATCH:
             self.current = obj
@@ -284,7 +288,7 @@ class Containers(Keys):
                     self.check_key(obj, item)
                 done += 1
             if done == count:
-                out.put(_FROZENSET)
+                put(out, _FROZENSET)
                 if keep:
                     out.memoize(obj)
                 return
@@ -299,26 +303,26 @@ class Containers(Keys):
         out = self.out
         count = len(obj)
         keep = self.keep
-        self.open(count, 1)
+        enter(self, count, 1)
         if count == 0:
             # Never in the memo: there is one of it only.
             if self.binary:
-                out.begin(_EMPTY_TUPLE)
+                begin(out, _EMPTY_TUPLE)
             else:
-                out.put(_MARK)
-                out.put(_TUPLE)
+                put(out, _MARK)
+                put(out, _TUPLE)
             return
         if count <= 3 and self.protocol >= 2:
             closer = _TUPLE1 + count - 1
         else:
             closer = _TUPLE
-            out.begin(_MARK)
+            begin(out, _MARK)
         index = 0
         if self.plain and count <= _BATCH:
             self.current = obj
             index = out.tuple_atoms(obj, 0, count, 2)
             if index == count:
-                out.put(closer)
+                put(out, closer)
                 if keep:
                     out.memoize(obj)
                 return
@@ -367,7 +371,7 @@ class Containers(Keys):
             if frame.many == _ADDITEMS:
                 self.check_keys(frame.items[: frame.index], frame.obj, frame.stage)
                 frame.stage = frame.index
-            out.put(frame.closer)
+            put(out, frame.closer)
             frame.closer = 0
         if frame.kind == _RUN and frame.end > len(frame.items):
             # The list was made shorter by code that ran meanwhile: what is left of it is written.
@@ -382,7 +386,7 @@ class Containers(Keys):
             self.pop()
             if again != 0:
                 self.extra -= 1
-                out.put(again)
+                put(out, again)
             return False
         if not self.binary:
             left = 1
@@ -391,7 +395,7 @@ class Containers(Keys):
         if left == 1 and frame.single != 0:
             frame.closer = frame.single
         else:
-            out.begin(_MARK)
+            begin(out, _MARK)
             frame.closer = frame.many
         frame.stop = frame.index + left
         return True
@@ -465,12 +469,12 @@ class Containers(Keys):
             if closer != _TUPLE and closer != _FROZENSET:
                 out.put_bytes(b"0" * stop)
             elif self.binary:
-                out.put(_POP_MARK)
+                put(out, _POP_MARK)
             else:
                 out.put_bytes(b"0" * (stop + 1))
             out.recall(obj)
             return
-        out.put(closer)
+        put(out, closer)
         if shared:
             out.memoize(obj)
 

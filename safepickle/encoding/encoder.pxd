@@ -12,7 +12,7 @@ from safepickle.encoding.reducing cimport (
     script_of, slot_members,
 )
 from safepickle.wire.memo cimport Memo
-from safepickle.wire.output cimport Bounds
+from safepickle.wire.output cimport Bounds, put
 from safepickle.wire.writing cimport Writer
 
 cdef extern from *:

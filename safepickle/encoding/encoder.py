@@ -54,6 +54,7 @@ else:
 if not cython.compiled:
     # These are C in the compiled form.
     from ..decoding.resolving import found_on
+    from ..wire.output import put
     from .reducing import is_itself
 
 _GETATTR: Any = getattr
@@ -232,7 +233,7 @@ class Encoder(Arrays):
                 self.walk_pairs(frame)
             else:
                 self.walk_run(frame)
-        out.put(_STOP)
+        put(out, _STOP)
         self.check_counts()
         return out.finish()
 
@@ -254,7 +255,7 @@ class Encoder(Arrays):
             return True
         # The id itself is not asked about again.
         if self.out.leaf(pid, 0):
-            self.out.put(_BINPERSID)
+            put(self.out, _BINPERSID)
             return True
         self.push(_SCRIPT, None, [_CODE, _BINPERSID], 0, 2)
         self.save_parts(pid, 0)
@@ -474,7 +475,7 @@ class Encoder(Arrays):
             if step <= _STATE:
                 self.save(subject, 0)
             elif step == _CODE:
-                out.put(subject)
+                put(out, subject)
             elif step == _USE:
                 self.callee = subject
                 self.save(subject, 0)
@@ -536,7 +537,7 @@ class Encoder(Arrays):
             self.objects += 1
             self.out.text(found[0], 0)
             self.out.text(found[1], 0)
-            self.out.put(_STACK_GLOBAL)
+            put(self.out, _STACK_GLOBAL)
             self.out.memoize(obj)
             return
         # The reader makes a tuple and a call of each dot.
@@ -563,9 +564,9 @@ class Encoder(Arrays):
                 self.in_hook = False
             if not in_band:
                 self.objects += 2
-                self.out.put(_NEXT_BUFFER)
+                put(self.out, _NEXT_BUFFER)
                 if raw.readonly:
-                    self.out.put(_READONLY_BUFFER)
+                    put(self.out, _READONLY_BUFFER)
             else:
                 # Copied once; a file is given what it may keep.
                 data = raw if cython.compiled and self.file_write is None else raw.tobytes()

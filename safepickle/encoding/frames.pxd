@@ -55,7 +55,7 @@ cdef class Stack:
     cdef int equip(self) except -1
     cdef int begin_counting(self) except -1
     cdef int begin_stack(self, int protocol, Bounds bounds, Memo memo, bint guarded, bint sparing) except -1
-    cdef int open(self, long long items, long long levels) except -1
+    cdef int check(self, long long items, long long levels) except -1
     @cython.locals(bounds=Bounds, now=cython.double, seconds=cython.double)
     cdef int look(self) except -1
     @cython.locals(opcodes=cython.longlong)
@@ -74,3 +74,13 @@ cdef class Stack:
     cdef int search(self) except -1
     cpdef str place(self)
     cdef int locate(self, error) except -1
+
+cdef inline int enter(Stack stack, long long items, long long levels) except -1:
+    stack.objects += 1
+    stack.opcodes += items + 3
+    if (
+        stack.objects >= stack.next_look or items > stack.max_items
+        or levels + stack.depth + stack.extra > stack.max_depth
+    ):
+        return stack.check(items, levels)
+    return 0

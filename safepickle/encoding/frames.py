@@ -146,10 +146,8 @@ class Stack:
 
     # -- counting ----------------------------------------------------------------------------------------------
 
-    def open(self, items: int, levels: int) -> None:
-        """Count one more object of *items* parts and *levels* levels, before it is written."""
-        self.objects += 1
-        self.opcodes += items + 3
+    def check(self, items: int, levels: int) -> None:
+        """Check what :func:`enter` has counted."""
         if self.objects >= self.next_look:
             self.look()
         if items > self.max_items:
@@ -299,3 +297,13 @@ class Stack:
             error.path = path_of(self.frames, self.depth, self.out.offender, self.current)
             if self.guarded or isinstance(error, LimitError):
                 error.args = (error._message(),)
+
+
+if not cython.compiled:
+    # This is C in the compiled form.
+
+    def enter(stack: Stack, items: int, levels: int) -> None:
+        """Count one more object of *items* parts and *levels* levels, before it is written."""
+        stack.objects += 1
+        stack.opcodes += items + 3
+        stack.check(items, levels)

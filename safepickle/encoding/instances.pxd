@@ -4,11 +4,12 @@ from cpython.object cimport PyObject
 
 from safepickle.decoding.usual cimport is_usual
 from safepickle.encoding.containers cimport Containers
-from safepickle.encoding.frames cimport Frame
+from safepickle.encoding.frames cimport Frame, enter
 from safepickle.encoding.keys cimport are_free
 from safepickle.encoding.granting cimport WriteGate
 from safepickle.wire.memo cimport identity
-from safepickle.wire.writing cimport Writer
+from safepickle.wire.output cimport put
+from safepickle.wire.writing cimport Writer, is_shared
 
 cdef int _EMPTY_DICT, _EMPTY_TUPLE, _NEWOBJ, _BUILD, _REDUCE
 cdef int _SCRIPT, _CLOSED, _ARGS, _CODE, _NOTE, _ITEMS, _ENTRIES, _LEVEL

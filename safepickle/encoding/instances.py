@@ -33,6 +33,9 @@ else:
 
 if not cython.compiled:
     # These are C in the compiled form.
+    from ..wire.output import put
+    from ..wire.writing import is_shared
+    from .frames import enter
     from .reducing import has_attributes, instance_dict, plain_names, slot_value
 
     identity = id
@@ -110,7 +113,7 @@ class Instances(Containers):
         if not self._may_name(index, kind):
             return False
         count = len(state)
-        self.open(count, 2)
+        enter(self, count, 2)
         self.opcodes += count + 3
         self.count_call()
         out = self.out
@@ -118,17 +121,17 @@ class Instances(Containers):
             out.get(index)
         else:
             self.save_callee(kind)
-        out.put(_EMPTY_TUPLE)
-        out.put(_NEWOBJ)
+        put(out, _EMPTY_TUPLE)
+        put(out, _NEWOBJ)
         if note:
             out.memoize(obj)
         if count > 0:
-            self.keep = not self.sparing or out.shared(state, 2)
+            self.keep = not self.sparing or is_shared(out, state, 2)
             if self.keep and out.recall(state):
-                out.put(_BUILD)
+                put(out, _BUILD)
                 return True
             self.objects += 1
-            out.put(_EMPTY_DICT)
+            put(out, _EMPTY_DICT)
             if self.keep:
                 out.memoize(state)
             frame = self.push_table(state, count)
@@ -159,7 +162,7 @@ class Instances(Containers):
                 state = None
         if fields:
             state = (state, fields)
-        self.open(0, 1)
+        enter(self, 0, 1)
         self.opcodes += 4
         self.count_call()
         out = self.out
@@ -167,8 +170,8 @@ class Instances(Containers):
             out.get(index)
         else:
             self.save_callee(kind)
-        out.put(_EMPTY_TUPLE)
-        out.put(_NEWOBJ)
+        put(out, _EMPTY_TUPLE)
+        put(out, _NEWOBJ)
         if note:
             out.memoize(obj)
         if state is not None:
@@ -245,7 +248,7 @@ class Instances(Containers):
         if parts == 3:
             return index >= 0 and self._save_built(obj, func, args, reduced[2], index)
         reduced = None
-        self.open(0, 1)
+        enter(self, 0, 1)
         self.opcodes += 4
         if index >= 0:
             self.out.get(index)
@@ -276,12 +279,12 @@ class Instances(Containers):
         """End what waited for one part."""
         out = self.out
         obj = frame.obj
-        out.put(frame.closer)
+        put(out, frame.closer)
         if frame.shared and not out.recall_over(obj):
             out.memoize(obj)
         self.pop()
 
     def push_script(self, obj: Any, script: list[Any], levels: int) -> None:
-        self.open(0, levels)
+        enter(self, 0, levels)
         self.opcodes += 8
         self.push(_SCRIPT, obj, script, 0, len(script))

@@ -248,8 +248,6 @@ cdef class Output:
     @cython.locals(length=Py_ssize_t, start=Py_ssize_t)
     @cython.final
     cdef int _close_frame(self) except -1
-    @cython.final
-    cdef int begin(self, int code) except -1
     cpdef int boundary(self) except -1
     @cython.locals(total=cython.longlong)
     cpdef int check_size(self, Py_ssize_t more) except -1
@@ -266,3 +264,11 @@ cdef class Output:
     @cython.locals(length=Py_ssize_t)
     @cython.final
     cdef int large(self, int code, int width, data) except -1
+
+cdef inline int put(Output output, int code) except -1:
+    return output_put(output.out, code)
+
+cdef inline int begin(Output output, int code) except -1:
+    if output.out.size >= output.next_stop:
+        output.boundary()
+    return output_put(output.out, code)

@@ -185,17 +185,6 @@ class Output:
                 self.buffer[start : self.frame_start] = pack_u8(_FRAME, length)
                 self.frames += 1
 
-    def begin(self, code: int) -> None:
-        """Write the first opcode of something with parts, in a new frame if this one is full."""
-        if cython.compiled:
-            if self.out.size >= self.next_stop:
-                self.boundary()
-            output_put(self.out, code)
-        else:
-            if len(self.buffer) >= self.next_stop:
-                self.boundary()
-            self.buffer.append(code)
-
     def boundary(self) -> None:
         """End a frame that is full. Called between opcodes; also where output goes to the file and is counted.
 
@@ -275,3 +264,17 @@ class Output:
             self.chunks += (self.buffer, data)
             self.buffer = bytearray()
         self._open_frame()
+
+
+if not cython.compiled:
+    # These are C in the compiled form: an opcode takes longer to call for than to write.
+
+    def put(output: Output, code: int) -> None:
+        """Write one byte."""
+        output.buffer.append(code)
+
+    def begin(output: Output, code: int) -> None:
+        """Write the first opcode of something with parts, in a new frame if this one is full."""
+        if len(output.buffer) >= output.next_stop:
+            output.boundary()
+        output.buffer.append(code)

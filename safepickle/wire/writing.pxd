@@ -2,7 +2,7 @@ cimport cython
 from cpython.object cimport PyObject
 
 from safepickle.wire.memo cimport Memo, table_add, table_claim, table_find
-from safepickle.wire.output cimport Bounds, Buffer, Output, output_put, output_put2
+from safepickle.wire.output cimport Bounds, Buffer, Output, output_little, output_put, output_put2
 
 cdef extern from *:
     """
@@ -153,12 +153,50 @@ cdef extern from *:
             && (PyLong_CheckExact(item) || PyFloat_CheckExact(item) || item == Py_None || PyBool_Check(item));
     }
 
-    /* What is not ASCII, in UTF-8, as safepickle_output_text writes it. */
+    /* SHORT_BINUNICODE or BINUNICODE, SHORT_BINBYTES or BINBYTES: up to 4 GiB. */
+    static CYTHON_UNUSED int safepickle_output_sized(
+        safepickle_output *out, unsigned char shorter, unsigned char longer, const void *data, Py_ssize_t length
+    ) {
+        unsigned char *p;
+        if (safepickle_output_room(out, length + 5) < 0) {
+            return -1;
+        }
+        p = out->data + out->size;
+        if (length <= 0xFF) {
+            p[0] = shorter;
+            p[1] = (unsigned char) length;
+            p += 2;
+        } else {
+            p[0] = longer;
+            p[1] = (unsigned char) length;
+            p[2] = (unsigned char) (length >> 8);
+            p[3] = (unsigned char) (length >> 16);
+            p[4] = (unsigned char) (length >> 24);
+            p += 5;
+        }
+        safepickle_copy(p, data, (size_t) length);
+        out->size = p + length - out->data;
+        return 1;
+    }
+
+    static CYTHON_INLINE int safepickle_output_blob(safepickle_output *out, PyObject *item) {
+        return safepickle_output_sized(out, 'C', 'B', PyBytes_AS_STRING(item), PyBytes_GET_SIZE(item));
+    }
+
+    /* What is not ASCII, in UTF-8, as safepickle_output_text writes it. Where somebody asked for it before, the text has
+       it; here it is not asked for, as the text would keep it. */
     static CYTHON_UNUSED int safepickle_output_utf8(safepickle_output *out, PyObject *item, Py_ssize_t longest) {
         Py_ssize_t i, length = PyUnicode_GET_LENGTH(item);
         int kind = PyUnicode_KIND(item);
         const void *data = PyUnicode_DATA(item);
         unsigned char *start, *p;
+    #if !defined(Py_GIL_DISABLED) && !defined(PYPY_VERSION)
+        const PyCompactUnicodeObject *text = (PyCompactUnicodeObject *) item;
+        if (PyUnicode_IS_COMPACT(item) && text->utf8 != NULL) {
+            return text->utf8_length > longest ? 0
+                : safepickle_output_sized(out, 0x8C, 'X', text->utf8, text->utf8_length);
+        }
+    #endif
         if (length > 63 || length * 4 > longest) {
             return 0;
         }
@@ -226,6 +264,7 @@ cdef extern from *:
     #define safepickle_m_float(out, item) safepickle_output_float(&(out), item)
     #define safepickle_m_numbers(out, items, index, stop) safepickle_output_numbers(&(out), items, index, stop)
     #define safepickle_m_text(out, item, longest) safepickle_output_text(&(out), item, longest)
+    #define safepickle_m_blob(out, item) safepickle_output_blob(&(out), item)
     """
     int output_int "safepickle_m_int"(Buffer out, object item, bint wide) except -1
     int output_float "safepickle_m_float"(Buffer out, object item) except -1
@@ -234,6 +273,8 @@ cdef extern from *:
     ) except -1
     bint is_scalar "safepickle_is_scalar"(list items, Py_ssize_t index) noexcept
     int output_text "safepickle_m_text"(Buffer out, object item, Py_ssize_t longest) except -1
+    int output_blob "safepickle_m_blob"(Buffer out, object item) except -1
+    Py_ssize_t bytes_size "PyBytes_GET_SIZE"(object item) noexcept
 
     Py_ssize_t reference_count "Py_REFCNT"(object item) noexcept
 
@@ -286,15 +327,17 @@ cdef class Writer(Output):
     cpdef int plain_bytearray(self, data, item) except -1
     cpdef int begin_items(self, array, Py_ssize_t length, bint readonly) except -1
     cpdef int end_items(self, Py_ssize_t length) except -1
-    cdef bint shared(self, item, Py_ssize_t owners) noexcept
     @cython.locals(index=Py_ssize_t)
     cdef bint recall(self, item) except -1
     @cython.locals(index=Py_ssize_t)
     cdef bint recall_over(self, item) except -1
     @cython.locals(memo=Memo, index=Py_ssize_t)
     cdef int memoize(self, item) except -1
-    @cython.locals(memo=Memo, index=Py_ssize_t)
     cdef int put_index(self, Py_ssize_t index, item) except -1
+    cdef int put_old_index(self, Py_ssize_t index, item) except -1
     cdef inline int get(self, Py_ssize_t index) except -1
     cdef int get_any(self, Py_ssize_t index) except -1
     cdef inline Py_ssize_t index_of(self, item, Py_ssize_t owners) noexcept
+
+cdef inline bint is_shared(Writer writer, item, Py_ssize_t owners) noexcept:
+    return writer.memo is not None and (not writer.sparing or reference_count(item) > owners)

@@ -90,7 +90,7 @@ class Writer(Output):
         self.memo = memo
         self.sparing = sparing
         self.offender: Any = None
-        #: Ints of up to 64 bits need not be looked at; nor ASCII text of up to this length in the short forms.
+        #: Ints of up to 64 bits need not be looked at; nor bytes and text of up to so many bytes in the short forms.
         self.free_ints = binary and bounds.max_int_bits >= 64
         self.free_text = min(bounds.max_string, FRAME_TARGET - 1) if binary and protocol >= 4 else -1
         return self
@@ -234,12 +234,7 @@ class Writer(Output):
                     self.get(index)
                 else:
                     self.plain_text(item)
-                    if self.protocol >= 4 and memo.count < self.bounds.max_memo:
-                        # As put_index, without a call: data is mostly text.
-                        memo.count += 1
-                        output_put(self.out, _MEMOIZE)
-                    else:
-                        self.put_index(memo.count, item)
+                    self.put_index(memo.count, item)
         elif self.free_text >= 0 and self.memo is not None:
             self._short_text(item)
         elif not self.recall(item):
@@ -341,7 +336,12 @@ class Writer(Output):
         if index >= 0:
             self.get(index)
         else:
-            self.plain_bytes(item, item)
+            if cython.compiled and bytes_size(item) <= self.free_text:
+                if self.out.size >= self.next_stop:
+                    self.boundary()
+                output_blob(self.out, item)
+            else:
+                self.plain_bytes(item, item)
             if index == _NEW:
                 self.memoize(item)
 
@@ -404,14 +404,6 @@ class Writer(Output):
 
     # -- the memo ----------------------------------------------------------------------------------------------
 
-    def shared(self, item: Any, owners: int) -> bool:
-        """Return whether *item* belongs into the memo: whether anybody but its *owners* refers to it."""
-        if self.memo is None:
-            return False
-        if cython.compiled:
-            return not self.sparing or reference_count(item) > owners
-        return True
-
     def index_of(self, item: Any, owners: int) -> int:
         """Return the memo index of text or bytes; :data:`_NEW` if it is to get one, :data:`_NEVER` if it is not."""
         if cython.compiled:
@@ -458,15 +450,21 @@ class Writer(Output):
 
     def put_index(self, index: int, item: Any) -> None:
         """Tell the reader to note what is on top of its stack, as entry *index*, which has been added to the memo."""
-        if index >= self.bounds.max_memo:
-            self.refuse("max_memo", self.bounds.max_memo, index + 1, item)
-        self.memo.count = index + 1  # type: ignore[union-attr]
-        if self.protocol >= 4:
+        if self.protocol >= 4 and index < self.bounds.max_memo:
+            self.memo.count = index + 1  # type: ignore[union-attr]
             if cython.compiled:
                 output_put(self.out, _MEMOIZE)
             else:
                 self.buffer.append(_MEMOIZE)
-        elif not self.binary:
+        else:
+            self.put_old_index(index, item)
+
+    def put_old_index(self, index: int, item: Any) -> None:
+        """Do so in the forms of protocols up to 3; refuse more entries than there may be."""
+        if index >= self.bounds.max_memo:
+            self.refuse("max_memo", self.bounds.max_memo, index + 1, item)
+        self.memo.count = index + 1  # type: ignore[union-attr]
+        if not self.binary:
             self.line(b"p%d" % index, item)
         elif index < 256:
             self.put2(_BINPUT, index)
@@ -510,3 +508,11 @@ def two_complement(item: int, bits: int) -> bytes:
 def decimal_digits(item: int) -> bytes:
     """Return an int's decimal digits."""
     return b"%d" % item
+
+
+if not cython.compiled:
+    # This is C in the compiled form.
+
+    def is_shared(writer: Writer, _item: Any, _owners: int) -> bool:
+        """Return whether an item belongs into the memo: whether anybody but its owners refers to it."""
+        return writer.memo is not None

@@ -82,11 +82,18 @@ cdef inline Py_ssize_t dict_atoms(Containers containers, Writer out, dict obj, P
     cdef PyObject *next_value
     cdef Py_ssize_t position = 0
     cdef Py_ssize_t done = 0
+    cdef bint written
     while PyDict_GET_SIZE(obj) == count and PyDict_Next(obj, &position, &next_key, &next_value):
         key = <object>next_key
         value = <object>next_value
-        containers.entry_written = out.leaf(key, 2)
-        if not containers.entry_written or not out.leaf(value, 2):
+        # Most keys are text, of which nothing is asked.
+        written = True
+        if type(key) is str:
+            out.text(key, 2)
+        else:
+            written = out.leaf(key, 2)
+        if not written or not out.leaf(value, 2):
+            containers.entry_written = written
             containers.entry_key = key
             containers.entry_value = value
             containers.entry_position = position

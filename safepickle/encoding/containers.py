@@ -500,7 +500,9 @@ class Containers(Keys):
                         raise RuntimeError("dictionary changed size during iteration")
                     frame.index += 1
                     key = frame.key
-                    if not out.leaf(key, 3):
+                    if type(key) is str:
+                        out.text(key, 3)
+                    elif not out.leaf(key, 3):
                         frame.stage = 1
                         self.save_parts(key, 3)
                         if self.top is not frame:

@@ -3,9 +3,14 @@ from safepickle.decoding.budget cimport Budget
 
 cdef extern from *:
     """
-    /* Sets at most 512 pairs from start on, up to a key that is neither an exact str nor an exact int; with big_ints
-       up to one that is no exact str, or an empty one. Nothing but the dict refers to the items while a value that
-       goes may run its finalizer. */
+    /* Whether nothing is asked of a key: an exact text or int; with big_ints no int, and no empty text. */
+    static CYTHON_INLINE int safepickle_is_free(PyObject *key, int big_ints) {
+        return PyUnicode_CheckExact(key) ? !big_ints || PyUnicode_GET_LENGTH(key) != 0
+                                         : !big_ints && PyLong_CheckExact(key);
+    }
+
+    /* Sets at most 512 pairs from start on, up to a key of which something is asked. Nothing but the dict refers to the
+       items while a value that goes may run its finalizer. */
     static Py_ssize_t safepickle_set_free(PyObject *target, PyObject *items, Py_ssize_t start, int big_ints) {
         Py_ssize_t stop = PyList_GET_SIZE(items);
         Py_ssize_t index;
@@ -14,8 +19,7 @@ cdef extern from *:
         }
         for (index = start; index + 1 < stop; index += 2) {
             PyObject *key = PyList_GET_ITEM(items, index);
-            if (PyUnicode_CheckExact(key) ? big_ints && PyUnicode_GET_LENGTH(key) == 0
-                                          : big_ints || !PyLong_CheckExact(key)) {
+            if (!safepickle_is_free(key, big_ints)) {
                 break;
             }
             if (PyDict_SetItem(target, key, PyList_GET_ITEM(items, index + 1)) < 0) {
@@ -24,10 +28,62 @@ cdef extern from *:
         }
         return index;
     }
+
+    /* Records have the same keys, one after the other. From the second one on an empty dict gets a copy of the table of a
+       dict with these keys, which need not grow, and then its own values. Returns how much of the items is done: all or
+       nothing. `records` has the keys and that dict, by turns; nobody else has it. */
+    static Py_ssize_t safepickle_set_record(PyObject *target, PyObject *items, PyObject *records, int big_ints) {
+        Py_ssize_t count = PyList_GET_SIZE(items) / 2;
+        Py_ssize_t place = 2 * ((((size_t)PyList_GET_ITEM(items, 0) >> 5) + count) % (PyList_GET_SIZE(records) / 2));
+        Py_ssize_t index = 0;
+        PyObject *keys = PyList_GET_ITEM(records, place), *record = PyList_GET_ITEM(records, place + 1);
+        if (PyTuple_CheckExact(keys) && PyTuple_GET_SIZE(keys) == count) {
+            while (index < count && PyTuple_GET_ITEM(keys, index) == PyList_GET_ITEM(items, 2 * index)) {
+                index++;
+            }
+        }
+        if (index < count) {
+            if ((keys = PyTuple_New(count)) == NULL) {
+                return -1;
+            }
+            for (index = 0; index < count; index++) {
+                PyObject *key = PyList_GET_ITEM(items, 2 * index);
+                Py_INCREF(key);
+                PyTuple_SET_ITEM(keys, index, key);
+            }
+            Py_INCREF(Py_None);
+            return PyList_SetItem(records, place, keys) < 0 || PyList_SetItem(records, place + 1, Py_None) < 0 ? -1 : 0;
+        }
+        for (index = 0; index < count; index++) {
+            if (!safepickle_is_free(PyTuple_GET_ITEM(keys, index), big_ints)) {
+                return 0;
+            }
+        }
+        if (record == Py_None) {
+            if ((record = PyDict_New()) == NULL || PyList_SetItem(records, place + 1, record) < 0) {
+                return -1;
+            }
+            for (index = 0; index < count; index++) {
+                if (PyDict_SetItem(record, PyTuple_GET_ITEM(keys, index), Py_None) < 0) {
+                    return -1;
+                }
+            }
+        }
+        if (PyDict_Update(target, record) < 0) {
+            return -1;
+        }
+        for (index = 0; index < 2 * count; index += 2) {
+            if (PyDict_SetItem(target, PyList_GET_ITEM(items, index), PyList_GET_ITEM(items, index + 1)) < 0) {
+                return -1;
+            }
+        }
+        return index;
+    }
     """
+    Py_ssize_t set_record "safepickle_set_record"(dict target, list items, list records, bint big_ints) except -1
     Py_ssize_t set_free "safepickle_set_free"(dict target, list items, Py_ssize_t start, bint big_ints) except -1
 
-cdef Py_ssize_t _LOOK
+cdef Py_ssize_t _LOOK, _LEAST, _RECORDS
 cdef frozenset _FREE, _UNHASHABLE, _SCALARS
 
 cdef Py_ssize_t _hashing(object leaf) except -1
@@ -41,6 +97,7 @@ cdef class KeyGuard:
     cdef readonly bint strict, bounded
     cdef public bint big_ints, failed
     cdef dict sizes, counts, keyed
+    cdef list records
     cdef Py_ssize_t most_met
 
     cpdef int open_guard(self, Budget budget, bint strict) except -1

@@ -60,6 +60,10 @@ _COUNTED, _COUNT, _REMEMBERED = 400, 96, 200
 
 #: The clock is looked at once for so many items, less one: a power of 2, less one.
 _LOOK = 1023
+#: Keys and values of the shortest dict that is filled as a record: one that is shorter does not outgrow its first table.
+_LEAST = 12
+#: Twice as many kinds of records as are remembered.
+_RECORDS = 16
 #: A call that fills something may look each key up so many times.
 _TIMES = 3
 
@@ -122,6 +126,8 @@ class KeyGuard:
         self.counts: dict[int, tuple[dict[int, Any], object]] | None = None
         #: Instances with a hash of their own that are keys, or in one, by id.
         self.keyed: dict[int, object] | None = None
+        #: The keys of records, and a dict that has them (compiled form only).
+        self.records: list[Any] | None = None
         self.begin_guard()
 
     def begin_guard(self) -> None:
@@ -141,6 +147,8 @@ class KeyGuard:
             self.counts = None
         if self.keyed is not None:
             self.keyed = None
+        if self.records is not None:
+            self.records = None
 
     def check(self, container: object, key: object) -> None:
         """Refuse *key* if hashing it, or one more of its hash in *container*, costs too much."""
@@ -503,6 +511,10 @@ def set_items(guard: KeyGuard, target: dict[Any, Any], items: list[Any]) -> None
     index = 0
     look = _LOOK
     try:
+        if cython.compiled and _LEAST <= count <= _LOOK and not target:
+            if guard.records is None:
+                guard.records = [None] * _RECORDS
+            index = set_record(target, items, guard.records, guard.big_ints or guard.is_counted(target))
         while index < count:
             index = set_free(target, items, index, guard.big_ints or guard.is_counted(target))
             if index < count:

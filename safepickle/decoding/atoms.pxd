@@ -91,13 +91,15 @@ cdef class Atoms(Instances):
         self, GlobalHandle handle, bytes data, list stack, list memo, size_t position, Py_ssize_t base, Py_ssize_t done,
         Py_ssize_t room
     ) except -1
+    @cython.final
     cdef bint _push_leaf(
         self, GlobalHandle handle, bytes data, list stack, list memo, size_t start, size_t length, object zone, int call
     ) except -1
+    @cython.final
     @cython.locals(args=tuple, height=Py_ssize_t)
     cdef int _push_called(
         self, GlobalHandle handle, bytes data, list stack, list memo, size_t start, size_t length, object zone, int call,
         Py_ssize_t base
     ) except -1
     @cython.final
-    cdef int _push_made(self, list stack, list memo, int call, object first, object args, object result) except -1
+    cdef inline int _push_made(self, list stack, list memo, int call, object first, object args, object result) except -1

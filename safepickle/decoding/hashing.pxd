@@ -29,7 +29,24 @@ cdef extern from *:
         return index;
     }
 
-    /* Records have the same keys, one after the other. From the second one on an empty dict gets a copy of the table of a
+    /* Which dicts were filled, by their first keys and how many: addresses, to be compared with and nothing else. */
+    #define SAFEPICKLE_MARKS 8
+    typedef struct {
+        size_t of[SAFEPICKLE_MARKS];
+    } safepickle_marks;
+
+    /* Whether a dict like that to be filled was filled before, as it seems; it is noted that it is. */
+    static CYTHON_INLINE int safepickle_recurs(safepickle_marks *marks, PyObject *items) {
+        size_t first = (size_t)PyList_GET_ITEM(items, 0), mark = first + (size_t)PyList_GET_SIZE(items);
+        size_t *known = &marks->of[(first >> 5) % SAFEPICKLE_MARKS];
+        if (*known == mark) {
+            return 1;
+        }
+        *known = mark;
+        return 0;
+    }
+
+    /* Records have the same keys, one after the other. From the third one on an empty dict gets a copy of the table of a
        dict with these keys, which need not grow, and then its own values. Returns how much of the items is done: all or
        nothing. `records` has the keys and that dict, by turns; nobody else has it. */
     static Py_ssize_t safepickle_set_record(PyObject *target, PyObject *items, PyObject *records, int big_ints) {
@@ -79,7 +96,15 @@ cdef extern from *:
         }
         return index;
     }
+
+    /* The struct is named by its owner, so that Python sources need no address-of. */
+    #define safepickle_m_recurs(marks, items) safepickle_recurs(&(marks), items)
+    #define safepickle_m_forget(marks) memset(&(marks), 0, sizeof(safepickle_marks))
     """
+    ctypedef struct Marks "safepickle_marks":
+        pass
+    bint recurs "safepickle_m_recurs"(Marks marks, list items) noexcept
+    void forget_marks "safepickle_m_forget"(Marks marks) noexcept
     Py_ssize_t set_record "safepickle_set_record"(dict target, list items, list records, bint big_ints) except -1
     Py_ssize_t set_free "safepickle_set_free"(dict target, list items, Py_ssize_t start, bint big_ints) except -1
 
@@ -98,6 +123,7 @@ cdef class KeyGuard:
     cdef public bint big_ints, failed
     cdef dict sizes, counts, keyed
     cdef list records
+    cdef Marks marks
     cdef Py_ssize_t most_met
 
     cpdef int open_guard(self, Budget budget, bint strict) except -1

@@ -60,7 +60,7 @@ _COUNTED, _COUNT, _REMEMBERED = 400, 96, 200
 
 #: The clock is looked at once for so many items, less one: a power of 2, less one.
 _LOOK = 1023
-#: Keys and values of the shortest dict that is filled as a record: one that is shorter does not outgrow its first table.
+#: Keys and values of the shortest dict that is filled as a record: a shorter one does not outgrow its first table.
 _LEAST = 12
 #: Twice as many kinds of records as are remembered.
 _RECORDS = 16
@@ -149,6 +149,8 @@ class KeyGuard:
             self.keyed = None
         if self.records is not None:
             self.records = None
+        if cython.compiled:
+            forget_marks(self.marks)
 
     def check(self, container: object, key: object) -> None:
         """Refuse *key* if hashing it, or one more of its hash in *container*, costs too much."""
@@ -511,7 +513,7 @@ def set_items(guard: KeyGuard, target: dict[Any, Any], items: list[Any]) -> None
     index = 0
     look = _LOOK
     try:
-        if cython.compiled and _LEAST <= count <= _LOOK and not target:
+        if cython.compiled and _LEAST <= count <= _LOOK and not target and recurs(guard.marks, items):
             if guard.records is None:
                 guard.records = [None] * _RECORDS
             index = set_record(target, items, guard.records, guard.big_ints or guard.is_counted(target))

@@ -29,10 +29,13 @@ cdef extern from *:
         return index;
     }
 
-    /* Which dicts were filled, by their first keys and how many: addresses, to be compared with and nothing else. */
+    /* Which dicts were filled, by their first keys and how many: addresses, to be compared with and nothing else; and
+       what was spent on records that did not come again. A load in which keys keep changing does without. */
     #define SAFEPICKLE_MARKS 8
+    #define SAFEPICKLE_MOST_SPENT 32
     typedef struct {
         size_t of[SAFEPICKLE_MARKS];
+        int spent;
     } safepickle_marks;
 
     /* Whether a dict like that to be filled was filled before, as it seems; it is noted that it is. */
@@ -40,7 +43,7 @@ cdef extern from *:
         size_t first = (size_t)PyList_GET_ITEM(items, 0), mark = first + (size_t)PyList_GET_SIZE(items);
         size_t *known = &marks->of[(first >> 5) % SAFEPICKLE_MARKS];
         if (*known == mark) {
-            return 1;
+            return marks->spent < SAFEPICKLE_MOST_SPENT;
         }
         *known = mark;
         return 0;
@@ -49,7 +52,9 @@ cdef extern from *:
     /* Records have the same keys, one after the other. From the third one on an empty dict gets a copy of the table of a
        dict with these keys, which need not grow, and then its own values. Returns how much of the items is done: all or
        nothing. `records` has the keys and that dict, by turns; nobody else has it. */
-    static Py_ssize_t safepickle_set_record(PyObject *target, PyObject *items, PyObject *records, int big_ints) {
+    static Py_ssize_t safepickle_set_record(
+        safepickle_marks *marks, PyObject *target, PyObject *items, PyObject *records, int big_ints
+    ) {
         Py_ssize_t count = PyList_GET_SIZE(items) / 2;
         Py_ssize_t place = 2 * ((((size_t)PyList_GET_ITEM(items, 0) >> 5) + count) % (PyList_GET_SIZE(records) / 2));
         Py_ssize_t index = 0;
@@ -60,6 +65,7 @@ cdef extern from *:
             }
         }
         if (index < count) {
+            marks->spent++;
             if ((keys = PyTuple_New(count)) == NULL) {
                 return -1;
             }
@@ -73,10 +79,12 @@ cdef extern from *:
         }
         for (index = 0; index < count; index++) {
             if (!safepickle_is_free(PyTuple_GET_ITEM(keys, index), big_ints)) {
+                marks->spent++;
                 return 0;
             }
         }
         if (record == Py_None) {
+            marks->spent += 4;
             if ((record = PyDict_New()) == NULL || PyList_SetItem(records, place + 1, record) < 0) {
                 return -1;
             }
@@ -86,6 +94,7 @@ cdef extern from *:
                 }
             }
         }
+        marks->spent -= marks->spent > 0;
         if (PyDict_Update(target, record) < 0) {
             return -1;
         }
@@ -99,13 +108,17 @@ cdef extern from *:
 
     /* The struct is named by its owner, so that Python sources need no address-of. */
     #define safepickle_m_recurs(marks, items) safepickle_recurs(&(marks), items)
+    #define safepickle_m_set_record(marks, target, items, records, big_ints) \\
+        safepickle_set_record(&(marks), target, items, records, big_ints)
     #define safepickle_m_forget(marks) memset(&(marks), 0, sizeof(safepickle_marks))
     """
     ctypedef struct Marks "safepickle_marks":
         pass
     bint recurs "safepickle_m_recurs"(Marks marks, list items) noexcept
     void forget_marks "safepickle_m_forget"(Marks marks) noexcept
-    Py_ssize_t set_record "safepickle_set_record"(dict target, list items, list records, bint big_ints) except -1
+    Py_ssize_t set_record "safepickle_m_set_record"(
+        Marks marks, dict target, list items, list records, bint big_ints
+    ) except -1
     Py_ssize_t set_free "safepickle_set_free"(dict target, list items, Py_ssize_t start, bint big_ints) except -1
 
 cdef Py_ssize_t _LOOK, _LEAST, _RECORDS

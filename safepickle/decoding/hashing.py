@@ -516,7 +516,8 @@ def set_items(guard: KeyGuard, target: dict[Any, Any], items: list[Any]) -> None
         if cython.compiled and _LEAST <= count <= _LOOK and not target and recurs(guard.marks, items):
             if guard.records is None:
                 guard.records = [None] * _RECORDS
-            index = set_record(target, items, guard.records, guard.big_ints or guard.is_counted(target))
+            is_asked = guard.big_ints or guard.is_counted(target)
+            index = set_record(guard.marks, target, items, guard.records, is_asked)
         while index < count:
             index = set_free(target, items, index, guard.big_ints or guard.is_counted(target))
             if index < count:

@@ -306,4 +306,6 @@ if not cython.compiled:
         """Count one more object of *items* parts and *levels* levels, before it is written."""
         stack.objects += 1
         stack.opcodes += items + 3
-        stack.check(items, levels)
+        reached = levels + stack.depth + stack.extra
+        if stack.objects >= stack.next_look or items > stack.max_items or reached > stack.max_depth:
+            stack.check(items, levels)

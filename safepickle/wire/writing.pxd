@@ -2,7 +2,7 @@ cimport cython
 from cpython.object cimport PyObject
 
 from safepickle.wire.memo cimport Memo, table_add, table_claim, table_find
-from safepickle.wire.output cimport Bounds, Buffer, Output, output_little, output_put, output_put2
+from safepickle.wire.output cimport Bounds, Buffer, Output, output_put, output_put2
 
 cdef extern from *:
     """

@@ -31,17 +31,22 @@ cdef extern from *:
 
     /* Which dicts were filled, by their first keys and how many: addresses, to be compared with and nothing else; and
        what was spent on records that did not come again. A load in which keys keep changing does without. */
-    #define SAFEPICKLE_MARKS 8
+    #define SAFEPICKLE_KINDS 8
     #define SAFEPICKLE_MOST_SPENT 32
     typedef struct {
-        size_t of[SAFEPICKLE_MARKS];
+        size_t of[SAFEPICKLE_KINDS];
         int spent;
     } safepickle_marks;
 
+    /* Where a kind of dict is: many kinds begin with one key, as with an id, and have other numbers of keys. */
+    static CYTHON_INLINE size_t safepickle_place_of(PyObject *items) {
+        return (((size_t)PyList_GET_ITEM(items, 0) >> 5) + (size_t)PyList_GET_SIZE(items) / 2) % SAFEPICKLE_KINDS;
+    }
+
     /* Whether a dict like that to be filled was filled before, as it seems; it is noted that it is. */
     static CYTHON_INLINE int safepickle_recurs(safepickle_marks *marks, PyObject *items) {
-        size_t first = (size_t)PyList_GET_ITEM(items, 0), mark = first + (size_t)PyList_GET_SIZE(items);
-        size_t *known = &marks->of[(first >> 5) % SAFEPICKLE_MARKS];
+        size_t mark = (size_t)PyList_GET_ITEM(items, 0) + (size_t)PyList_GET_SIZE(items);
+        size_t *known = &marks->of[safepickle_place_of(items)];
         if (*known == mark) {
             return marks->spent < SAFEPICKLE_MOST_SPENT;
         }
@@ -56,7 +61,7 @@ cdef extern from *:
         safepickle_marks *marks, PyObject *target, PyObject *items, PyObject *records, int big_ints
     ) {
         Py_ssize_t count = PyList_GET_SIZE(items) / 2;
-        Py_ssize_t place = 2 * ((((size_t)PyList_GET_ITEM(items, 0) >> 5) + count) % (PyList_GET_SIZE(records) / 2));
+        Py_ssize_t place = 2 * (Py_ssize_t)safepickle_place_of(items);
         Py_ssize_t index = 0;
         PyObject *keys = PyList_GET_ITEM(records, place), *record = PyList_GET_ITEM(records, place + 1);
         if (PyTuple_CheckExact(keys) && PyTuple_GET_SIZE(keys) == count) {
@@ -74,8 +79,13 @@ cdef extern from *:
                 Py_INCREF(key);
                 PyTuple_SET_ITEM(keys, index, key);
             }
+            /* In this order: keys that go may run a finalizer, and never is there a dict with other keys. */
             Py_INCREF(Py_None);
-            return PyList_SetItem(records, place, keys) < 0 || PyList_SetItem(records, place + 1, Py_None) < 0 ? -1 : 0;
+            if (PyList_SetItem(records, place + 1, Py_None) < 0) {
+                Py_DECREF(keys);
+                return -1;
+            }
+            return PyList_SetItem(records, place, keys) < 0 ? -1 : 0;
         }
         for (index = 0; index < count; index++) {
             if (!safepickle_is_free(PyTuple_GET_ITEM(keys, index), big_ints)) {
@@ -114,6 +124,7 @@ cdef extern from *:
     """
     ctypedef struct Marks "safepickle_marks":
         pass
+    Py_ssize_t _KINDS "SAFEPICKLE_KINDS"
     bint recurs "safepickle_m_recurs"(Marks marks, list items) noexcept
     void forget_marks "safepickle_m_forget"(Marks marks) noexcept
     Py_ssize_t set_record "safepickle_m_set_record"(
@@ -121,7 +132,7 @@ cdef extern from *:
     ) except -1
     Py_ssize_t set_free "safepickle_set_free"(dict target, list items, Py_ssize_t start, bint big_ints) except -1
 
-cdef Py_ssize_t _LOOK, _LEAST, _RECORDS
+cdef Py_ssize_t _LOOK, _LEAST
 cdef frozenset _FREE, _UNHASHABLE, _SCALARS
 
 cdef Py_ssize_t _hashing(object leaf) except -1

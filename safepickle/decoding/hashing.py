@@ -62,8 +62,6 @@ _COUNTED, _COUNT, _REMEMBERED = 400, 96, 200
 _LOOK = 1023
 #: Keys and values of the shortest dict that is filled as a record: a shorter one does not outgrow its first table.
 _LEAST = 12
-#: Twice as many kinds of records as are remembered.
-_RECORDS = 16
 #: A call that fills something may look each key up so many times.
 _TIMES = 3
 
@@ -515,7 +513,7 @@ def set_items(guard: KeyGuard, target: dict[Any, Any], items: list[Any]) -> None
     try:
         if cython.compiled and _LEAST <= count <= _LOOK and not target and recurs(guard.marks, items):
             if guard.records is None:
-                guard.records = [None] * _RECORDS
+                guard.records = [None] * (2 * _KINDS)
             is_asked = guard.big_ints or guard.is_counted(target)
             index = set_record(guard.marks, target, items, guard.records, is_asked)
         while index < count:

@@ -153,6 +153,23 @@ cdef extern from *:
             && (PyLong_CheckExact(item) || PyFloat_CheckExact(item) || item == Py_None || PyBool_Check(item));
     }
 
+    /* One opcode of two and a length of one byte or of four, to where there is room; where the data goes. */
+    static CYTHON_INLINE unsigned char *safepickle_header_at(
+        unsigned char *p, unsigned char shorter, unsigned char longer, Py_ssize_t length
+    ) {
+        if (length <= 0xFF) {
+            p[0] = shorter;
+            p[1] = (unsigned char) length;
+            return p + 2;
+        }
+        p[0] = longer;
+        p[1] = (unsigned char) length;
+        p[2] = (unsigned char) (length >> 8);
+        p[3] = (unsigned char) (length >> 16);
+        p[4] = (unsigned char) (length >> 24);
+        return p + 5;
+    }
+
     /* SHORT_BINUNICODE or BINUNICODE, SHORT_BINBYTES or BINBYTES: up to 4 GiB. */
     static CYTHON_UNUSED int safepickle_output_sized(
         safepickle_output *out, unsigned char shorter, unsigned char longer, const void *data, Py_ssize_t length
@@ -162,18 +179,7 @@ cdef extern from *:
             return -1;
         }
         p = out->data + out->size;
-        if (length <= 0xFF) {
-            p[0] = shorter;
-            p[1] = (unsigned char) length;
-            p += 2;
-        } else {
-            p[0] = longer;
-            p[1] = (unsigned char) length;
-            p[2] = (unsigned char) (length >> 8);
-            p[3] = (unsigned char) (length >> 16);
-            p[4] = (unsigned char) (length >> 24);
-            p += 5;
-        }
+        p = safepickle_header_at(p, shorter, longer, length);
         safepickle_copy(p, data, (size_t) length);
         out->size = p + length - out->data;
         return 1;
@@ -242,18 +248,7 @@ cdef extern from *:
             return -1;
         }
         p = out->data + out->size;
-        if (length <= 0xFF) {
-            p[0] = 0x8C;
-            p[1] = (unsigned char) length;
-            p += 2;
-        } else {
-            p[0] = 'X';
-            p[1] = (unsigned char) length;
-            p[2] = (unsigned char) (length >> 8);
-            p[3] = (unsigned char) (length >> 16);
-            p[4] = (unsigned char) (length >> 24);
-            p += 5;
-        }
+        p = safepickle_header_at(p, 0x8C, 'X', length);
         safepickle_copy(p, PyUnicode_DATA(item), (size_t) length);
         out->size = p + length - out->data;
         return 1;
